@@ -1,0 +1,228 @@
+/* vault.c - pools of wiped memory outside malloc and outside core dumps.
+ *
+ * A block is a 16-byte head and its payload. Payloads come in classes of 64 bytes to 1 MiB, each
+ * twice the one before; a block of a class is cut from a region of that class, and goes back into
+ * the class's free list. Larger blocks are mappings of their own. Regions are never returned to
+ * the kernel: a gateway reaches its high-water mark and stays there.
+ *
+ * Invariant: every byte of a free block, and every byte of a live block past its size, is zero.
+ * Fresh pages are zero; vault_free and a shrinking vault_realloc wipe; so vault_alloc need not
+ * clear anything, and a block is cleared once per life.
+ *
+ * The pools are the one mutable state of this room that does not hang off an object: memory is a
+ * property of the process, and a wipe must be possible wherever a pointer is. A mutex per class,
+ * held for a few instructions, guards them.
+ *
+ * Under AddressSanitizer the payload of a free block, and the rest of a live one, is poisoned, and
+ * regions are registered as roots, so that the leak checker follows pointers kept in the vault.
+ */
+#include "vault.h"
+
+#include "ensure.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define VAULT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VAULT_ASAN 1
+#endif
+#endif
+#ifdef VAULT_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#define POISON(ptr, len)    ASAN_POISON_MEMORY_REGION((ptr), (len))
+#define UNPOISON(ptr, len)  ASAN_UNPOISON_MEMORY_REGION((ptr), (len))
+#define ROOT(ptr, len)      __lsan_register_root_region((ptr), (len))
+#define ROOT_GONE(ptr, len) __lsan_unregister_root_region((ptr), (len))
+#else
+#define POISON(ptr, len)    ((void)(ptr), (void)(len))
+#define UNPOISON(ptr, len)  ((void)(ptr), (void)(len))
+#define ROOT(ptr, len)      ((void)(ptr), (void)(len))
+#define ROOT_GONE(ptr, len) ((void)(ptr), (void)(len))
+#endif
+
+#define SIZE_MAX_BYTES ((size_t)64 << 20)
+#define CLASS_SMALLEST ((size_t)64)
+#define CLASS_COUNT    15 /* 64 B, 128 B, ... 1 MiB */
+#define CLASS_NONE     CLASS_COUNT
+#define REGION_BYTES   ((size_t)256 << 10) /* at least; a region holds at least four blocks */
+#define PAGE_BYTES     ((size_t)4096)
+#define BLOCK_LIVE     UINT32_C(0x7661756C) /* "vaul" */
+#define BLOCK_FREE     UINT32_C(0x66726565) /* "free" */
+
+struct head {
+    uint32_t magic;
+    uint32_t class;
+    union {
+        size_t size;       /* live: what was asked for */
+        struct head *next; /* free: next in the list */
+    };
+};
+_Static_assert(sizeof(struct head) == 16, "the payload's alignment hangs on it");
+
+struct pool {
+    pthread_mutex_t lock;
+    struct head *free;
+    uint8_t *fresh; /* never used part of the newest region */
+    size_t fresh_len;
+};
+
+static struct pool pools[CLASS_COUNT] = { [0 ... CLASS_COUNT -
+                                           1] = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+static atomic_size_t in_use;
+
+static size_t class_bytes(uint32_t class)
+{
+    return CLASS_SMALLEST << class;
+}
+
+static uint32_t class_for(size_t size)
+{
+    if (size <= CLASS_SMALLEST)
+        return 0;
+    if (size > class_bytes(CLASS_COUNT - 1))
+        return CLASS_NONE;
+    /* 65..128 -> 1, 129..256 -> 2, ... */
+    return (uint32_t)(64 - __builtin_clzll((size - 1) / CLASS_SMALLEST));
+}
+
+static size_t mapping_bytes(size_t size)
+{
+    return (size + sizeof(struct head) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
+
+/* Pages that core dumps leave out; NULL when there are none, or when they would be dumped. */
+static void *pages_map(size_t len)
+{
+    void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (madvise(at, len, MADV_DONTDUMP) != 0) {
+        (void)munmap(at, len);
+        return NULL;
+    }
+    ROOT(at, len);
+    return at;
+}
+
+/* Under the pool's lock. */
+static struct head *pool_cut(struct pool *pool, uint32_t class)
+{
+    size_t stride = sizeof(struct head) + class_bytes(class);
+    if (pool->fresh_len < stride) {
+        size_t len = mapping_bytes(4 * stride > REGION_BYTES ? 4 * stride : REGION_BYTES);
+        void *region = pages_map(len);
+        if (region == NULL)
+            return NULL;
+        pool->fresh = region;
+        pool->fresh_len = len;
+    }
+    struct head *head = (struct head *)(void *)pool->fresh;
+    pool->fresh += stride;
+    pool->fresh_len -= stride;
+    head->magic = BLOCK_FREE;
+    head->class = class;
+    POISON(head + 1, class_bytes(class));
+    return head;
+}
+
+static struct head *pool_take(uint32_t class)
+{
+    struct pool *pool = &pools[class];
+    (void)pthread_mutex_lock(&pool->lock);
+    struct head *head = pool->free;
+    if (head != NULL)
+        pool->free = head->next;
+    else
+        head = pool_cut(pool, class);
+    (void)pthread_mutex_unlock(&pool->lock);
+    ENSURE(head == NULL || (head->magic == BLOCK_FREE && head->class == class));
+    return head;
+}
+
+void *vault_alloc(size_t size)
+{
+    if (size > SIZE_MAX_BYTES)
+        return NULL;
+    uint32_t class = class_for(size);
+    struct head *head = class == CLASS_NONE ? pages_map(mapping_bytes(size)) : pool_take(class);
+    if (head == NULL)
+        return NULL;
+    head->magic = BLOCK_LIVE;
+    head->class = class;
+    head->size = size;
+    UNPOISON(head + 1, size);
+    atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed);
+    return head + 1;
+}
+
+static struct head *head_of(void *block)
+{
+    struct head *head = (struct head *)block - 1;
+    ENSURE(head->magic == BLOCK_LIVE);
+    return head;
+}
+
+void vault_free(void *block)
+{
+    if (block == NULL)
+        return;
+    struct head *head = head_of(block);
+    uint32_t class = head->class;
+    size_t size = head->size;
+    vault_wipe(block, size);
+    atomic_fetch_sub_explicit(&in_use, size, memory_order_relaxed);
+    head->magic = BLOCK_FREE;
+    if (class == CLASS_NONE) {
+        size_t len = mapping_bytes(size);
+        ROOT_GONE(head, len);
+        (void)munmap(head, len);
+        return;
+    }
+    ENSURE(class < CLASS_COUNT);
+    POISON(block, class_bytes(class));
+    struct pool *pool = &pools[class];
+    (void)pthread_mutex_lock(&pool->lock);
+    head->next = pool->free;
+    pool->free = head;
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void *vault_realloc(void *block, size_t size)
+{
+    if (block == NULL)
+        return vault_alloc(size);
+    struct head *head = head_of(block);
+    size_t kept = head->size < size ? head->size : size;
+    if (head->class != CLASS_NONE && size <= class_bytes(head->class)) {
+        vault_wipe((uint8_t *)block + kept, head->size - kept);
+        POISON(block, class_bytes(head->class));
+        UNPOISON(block, size);
+        atomic_fetch_add_explicit(&in_use, size - head->size, memory_order_relaxed);
+        head->size = size;
+        return block;
+    }
+    void *moved = vault_alloc(size);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, block, kept);
+    vault_free(block);
+    return moved;
+}
+
+void vault_wipe(void *ptr, size_t len)
+{
+    if (len > 0)
+        explicit_bzero(ptr, len);
+}
+
+size_t vault_in_use(void)
+{
+    return atomic_load_explicit(&in_use, memory_order_relaxed);
+}
