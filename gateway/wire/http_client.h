@@ -1,0 +1,44 @@
+/* http_client.h - HTTP/1.1 out: one request, one answer, on pooled keep-alive connections.
+ *
+ * Used towards channels (later), for command-line tools and tests. Bounded like the server. The
+ * done function is called exactly once on the loop's thread, unless http_call_cancel came first.
+ */
+#ifndef WIRE_HTTP_CLIENT_H
+#define WIRE_HTTP_CLIENT_H
+
+#include "wire/http_server.h"
+
+struct http_client;
+struct http_call;
+
+struct http_answer {
+    enum status status;       /* OK: an HTTP answer was received; else why not */
+    bool bytes_may_have_left; /* false: certainly not a byte of the request was written */
+    int http_status;
+    const struct http_header *headers;
+    size_t header_count;
+    struct view body; /* all views live during the call of done only */
+};
+typedef void http_done_fn(void *arg, const struct http_answer *answer);
+
+struct http_client_options {
+    struct endpoint to;
+    struct tls_context *tls;
+    size_t conns_max;           /* default 16 */
+    size_t answer_bytes_max;    /* default 1 MiB */
+    int64_t connect_timeout_us; /* default 5 s */
+    const void *owner;
+};
+enum status http_client_open(struct http_client **out, struct wire *wire, struct loop *loop,
+                             const struct http_client_options *options);
+/* Calls still open are done with CANCELED. Not from within a done function. */
+void http_client_close(struct http_client *client);
+/* method, path, headers and body are copied. BUSY when conns_max calls are running and 1024 wait.
+ */
+enum status http_call(struct http_client *client, const char *method, struct view path,
+                      const struct http_header *headers, size_t header_count, struct view body,
+                      int64_t timeout_us, http_done_fn *done, void *arg, struct http_call **out);
+/* After this, done is not called. */
+void http_call_cancel(struct http_call *call);
+
+#endif

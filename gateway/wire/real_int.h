@@ -1,0 +1,81 @@
+/* real_int.h - the wire on libuv: what its two files share.
+ *
+ *     wire_real.c     the wire, listeners, resolving and connecting, the end of a connection
+ *     real_stream.c   bytes of an open connection: reading, writing, TLS
+ */
+#ifndef WIRE_REAL_INT_H
+#define WIRE_REAL_INT_H
+
+#include "wire/conn_int.h"
+#include "wire/tls_session.h"
+
+#include <uv.h>
+
+/* One read fills at most this; shared by all connections of a wire, as a read is handled at once.
+ */
+#define REAL_READ_BYTES 65536u
+/* Plaintext of one TLS record (RFC 8446 5.1). */
+#define REAL_PLAIN_BYTES   16384u
+#define REAL_ADDRESSES_MAX 8
+
+struct real_wire {
+    struct wire base; /* first */
+    uv_loop_t *uv;
+    size_t handles; /* connections and listeners that libuv or we still hold */
+    uint8_t *read_buffer, *plain_buffer;
+};
+
+struct real_listener {
+    struct listener base; /* first */
+    uv_tcp_t tcp;
+    bool handle_gone;
+};
+
+struct real_conn {
+    struct conn base; /* first */
+    uv_tcp_t tcp;
+    uv_connect_t connecting;
+    uv_write_t writing;
+    uv_shutdown_t shutting;
+    uv_getaddrinfo_t resolving;
+    bool is_resolving, is_writing, retrying, reading, handle_gone;
+    bool tls_open;            /* handshake done */
+    bool tls_broken;          /* what comes in is thrown away unread */
+    struct tls_session *tls;  /* NULL: plain */
+    struct out_buffer cipher; /* TLS: encrypted, on its way to the kernel */
+    struct out_buffer flight; /* libuv is writing these; they must not move */
+    struct task pump;         /* deferred: deliver plaintext that waits inside the TLS session */
+    struct real_listener *listener; /* NULL: outgoing */
+    struct endpoint to;
+    struct sockaddr_storage addresses[REAL_ADDRESSES_MAX];
+    int address_count, address_next;
+};
+
+static inline struct real_conn *real_of(struct conn *conn)
+{
+    return (struct real_conn *)conn;
+}
+static inline struct real_wire *real_wire_of(const struct real_conn *c)
+{
+    return (struct real_wire *)c->base.wire;
+}
+
+/* wire_real.c */
+/* Ends the connection now; the closed event follows when libuv has let go. */
+void real_finish(struct real_conn *c, enum status why);
+/* Reset instead of FIN. */
+void real_reset(struct real_conn *c, enum status why);
+/* TLS handshake (if any) is done: tells the listener's owner or the one who connected. */
+void real_opened(struct real_conn *c);
+enum status real_status(int uv_error);
+
+/* real_stream.c */
+void real_start_reading(struct real_conn *c);
+void real_flush(struct conn *conn);
+void real_resume(struct conn *conn);
+void real_start_close(struct conn *conn);
+/* Starts TLS when there is any, else reports the connection open. */
+void real_established(struct real_conn *c);
+void real_pump_task(struct task *task);
+
+#endif
