@@ -1,0 +1,305 @@
+/* secret.c - the table of named keys, the files they come from, and the host key.
+ *
+ * A table holds a few keys that are looked up when channels are configured, not per payment, so it
+ * is a plain list. What is done with a key is in key.c, mac.c and seal.c.
+ *
+ * The host key file is made once: 32 random bytes are written to a new file beside it, flushed, and
+ * linked to the name. link(2) and not rename(2): when two processes start at once, the second finds
+ * the name taken and reads the first one's key, instead of replacing it under a running gateway.
+ */
+#include "secret/secret.h"
+
+#include "base/ensure.h"
+#include "base/vault.h"
+#include "secret_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOST_KEY_LEN 32
+#define KEY_FILE_MAX 4096 /* bytes of hexadecimal text with its white space */
+
+struct secrets {
+    uint32_t magic;
+    struct loop *loop;
+    struct secret_key *first;
+    size_t count;
+};
+
+enum status secrets_open(struct secrets **out, struct loop *loop)
+{
+    ENSURE(out != NULL && loop != NULL);
+    struct secrets *secrets = vault_alloc(sizeof *secrets);
+    *out = secrets;
+    if (secrets == NULL)
+        return STATUS_NO_MEMORY;
+    secrets->magic = SECRETS_MAGIC;
+    secrets->loop = loop;
+    return STATUS_OK;
+}
+
+void secrets_close(struct secrets *secrets)
+{
+    if (secrets == NULL)
+        return;
+    ENSURE_MAGIC(secrets, SECRETS_MAGIC);
+    while (secrets->first != NULL) {
+        struct secret_key *key = secrets->first;
+        secrets->first = key->next;
+        secret_key_close(key);
+    }
+    vault_free(secrets);
+}
+
+struct secret_key *secret_find(struct secrets *secrets, const char *name)
+{
+    ENSURE_MAGIC(secrets, SECRETS_MAGIC);
+    for (struct secret_key *key = secrets->first; key != NULL; key = key->next)
+        if (strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
+}
+
+enum status secret_put(struct secrets *secrets, const char *name, enum secret_kind kind,
+                       struct view bytes)
+{
+    ENSURE_MAGIC(secrets, SECRETS_MAGIC);
+    if (name[0] == '\0' || strlen(name) > SECRET_NAME_MAX)
+        return STATUS_RANGE;
+    if (secret_find(secrets, name) != NULL)
+        return STATUS_EXISTS;
+    if (secrets->count >= SECRET_KEYS_MAX)
+        return STATUS_FULL;
+    struct secret_key *key = NULL;
+    TRY(secret_key_open(secrets->loop, kind, bytes, &key));
+    TRY(view_to_text(view_text(name), key->name, sizeof key->name));
+    key->next = secrets->first;
+    secrets->first = key;
+    secrets->count++;
+    return STATUS_OK;
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+/* Opens a file that nobody but its owner (root or we) may read or write. NOT_FOUND is left to the
+ * caller to explain. */
+static enum status open_private(const char *path, int *fd, struct writer *why)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0 && errno == ENOENT)
+        return STATUS_NOT_FOUND;
+    struct stat info;
+    if (*fd < 0 || fstat(*fd, &info) != 0) {
+        writer_format(why, "%s: cannot be opened: %s", path, strerror(errno));
+        return errno == EACCES ? STATUS_DENIED : STATUS_IO;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        writer_format(why, "%s: is not a regular file", path);
+        return STATUS_DENIED;
+    }
+    if (info.st_uid != 0 && info.st_uid != geteuid()) {
+        writer_format(why, "%s: belongs to user %u; a key file belongs to root or to user %u", path,
+                      (unsigned)info.st_uid, (unsigned)geteuid());
+        return STATUS_DENIED;
+    }
+    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        writer_format(why, "%s: others than its owner may use it (mode %04o); chmod 600 it", path,
+                      (unsigned)(info.st_mode & 07777));
+        return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
+/* Reads to the end; RANGE when there is more than `room`. */
+static enum status read_all(int fd, uint8_t *out, size_t room, size_t *len)
+{
+    *len = 0;
+    for (;;) {
+        uint8_t beyond;
+        ssize_t got = *len < room ? read(fd, out + *len, room - *len) : read(fd, &beyond, 1);
+        if (got < 0)
+            return STATUS_IO;
+        if (got == 0)
+            return STATUS_OK;
+        if (*len == room)
+            return STATUS_RANGE;
+        *len += (size_t)got;
+    }
+}
+
+static enum status read_private(const char *path, uint8_t *out, size_t room, size_t *len,
+                                struct writer *why)
+{
+    int fd = -1;
+    enum status status = open_private(path, &fd, why);
+    if (status == STATUS_OK) {
+        status = read_all(fd, out, room, len);
+        if (status != STATUS_OK)
+            writer_format(why, "%s: %s", path,
+                          status == STATUS_RANGE ? "is too long for a key" : "cannot be read");
+    }
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+/* White space out, in place. */
+static size_t squeeze(uint8_t *text, size_t len)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n')
+            text[kept++] = text[i];
+    return kept;
+}
+
+static enum status put_hex(struct secrets *secrets, const char *name, enum secret_kind kind,
+                           const char *path, struct view text, struct writer *why)
+{
+    uint8_t bytes[256];
+    size_t len = 0;
+    enum status status = hex_decode(text, bytes, sizeof bytes, &len);
+    if (status != STATUS_OK) {
+        writer_format(why, "%s: is not hexadecimal, two letters a byte", path);
+        return status;
+    }
+    status = secret_put(secrets, name, kind, view_of(bytes, len));
+    vault_wipe(bytes, sizeof bytes);
+    if (status == STATUS_RANGE)
+        writer_format(why, "%s: %u bytes are no length for a key of this kind", path,
+                      (unsigned)len);
+    else if (status != STATUS_OK)
+        writer_format(why, "%s: key %s: %s", path, name, status_text(status));
+    return status;
+}
+
+enum status secret_put_file(struct secrets *secrets, const char *name, enum secret_kind kind,
+                            const char *path, struct writer *why)
+{
+    uint8_t *text = vault_alloc(KEY_FILE_MAX);
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    size_t len = 0;
+    enum status status = read_private(path, text, KEY_FILE_MAX, &len, why);
+    if (status == STATUS_NOT_FOUND)
+        writer_format(why, "%s: no such file", path);
+    if (status == STATUS_OK)
+        status = put_hex(secrets, name, kind, path, view_of(text, squeeze(text, len)), why);
+    vault_free(text);
+    return status;
+}
+
+/* --- the host key ---------------------------------------------------------------------------- */
+
+enum status secret_set_host_key(struct secrets *secrets, struct view bytes32)
+{
+    /* Labels are for ever: another label is another key, and what was sealed or hashed is lost. */
+    static const struct {
+        const char *name, *label;
+        enum secret_kind kind;
+    } rows[] = {
+        { "host.api_keys", "railgate v1 host.api_keys", SECRET_HMAC_SHA256 },
+        { "host.idempotency", "railgate v1 host.idempotency", SECRET_HMAC_SHA256 },
+        { "host.seal", "railgate v1 host.seal", SECRET_SEAL },
+    };
+    if (bytes32.len != HOST_KEY_LEN)
+        return STATUS_RANGE;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint8_t derived[32];
+        enum status status =
+            secret_hkdf(bytes32, VIEW_EMPTY, view_text(rows[i].label), derived, sizeof derived);
+        if (status == STATUS_OK)
+            status =
+                secret_put(secrets, rows[i].name, rows[i].kind, view_of(derived, sizeof derived));
+        vault_wipe(derived, sizeof derived);
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+/* The folder's entry must be on the disk as well, or a power failure could lose the name. */
+static void flush_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    if (view_to_text(view_text(path), folder, sizeof folder) != STATUS_OK)
+        return;
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        slash[slash == folder ? 1 : 0] = '\0';
+    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+static enum status write_new(const char *path, struct view bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return STATUS_IO;
+    bool done = write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len && fsync(fd) == 0;
+    close(fd);
+    if (!done)
+        unlink(path);
+    return done ? STATUS_OK : STATUS_IO;
+}
+
+/* EXISTS when somebody else was quicker. */
+static enum status make_host_key(struct secrets *secrets, const char *path, struct writer *why)
+{
+    uint8_t bytes[HOST_KEY_LEN];
+    char temporary[PATH_MAX];
+    struct writer name = writer_over(temporary, sizeof temporary);
+    writer_format(&name, "%s.%016llx", path, (unsigned long long)loop_random_u64(secrets->loop));
+    TRY(writer_terminate(&name));
+    loop_random(secrets->loop, bytes, sizeof bytes);
+    enum status status = write_new(temporary, view_of(bytes, sizeof bytes));
+    vault_wipe(bytes, sizeof bytes);
+    if (status != STATUS_OK) {
+        writer_format(why, "%s: cannot be created: %s", path, strerror(errno));
+        return status;
+    }
+    if (link(temporary, path) != 0) {
+        status = errno == EEXIST ? STATUS_EXISTS : STATUS_IO;
+        if (status == STATUS_IO)
+            writer_format(why, "%s: cannot be created: %s", path, strerror(errno));
+    }
+    unlink(temporary);
+    flush_folder(path);
+    return status;
+}
+
+static enum status read_host_key(struct secrets *secrets, const char *path, struct writer *why)
+{
+    uint8_t bytes[HOST_KEY_LEN];
+    size_t len = 0;
+    TRY(read_private(path, bytes, sizeof bytes, &len, why));
+    if (len != sizeof bytes) {
+        vault_wipe(bytes, sizeof bytes);
+        writer_format(why, "%s: has %u bytes; a host key has %u", path, (unsigned)len,
+                      (unsigned)sizeof bytes);
+        return STATUS_RANGE;
+    }
+    enum status status = secret_set_host_key(secrets, view_of(bytes, sizeof bytes));
+    vault_wipe(bytes, sizeof bytes);
+    if (status != STATUS_OK)
+        writer_format(why, "%s: host key: %s", path, status_text(status));
+    return status;
+}
+
+enum status secret_open_host_key(struct secrets *secrets, const char *path, struct writer *why)
+{
+    ENSURE_MAGIC(secrets, SECRETS_MAGIC);
+    enum status status = read_host_key(secrets, path, why);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    status = make_host_key(secrets, path, why);
+    if (status != STATUS_OK && status != STATUS_EXISTS)
+        return status;
+    return read_host_key(secrets, path, why);
+}

@@ -1,0 +1,45 @@
+/* secret_int.h - what the files of this room know of each other.
+ *
+ *   secret.c   the table of names, files, the host key
+ *   key.c      one key: its prepared contexts, made and closed; check value; unwrap
+ *   mac.c      MAC, HMAC, verify
+ *   seal.c     seal and unseal
+ *   digest.c   SHA-256, HKDF, and the guard: no key table involved
+ */
+#ifndef SECRET_SECRET_INT_H
+#define SECRET_SECRET_INT_H
+
+#include "secret/secret.h"
+
+#include <openssl/evp.h>
+
+#define SECRETS_MAGIC   0x53435354u
+#define KEY_MAGIC       0x534b4559u
+#define SECRET_KEYS_MAX 1024
+#define DES_BLOCK       8
+
+struct secret_key {
+    uint32_t magic;
+    enum secret_kind kind;
+    struct loop *loop; /* its dice */
+    struct secret_key *next;
+    char name[SECRET_NAME_MAX + 1]; /* "" for one beside the table */
+    uint8_t check_value[3];
+
+    /* Prepared once; which of them is set depends on the kind. */
+    EVP_CIPHER_CTX *chain;   /* retail MAC: DES-CBC under K1 */
+    EVP_CIPHER_CTX *last;    /* retail MAC: TDES-ECB under K1, K2, K1, for the last block */
+    EVP_CIPHER_CTX *encrypt; /* seal */
+    EVP_CIPHER_CTX *decrypt; /* seal, wrap */
+    EVP_MAC_CTX *mac;        /* CMAC, HMAC */
+};
+
+/* Makes a key that is in no table. RANGE for a length that the kind does not have. */
+enum status secret_key_open(struct loop *loop, enum secret_kind kind, struct view bytes,
+                            struct secret_key **out);
+
+/* HKDF-SHA256, RFC 5869; out_len <= 255 * 32. */
+enum status secret_hkdf(struct view key, struct view salt, struct view info, uint8_t *out,
+                        size_t out_len);
+
+#endif

@@ -1,0 +1,237 @@
+/* sqlite_lists.c - answers questions: each is one statement, and a list of rows in the arena.
+ *
+ * A list asks for one row more than its limit, to know whether there are more, and grows its array
+ * by doubling (arena memory is not given back, so an array of the largest size for each question
+ * would be the greater waste).
+ */
+#include "sqlite_int.h"
+
+#define LIST_ROWS_FIRST 8
+
+typedef enum status row_fn(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out);
+
+struct list_type {
+    size_t row_size;
+    row_fn *row;
+};
+
+static enum status list_payment(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_payment(db, s, arena, out);
+}
+static enum status list_operation(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_operation(db, s, arena, out);
+}
+static enum status list_attempt(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_attempt(db, s, arena, out);
+}
+
+static enum status list_event(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    (void)db;
+    bool full = false;
+    *(struct event_row *)out = (struct event_row){ .seq = sqlite3_column_int64(s, 0),
+                                                   .time_us = sqlite3_column_int64(s, 1),
+                                                   .merchant = sqlite3_column_int64(s, 2),
+                                                   .payment = sqlite3_column_int64(s, 3),
+                                                   .kind = column_copy(s, 4, arena, &full),
+                                                   .data_json = column_copy(s, 5, arena, &full) };
+    return full ? STATUS_RANGE : STATUS_OK;
+}
+
+static enum status list_key(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    (void)db;
+    bool full = false;
+    struct key_row *row = out;
+    *row = (struct key_row){ .id = sqlite3_column_int64(s, 0),
+                             .merchant = sqlite3_column_int64(s, 1),
+                             .live = sqlite3_column_int64(s, 3) != 0,
+                             .scopes = (uint32_t)sqlite3_column_int64(s, 4),
+                             .rate_per_s = (uint32_t)sqlite3_column_int64(s, 5),
+                             .created_us = sqlite3_column_int64(s, 6),
+                             .revoked_us = sqlite3_column_int64(s, 7),
+                             .name = column_copy(s, 8, arena, &full) };
+    struct view hash = column_view(s, 2);
+    if (hash.len != sizeof row->hash)
+        return STATUS_IO;
+    memcpy(row->hash, hash.ptr, sizeof row->hash);
+    return full ? STATUS_RANGE : STATUS_OK;
+}
+
+static const struct list_type payments = { sizeof(struct payment_row), list_payment };
+static const struct list_type operations = { sizeof(struct operation_row), list_operation };
+static const struct list_type attempts = { sizeof(struct attempt_row), list_attempt };
+static const struct list_type events = { sizeof(struct event_row), list_event };
+static const struct list_type keys = { sizeof(struct key_row), list_key };
+
+struct list_out {
+    const struct list_type *type;
+    struct arena *arena;
+    uint8_t *rows;
+    size_t count, room, limit;
+    bool more;
+};
+
+/* NULL: the arena is full. */
+static void *list_next_row(struct list_out *out)
+{
+    if (out->count == out->room) {
+        size_t room = out->room == 0 ? LIST_ROWS_FIRST : out->room * 2;
+        if (room > out->limit)
+            room = out->limit;
+        uint8_t *rows = arena_alloc(out->arena, room * out->type->row_size);
+        if (rows == NULL)
+            return NULL;
+        if (out->count > 0)
+            memcpy(rows, out->rows, out->count * out->type->row_size);
+        out->rows = rows;
+        out->room = room;
+    }
+    return out->rows + out->count * out->type->row_size;
+}
+
+/* Runs a bound statement to its end and appends what it gives. */
+static enum status list_run(struct db *db, sqlite3_stmt *s, struct list_out *out)
+{
+    enum status status;
+    while ((status = db_next(db, s)) == STATUS_OK) {
+        if (out->count == out->limit) {
+            out->more = true;
+            status = STATUS_NOT_FOUND;
+            break;
+        }
+        void *row = list_next_row(out);
+        status = row == NULL ? STATUS_RANGE : out->type->row(db, s, out->arena, row);
+        if (status != STATUS_OK)
+            break;
+        out->count++;
+    }
+    db_end(s);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status list_payments(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    /* Of one merchant: first those that the lasting index does not hold yet, which are the newer
+     * ones, then those that it does. */
+    enum sql parts[2] = { SQL_PAYMENTS_NEW, SQL_PAYMENTS_OLD };
+    if (read->merchant == 0) {
+        parts[0] = SQL_PAYMENTS_OF_ALL;
+        parts[1] = SQL_COUNT;
+    } else if (read->reference.len > 0) {
+        parts[1] = SQL_PAYMENTS_OLD_REFERENCE;
+    }
+    for (size_t i = 0; i < COUNT_OF(parts) && parts[i] != SQL_COUNT && !out->more; i++) {
+        sqlite3_stmt *s = db_statement(db, parts[i]);
+        bind_i64(s, 2, read->after > 0 ? read->after : INT64_MAX);
+        bind_i64(s, 3, read->status);
+        bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
+        if (parts[i] != SQL_PAYMENTS_OF_ALL)
+            bind_i64(s, 1, read->merchant);
+        if (parts[i] != SQL_PAYMENTS_OLD)
+            bind_text(s, 5, read->reference);
+        if (parts[i] == SQL_PAYMENTS_OLD_REFERENCE)
+            bind_i64(s, 6, (int64_t)lookup_hash(db->hash_key, read->merchant, read->reference));
+        TRY(list_run(db, s, out));
+    }
+    return STATUS_OK;
+}
+
+static enum status payment_is_theirs(struct db *db, const struct store_read *read)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_PAYMENT_OWNED);
+    bind_i64(s, 1, read->payment);
+    bind_i64(s, 2, read->merchant);
+    enum status status = db_next(db, s);
+    db_end(s);
+    return status;
+}
+
+/* A list of what belongs to `owner` (a payment or a merchant), after a cursor. */
+static enum status list_of(struct db *db, enum sql which, int64_t owner,
+                           const struct store_read *read, struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, which);
+    if (which != SQL_ATTEMPTS_OPEN && which != SQL_EVENTS_OF_ALL)
+        bind_i64(s, 1, owner);
+    bind_i64(s, 2, read->after);
+    if (which == SQL_OPERATIONS_OF_PAYMENT)
+        bind_i64(s, 3, read->kind);
+    bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
+    return list_run(db, s, out);
+}
+
+static enum status list_key_by_hash(struct db *db, const struct store_read *read,
+                                    struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_KEY_BY_HASH);
+    bind_blob(s, 1, view_of(read->key_hash, sizeof read->key_hash));
+    TRY(list_run(db, s, out));
+    return out->count == 0 ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+static enum status one_payment(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    struct payment_row *row = arena_alloc(out->arena, sizeof *row);
+    if (row == NULL)
+        return STATUS_RANGE;
+    TRY(db_payment_load(db, read->payment, read->merchant, out->arena, row));
+    out->rows = (uint8_t *)row;
+    out->count = 1;
+    return STATUS_OK;
+}
+
+static enum status ask(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    switch (read->question) {
+    case STORE_ONE_PAYMENT: out->type = &payments; return one_payment(db, read, out);
+    case STORE_PAYMENTS: out->type = &payments; return list_payments(db, read, out);
+    case STORE_OPERATIONS:
+        out->type = &operations;
+        TRY(payment_is_theirs(db, read));
+        return list_of(db, SQL_OPERATIONS_OF_PAYMENT, read->payment, read, out);
+    case STORE_ATTEMPTS:
+        out->type = &attempts;
+        TRY(payment_is_theirs(db, read));
+        return list_of(db, SQL_ATTEMPTS_OF_PAYMENT, read->payment, read, out);
+    case STORE_ATTEMPTS_OPEN:
+        out->type = &attempts;
+        return list_of(db, SQL_ATTEMPTS_OPEN, 0, read, out);
+    case STORE_EVENTS_OF_PAYMENT:
+        out->type = &events;
+        TRY(payment_is_theirs(db, read));
+        return list_of(db, SQL_EVENTS_OF_PAYMENT, read->payment, read, out);
+    case STORE_EVENTS:
+        out->type = &events;
+        if (read->merchant == 0)
+            return list_of(db, SQL_EVENTS_OF_ALL, 0, read, out);
+        TRY(list_of(db, SQL_EVENTS_OLD, read->merchant, read, out));
+        return out->more ? STATUS_OK : list_of(db, SQL_EVENTS_NEW, read->merchant, read, out);
+    case STORE_KEYS: out->type = &keys; return list_of(db, SQL_KEYS, read->merchant, read, out);
+    case STORE_KEY_BY_HASH: out->type = &keys; return list_key_by_hash(db, read, out);
+    }
+    ENSURE(!"a question of the list");
+    return STATUS_UNSUPPORTED;
+}
+
+enum status db_ask(struct db *db, struct store_read *read)
+{
+    uint32_t limit = read->limit;
+    struct list_out out = { .arena = read->arena,
+                            .limit =
+                                limit == 0 || limit > STORE_PAGE_MAX ? STORE_PAGE_MAX : limit };
+    enum status status = ask(db, read, &out);
+    if (status != STATUS_OK)
+        out = (struct list_out){ .type = out.type };
+    read->count = out.count;
+    read->more = out.more;
+    read->payments = out.type == &payments ? (struct payment_row *)(void *)out.rows : NULL;
+    read->operations = out.type == &operations ? (struct operation_row *)(void *)out.rows : NULL;
+    read->attempts = out.type == &attempts ? (struct attempt_row *)(void *)out.rows : NULL;
+    read->events = out.type == &events ? (struct event_row *)(void *)out.rows : NULL;
+    read->keys = out.type == &keys ? (struct key_row *)(void *)out.rows : NULL;
+    return status;
+}
