@@ -1,0 +1,159 @@
+/* values.c - the adapter's own settings of a channel file, held against the adapter's rows.
+ *
+ * settings/ hands them over as written (name, text, place), because only the adapter knows what
+ * they must be. Every mistake is said, each on a line with its place, before the channel is
+ * refused: an operator corrects a file once, not five times.
+ */
+#include "base/ensure.h"
+#include "channel/channel_int.h"
+
+#define TEXTS_BYTES_MAX (1u << 20)
+
+struct reading {
+    struct channel_values *values;
+    const struct channel_settings *settings;
+    const struct loaded_adapter *adapter;
+    struct secrets *secrets;
+    struct writer *why;
+    uint32_t mistakes;
+};
+
+/* Begins a line of `why`; the caller writes what is wrong. */
+static void mistake(struct reading *r, const struct raw_setting *raw)
+{
+    if (r->mistakes++ > 0)
+        writer_u8(r->why, '\n');
+    if (raw != NULL)
+        writer_format(r->why, "%s:%u:%u: ", raw->file, raw->value_line, raw->value_column);
+    else
+        writer_format(r->why, "%s: ", r->settings->file);
+}
+
+static const struct raw_setting *raw_of(const struct channel_settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->settings_count; i++)
+        if (strcmp(settings->settings[i].name, name) == 0)
+            return &settings->settings[i];
+    return NULL;
+}
+
+static void check_unknown(struct reading *r)
+{
+    const char *names[SETTINGS_ROWS_MAX];
+    size_t count = (size_t)r->adapter->api.settings_count;
+    for (size_t i = 0; i < count; i++)
+        names[i] = adapter_setting(r->adapter, i)->name;
+    for (size_t i = 0; i < r->settings->settings_count; i++) {
+        const struct raw_setting *raw = &r->settings->settings[i];
+        size_t at = 0;
+        while (at < count && strcmp(names[at], raw->name) != 0)
+            at++;
+        if (at < count)
+            continue;
+        const char *near = finding_did_you_mean(view_text(raw->name), names, count);
+        mistake(r, raw);
+        writer_format(r->why, "adapter %s has no setting '%s'", r->adapter->api.id, raw->name);
+        if (near != NULL)
+            writer_format(r->why, "; did you mean '%s'?", near);
+    }
+}
+
+/* Index of the choice, or -1. */
+static int64_t choice_of(const char *choices, struct view text)
+{
+    struct view left = view_text(choices);
+    for (int64_t index = 0;; index++) {
+        size_t end = view_find(left, '|');
+        if (view_equal(view_slice(left, 0, end), text))
+            return index;
+        if (end >= left.len)
+            return -1;
+        left = view_slice(left, end + 1, left.len);
+    }
+}
+
+static void read_number(struct reading *r, const struct rg_setting *row,
+                        const struct raw_setting *raw, struct view text, struct rg_value *value)
+{
+    enum status s = view_to_i64(text, &value->number);
+    if (s == STATUS_OK && value->number >= row->min && value->number <= row->max)
+        return;
+    mistake(r, raw);
+    writer_format(r->why, "setting '%s' must be a whole number from %lld to %lld%s%s", row->name,
+                  (long long)row->min, (long long)row->max, row->unit != NULL ? " " : "",
+                  row->unit != NULL ? row->unit : "");
+}
+
+static void read_text(struct reading *r, const struct rg_setting *row,
+                      const struct raw_setting *raw, struct view text)
+{
+    if ((int64_t)text.len >= row->min && (int64_t)text.len <= row->max)
+        return;
+    mistake(r, raw);
+    writer_format(r->why, "setting '%s' must have %lld to %lld bytes, it has %zu", row->name,
+                  (long long)row->min, (long long)row->max, text.len);
+}
+
+static void read_value(struct reading *r, const struct rg_setting *row,
+                       const struct raw_setting *raw, struct view text, struct rg_value *value)
+{
+    value->present = 1;
+    char *copy = arena_text(&r->values->texts, text); /* with a zero byte, for secret_find */
+    if (copy == NULL) {
+        mistake(r, raw);
+        writer_format(r->why, "setting '%s': memory is out", row->name);
+        return;
+    }
+    value->text = (struct rg_bytes){ (const uint8_t *)copy, text.len };
+    switch (row->type) {
+    case RG_SETTING_NUMBER: read_number(r, row, raw, text, value); return;
+    case RG_SETTING_TEXT: read_text(r, row, raw, text); return;
+    case RG_SETTING_CHOICE:
+        value->number = choice_of(row->choices, text);
+        if (value->number < 0) {
+            mistake(r, raw);
+            writer_format(r->why, "setting '%s' must be one of %s", row->name, row->choices);
+        }
+        return;
+    case RG_SETTING_FLAG:
+        value->number = view_is(text, "yes") ? 1 : 0;
+        if (!view_is(text, "yes") && !view_is(text, "no")) {
+            mistake(r, raw);
+            writer_format(r->why, "setting '%s' must be yes or no", row->name);
+        }
+        return;
+    default:
+        if (text.len > SECRET_NAME_MAX || secret_find(r->secrets, copy) == NULL) {
+            mistake(r, raw);
+            writer_format(r->why,
+                          "setting '%s' names a key that is not in the list of keys (keys: of "
+                          "gateway.yaml)",
+                          row->name);
+        }
+    }
+}
+
+enum status values_read(struct channel_values *values, const struct channel_settings *settings,
+                        const struct loaded_adapter *adapter, struct secrets *secrets,
+                        struct writer *why)
+{
+    ENSURE(adapter->api.settings_count <= SETTINGS_ROWS_MAX);
+    struct reading r = { values, settings, adapter, secrets, why, 0 };
+    *values = (struct channel_values){ 0 };
+    arena_init(&values->texts, TEXTS_BYTES_MAX);
+    for (uint64_t i = 0; i < adapter->api.settings_count; i++) {
+        const struct rg_setting *row = adapter_setting(adapter, i);
+        const struct raw_setting *raw = raw_of(settings, row->name);
+        if (raw != NULL) {
+            read_value(&r, row, raw, view_text(raw->text), &values->rows[i]);
+        } else if (row->fallback != NULL) {
+            read_value(&r, row, NULL, view_text(row->fallback), &values->rows[i]);
+        } else if (row->required != 0) {
+            mistake(&r, NULL);
+            writer_format(why, "setting '%s' of adapter %s is missing under settings: (%s)",
+                          row->name, adapter->api.id, row->sentence);
+        }
+    }
+    check_unknown(&r);
+    return r.mistakes == 0 ? STATUS_OK : STATUS_REFUSED;
+}
