@@ -1,0 +1,176 @@
+/* api.c - which path leads where, and the life of the listener.
+ *
+ * A request becomes a `call`; it is authenticated (auth.c), run by its row of the table below, and
+ * answered exactly once (reply.c). Everything else is an error with a problem document.
+ */
+#include "api/api_int.h"
+
+#include "base/ensure.h"
+#include "base/vault.h"
+
+#include <stdlib.h>
+
+static const struct route_row_api routes[] = {
+    { "POST", "/v1/payments", SCOPE_PAYMENTS_WRITE, run_create },
+    { "GET", "/v1/payments", SCOPE_PAYMENTS_READ, run_list },
+    { "GET", "/v1/payments/{id}", SCOPE_PAYMENTS_READ, run_read },
+    { "POST", "/v1/payments/{id}/capture", SCOPE_PAYMENTS_WRITE, run_capture },
+    { "POST", "/v1/payments/{id}/cancel", SCOPE_PAYMENTS_WRITE, run_cancel },
+    { "POST", "/v1/payments/{id}/confirm", SCOPE_PAYMENTS_WRITE, run_confirm },
+    { "POST", "/v1/payments/{id}/refunds", SCOPE_REFUNDS_WRITE, run_refund },
+    { "GET", "/v1/payments/{id}/refunds", SCOPE_PAYMENTS_READ, run_refunds_list },
+    { "GET", "/v1/payments/{id}/captures", SCOPE_PAYMENTS_READ, run_captures_list },
+    { "GET", "/v1/payments/{id}/events", SCOPE_PAYMENTS_READ, run_events },
+    { "GET", "/v1/limits", SCOPE_PAYMENTS_READ, run_limits },
+};
+
+enum path_match { PATH_OTHER = 1, PATH_BAD_ID, PATH_MATCHES };
+
+static enum path_match path_matches(const char *pattern, struct view path, int64_t *id)
+{
+    struct view p = view_text(pattern);
+    size_t brace = view_find(p, '{');
+    if (brace == p.len)
+        return view_equal(p, path) ? PATH_MATCHES : PATH_OTHER;
+    struct view before = view_slice(p, 0, brace);
+    struct view after = view_slice(p, brace + 4, p.len); /* behind "{id}" */
+    if (!view_starts_with(path, before))
+        return PATH_OTHER;
+    struct view rest = view_slice(path, brace, path.len);
+    size_t end = view_find(rest, '/');
+    if (!view_equal(view_slice(rest, end, rest.len), after))
+        return PATH_OTHER;
+    return id_parse(ID_PAYMENT, view_slice(rest, 0, end), id) == STATUS_OK ? PATH_MATCHES
+                                                                           : PATH_BAD_ID;
+}
+
+static void dispatch(struct call *call)
+{
+    struct view path = http_path(call->http);
+    bool other_method = false, bad_id = false;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        enum path_match match = path_matches(routes[i].path, path, &call->payment);
+        if (match == PATH_OTHER)
+            continue;
+        if (!view_is(http_method(call->http), routes[i].method)) {
+            other_method = true;
+            continue;
+        }
+        if (match == PATH_BAD_ID) {
+            bad_id = true;
+            continue;
+        }
+        call->route = &routes[i];
+        authenticate(call);
+        return;
+    }
+    if (bad_id)
+        reply_problem(call, PROBLEM_NOT_FOUND, "There is no payment with this id.");
+    else if (other_method)
+        reply_problem(call, PROBLEM_METHOD_NOT_ALLOWED,
+                      "See docs/openapi.yaml for what this path takes.");
+    else
+        reply_problem(call, PROBLEM_NOT_FOUND,
+                      "There is no such path. The API begins at /v1/payments.");
+}
+
+static void handle(struct http_request *http, void *arg)
+{
+    struct api *api = arg;
+    ENSURE_MAGIC(api, API_MAGIC);
+    api->stats.requests++;
+    struct call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        http_respond(http, 503, "text/plain", NULL, 0, VIEW("out of memory\n"));
+        return;
+    }
+    call->magic = CALL_MAGIC;
+    call->api = api;
+    call->http = http;
+    arena_init(&call->arena, (size_t)4 * 1024 * 1024);
+    list_append(&api->calls, &call->link);
+    dispatch(call);
+}
+
+static struct http_limits limits_of(const struct settings *s)
+{
+    return (struct http_limits){ .header_bytes_max = (size_t)s->limit_header_bytes,
+                                 .body_bytes_max = (size_t)s->limit_body_bytes,
+                                 .header_timeout_us = s->limit_header_time_us,
+                                 .body_timeout_us = s->limit_body_time_us,
+                                 .conns_max = (size_t)s->limit_connections };
+}
+
+enum status api_open(struct api **out, const struct api_options *options)
+{
+    *out = NULL;
+    struct api *api = calloc(1, sizeof *api);
+    if (api == NULL)
+        return STATUS_NO_MEMORY;
+    api->magic = API_MAGIC;
+    api->o = *options;
+    list_init(&api->calls);
+    list_init(&api->key_list);
+    api->key_hash = secret_find(options->secrets, "host.api_keys");
+    api->idem = secret_find(options->secrets, "host.idempotency");
+    ENSURE(api->key_hash != NULL && api->idem != NULL);
+    api->keys = map_open(KEYS_CACHED_MAX, loop_random_u64(options->loop));
+    struct http_server_options server = { .tls = options->tls,
+                                          .limits = limits_of(options->settings),
+                                          .handler = handle,
+                                          .refusal = refuse_http,
+                                          .arg = api,
+                                          .log = options->log,
+                                          .owner = options->owner };
+    enum status status = api->keys == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    if (status == STATUS_OK)
+        status = endpoint_parse(view_text(options->settings->api_listen), &server.at);
+    if (status == STATUS_OK)
+        status = http_server_open(&api->server, options->wire, options->loop, &server);
+    if (status != STATUS_OK) {
+        map_close(api->keys);
+        free(api);
+        return status;
+    }
+    *out = api;
+    return STATUS_OK;
+}
+
+const struct endpoint *api_endpoint(const struct api *api)
+{
+    return http_server_endpoint(api->server);
+}
+
+void api_drain(struct api *api)
+{
+    http_server_drain(api->server);
+}
+
+size_t api_running(const struct api *api)
+{
+    return http_server_running(api->server);
+}
+
+void api_stats(const struct api *api, struct api_stats *out)
+{
+    *out = api->stats;
+}
+
+void api_close(struct api *api)
+{
+    if (api == NULL)
+        return;
+    ENSURE_MAGIC(api, API_MAGIC);
+    http_server_close(api->server);
+    struct list *item;
+    while ((item = list_take_first(&api->calls)) != NULL) {
+        struct call *call = CONTAINER_OF(item, struct call, link);
+        arena_reset(&call->arena);
+        free(call);
+    }
+    while ((item = list_take_first(&api->key_list)) != NULL)
+        free(CONTAINER_OF(item, struct cached_key, link));
+    map_close(api->keys);
+    api->magic = 0;
+    free(api);
+}

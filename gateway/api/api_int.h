@@ -1,0 +1,139 @@
+/* api_int.h - a call: one HTTP request on its way through the room. */
+#ifndef API_INT_H
+#define API_INT_H
+
+#include "api/api.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include "payment/problem.h"
+#include "payment/render.h"
+#include "json/json_read.h"
+
+#define API_MAGIC       0x41504921u
+#define CALL_MAGIC      0x43414c4cu
+#define KEYS_CACHED_MAX 4096
+
+/* A key as it was when it was last read; also remembers for a second that a key does not exist. */
+struct cached_key {
+    struct list link;
+    uint8_t hash[32];
+    bool known;
+    struct key_row row;
+    int64_t read_us;      /* monotonic */
+    int64_t tokens_micro; /* token bucket, millionths of a request */
+    int64_t filled_us;
+};
+
+struct call;
+typedef void call_fn(struct call *call);
+
+struct call {
+    uint32_t magic;
+    struct list link;
+    struct api *api;
+    struct http_request *http;
+    const struct route_row_api *route;
+    struct arena arena;
+    struct store_read read;
+    bool reading; /* the store holds our memory */
+    uint8_t key_hash[32];
+    int64_t merchant;
+    bool live;
+    int64_t payment;  /* from the path, 0: none */
+    char currency[4]; /* of the payment, once it was read */
+    call_fn *then;    /* after the payment was read */
+};
+
+struct route_row_api {
+    const char *method;
+    const char *path; /* {id} stands for a payment's id */
+    uint32_t scope;
+    call_fn *run;
+};
+
+struct api {
+    uint32_t magic;
+    struct api_options o;
+    struct http_server *server;
+    struct map *keys;     /* hash -> struct cached_key */
+    struct list key_list; /* oldest first */
+    struct list calls;
+    struct secret_key *key_hash, *idem;
+    struct api_stats stats;
+};
+
+/* --- reply.c: each ends the call ------------------------------------------------------------- */
+void reply(struct call *call, int http_status, struct view body);
+void reply_problem(struct call *call, enum problem problem, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void reply_errors(struct call *call, enum problem problem, struct view detail,
+                  const struct problem_error *errors, size_t count);
+void reply_payment(void *call, int http_status, struct view body, bool replayed);
+http_refusal_fn refuse_http;
+
+/* --- auth.c ------------------------------------------------------------------------------------
+ */
+/* Finds the key, its scope and its rate; then runs the route, or answers 401, 403, 429. */
+void authenticate(struct call *call);
+
+/* --- fields.c: typed reading of a JSON body, all errors at once --------------------------------
+ */
+struct fields {
+    struct arena *arena;
+    struct problem_error errors[PROBLEM_ERRORS_MAX];
+    size_t count;
+    bool unknown; /* one of them is an unknown field */
+};
+void field_error(struct fields *f, const struct json_node *node, const char *code,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same for a member that is not there: the pointer is the parent's and the name. */
+void field_missing(struct fields *f, const struct json_node *parent, const char *name,
+                   const char *what);
+/* Text of min..max bytes without control characters. Absent: required ? error : empty view. */
+struct view field_text(struct fields *f, const struct json_node *parent, const char *name,
+                       size_t min, size_t max, bool required);
+/* Also only letters of `kind`: 'd' digits, 'h' hexadecimal. */
+struct view field_code(struct fields *f, const struct json_node *parent, const char *name,
+                       char kind, size_t min, size_t max, bool required);
+/* An object member; NULL when absent (an error if required) or no object (an error). */
+const struct json_node *field_object(struct fields *f, const struct json_node *parent,
+                                     const char *name, bool required);
+/* {"value": n, "currency": "EUR"}: exact, > 0. False when an error was noted. */
+bool field_amount(struct fields *f, const struct json_node *parent, const char *name, bool required,
+                  struct money *out);
+void fields_known(struct fields *f, const struct json_node *object, const char *const *names,
+                  size_t count);
+/* Free text must not hold a card number: it would be stored and shown. */
+void field_no_pan(struct fields *f, const struct json_node *node);
+bool looks_like_pan(struct view text);
+
+/* --- requests ------------------------------------------------------------------------------------
+ */
+/* Parses the body (bounded, strict) into the arena. False: the call was answered. An empty body is
+ * an empty object when `may_be_empty`. */
+bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
+               const struct json_node **root);
+/* A request with key, digest and Prefer filled in; NULL: the call was answered. */
+struct payment_request *request_new(struct call *call);
+void run_create(struct call *call);
+void run_capture(struct call *call);
+void run_cancel(struct call *call);
+void run_refund(struct call *call);
+void run_confirm(struct call *call);
+/* "metadata": {...} copied to `facts`. */
+void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts);
+/* create_card.c: method.card into details and facts. */
+void read_card(struct fields *f, const struct json_node *card, struct writer *details,
+               struct json_out *facts);
+
+/* --- reads
+ * ---------------------------------------------------------------------------------------- */
+void run_read(struct call *call);
+void run_list(struct call *call);
+void run_events(struct call *call);
+void run_refunds_list(struct call *call);
+void run_captures_list(struct call *call);
+void run_limits(struct call *call);
+
+#endif

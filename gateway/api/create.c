@@ -1,0 +1,198 @@
+/* create.c - POST /v1/payments: a JSON body becomes a payment request.
+ *
+ * Unknown fields are refused, and all errors are told at once. What goes on the answer and never
+ * changes is written here as ready JSON members (`facts_json`); the method's own fields go to the
+ * adapter as named values (`details`) and nowhere else. Views that outlive the call are copied into
+ * the request's arena: the tree borrows from the HTTP body.
+ */
+#include "api/api_int.h"
+
+#include "base/ensure.h"
+#include "domain/refs.h"
+
+#define DETAILS_BYTES 4096
+#define METADATA_MAX  50
+
+static const char *const create_fields[] = { "amount",  "kind",     "capture",   "method",
+                                             "payer",   "payee",    "reference", "description",
+                                             "purpose", "metadata", "region" };
+
+static void read_words(struct fields *f, const struct json_node *root, struct payment_request *r)
+{
+    struct view word = field_text(f, root, "kind", 1, 32, false);
+    r->kind = PAYMENT_KIND_PURCHASE;
+    if (word.len > 0 && payment_kind_parse(word, &r->kind) != STATUS_OK)
+        field_error(f, json_member(root, "kind"), "unknown_value",
+                    "purchase, top_up, transfer, payout or bill is expected.");
+    word = field_text(f, root, "capture", 1, 32, false);
+    r->capture = CAPTURE_AUTOMATIC;
+    if (word.len > 0 && capture_mode_parse(word, &r->capture) != STATUS_OK)
+        field_error(f, json_member(root, "capture"), "unknown_value",
+                    "automatic or manual is expected.");
+    r->verb = r->capture == CAPTURE_MANUAL ? OPERATION_AUTHORISE : OPERATION_SALE;
+}
+
+static void read_method(struct fields *f, const struct json_node *root, struct payment_request *r,
+                        struct json_out *facts)
+{
+    static const char *const known[] = { "type", "card", "qr", "bank", "cbdc" };
+    const struct json_node *method = field_object(f, root, "method", true);
+    if (method == NULL)
+        return;
+    fields_known(f, method, known, COUNT_OF(known));
+    struct view type = field_text(f, method, "type", 1, 16, true);
+    if (type.len == 0)
+        return;
+    if (rail_parse(type, &r->rail) != STATUS_OK) {
+        field_error(f, json_member(method, "type"), "unknown_value",
+                    "card, qr, bank or cbdc is expected.");
+        return;
+    }
+    for (JSON_EACH(member, method))
+        if (!view_is(member->key, "type") && !view_equal(member->key, type))
+            field_error(f, member, "wrong_method",
+                        "Only the member named like the type belongs here.");
+    char name[17];
+    ENSURE(view_to_text(type, name, sizeof name) == STATUS_OK);
+    const struct json_node *body = field_object(f, method, name, true);
+    uint8_t *room = arena_alloc(&r->arena, DETAILS_BYTES);
+    if (body == NULL || room == NULL)
+        return;
+    struct writer details = writer_over(room, DETAILS_BYTES);
+    json_open_object(facts, "method");
+    json_put_text(facts, "type", type);
+    json_open_object(facts, name);
+    if (r->rail == RAIL_CARD)
+        read_card(f, body, &details, facts);
+    json_close_object(facts);
+    json_close_object(facts);
+    if (details.overflow)
+        field_error(f, body, "too_large", "The method's fields are too large together.");
+    r->details = writer_done(&details);
+}
+
+static void read_party(struct fields *f, const struct json_node *root, const char *name,
+                       struct json_out *facts)
+{
+    static const char *const known[] = { "id",    "name",    "country",    "kyc_tier", "email",
+                                         "phone", "address", "birth_date", "account",  "alias" };
+    const struct json_node *party = field_object(f, root, name, false);
+    if (party == NULL)
+        return;
+    fields_known(f, party, known, COUNT_OF(known));
+    field_no_pan(f, party);
+    json_open_object(facts, name);
+    json_put_text_if(facts, "id", field_text(f, party, "id", 1, 64, false));
+    json_put_text_if(facts, "name", field_text(f, party, "name", 1, 140, false));
+    struct view country = field_text(f, party, "country", 2, 2, false);
+    for (size_t i = 0; i < country.len; i++) {
+        if (country.ptr[i] < 'A' || country.ptr[i] > 'Z') {
+            field_error(f, json_member(party, "country"), "wrong_letters",
+                        "Two capital letters (ISO 3166 alpha-2) are expected.");
+            break;
+        }
+    }
+    json_put_text_if(facts, "country", country);
+    const struct json_node *tier = json_member(party, "kyc_tier");
+    int64_t number = 0;
+    if (tier != NULL && (json_i64(tier, &number) != STATUS_OK || number < 0 || number > 9))
+        field_error(f, tier, "out_of_range", "An integer from 0 to 9 is expected.");
+    else if (tier != NULL)
+        json_put_i64(facts, "kyc_tier", number);
+    json_put_text_if(facts, "email", field_text(f, party, "email", 3, 254, false));
+    json_put_text_if(facts, "phone", field_text(f, party, "phone", 3, 32, false));
+    json_put_text_if(facts, "address", field_text(f, party, "address", 1, 280, false));
+    json_put_text_if(facts, "birth_date", field_text(f, party, "birth_date", 10, 10, false));
+    json_put_text_if(facts, "account", field_text(f, party, "account", 1, 64, false));
+    json_put_text_if(facts, "alias", field_text(f, party, "alias", 1, 128, false));
+    json_close_object(facts);
+}
+
+void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts)
+{
+    const struct json_node *metadata = field_object(f, root, "metadata", false);
+    if (metadata == NULL)
+        return;
+    if (metadata->count > METADATA_MAX) {
+        field_error(f, metadata, "too_many", "At most %d members are expected.", METADATA_MAX);
+        return;
+    }
+    field_no_pan(f, metadata);
+    json_open_object(facts, "metadata");
+    for (JSON_EACH(item, metadata)) {
+        char name[41];
+        struct view value = VIEW_EMPTY;
+        if (view_to_text(item->key, name, sizeof name) != STATUS_OK || item->key.len == 0 ||
+            strlen(name) != item->key.len) {
+            field_error(f, item, "wrong_name", "A name of 1 to 40 bytes is expected.");
+            continue;
+        }
+        if (json_text(item, &value) != STATUS_OK || value.len > 500)
+            field_error(f, item, "not_a_text", "A text of at most 500 bytes is expected.");
+        else
+            json_put_text(facts, name, value);
+    }
+    json_close_object(facts);
+}
+
+static struct view text_without_pan(struct fields *f, const struct json_node *root,
+                                    const char *name, size_t max)
+{
+    struct view text = field_text(f, root, name, 1, max, false);
+    field_no_pan(f, json_member(root, name));
+    return text;
+}
+
+/* `room` is three times the body: every escape of the writer is at most six letters for one that
+ * took two in the body. */
+static void read_all(struct fields *f, const struct json_node *root, struct payment_request *r,
+                     struct writer *w)
+{
+    struct json_out facts;
+    json_out_init(&facts, w);
+    json_open_object(&facts, NULL);
+    fields_known(f, root, create_fields, COUNT_OF(create_fields));
+    field_amount(f, root, "amount", true, &r->amount);
+    read_words(f, root, r);
+    read_method(f, root, r, &facts);
+    read_party(f, root, "payer", &facts);
+    read_party(f, root, "payee", &facts);
+    json_put_text_if(&facts, "description", text_without_pan(f, root, "description", 500));
+    json_put_text_if(&facts, "purpose", text_without_pan(f, root, "purpose", 35));
+    read_metadata(f, root, &facts);
+    json_close_object(&facts);
+    r->reference = arena_copy(&r->arena, text_without_pan(f, root, "reference", 128));
+    r->region = arena_copy(&r->arena, text_without_pan(f, root, "region", 32));
+}
+
+void run_create(struct call *call)
+{
+    struct api *api = call->api;
+    struct payment_request *r = request_new(call);
+    const struct json_node *root;
+    if (r == NULL)
+        return;
+    if (!body_json(call, &call->arena, false, &root)) {
+        payment_request_drop(api->o.payments, r);
+        return;
+    }
+    struct fields f = { .arena = &call->arena };
+    size_t room = 3 * http_body(call->http).len + 1024;
+    uint8_t *bytes = arena_alloc(&r->arena, room);
+    struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
+    read_all(&f, root, r, &w);
+    if (f.count == 0 && (w.overflow || r->arena.overflow))
+        field_error(&f, root, "too_large", "The request is too large.");
+    if (f.count > 0) {
+        payment_request_drop(api->o.payments, r);
+        /* The call's arena holds the errors; the body, which they quote nothing of, is still there.
+         */
+        reply_errors(
+            call, f.unknown && f.count == 1 ? PROBLEM_UNKNOWN_FIELD : PROBLEM_INVALID_FIELD,
+            VIEW("See errors: each has a JSON pointer to the field and what was expected."),
+            f.errors, f.count);
+        return;
+    }
+    r->facts_json = view_of(bytes + 1, w.len - 2);
+    payment_submit(api->o.payments, &r, reply_payment, call);
+}

@@ -1,0 +1,245 @@
+/* fields.c - typed reading of a JSON body. Every error is noted with its JSON pointer and reading
+ * goes on, so a merchant sees all of them at once. */
+#include "api/api_int.h"
+
+#include "base/ensure.h"
+
+#include <stdio.h>
+
+static struct problem_error *error_next(struct fields *f)
+{
+    return f->count < PROBLEM_ERRORS_MAX ? &f->errors[f->count++] : NULL;
+}
+
+static struct view pointer_of(struct fields *f, const struct json_node *node, const char *name)
+{
+    char text[512];
+    struct writer w = writer_over(text, sizeof text);
+    if (node != NULL)
+        json_pointer(&w, node);
+    if (name != NULL)
+        writer_format(&w, "/%s", name);
+    return arena_copy(f->arena, writer_done(&w));
+}
+
+static void note(struct fields *f, struct view pointer, const char *code, const char *format,
+                 va_list args)
+{
+    char text[256];
+    struct problem_error *error = error_next(f);
+    if (error == NULL)
+        return;
+    (void)vsnprintf(text, sizeof text, format, args);
+    *error = (struct problem_error){ .pointer = pointer,
+                                     .code = code,
+                                     .detail = arena_copy(f->arena, view_text(text)) };
+}
+
+void field_error(struct fields *f, const struct json_node *node, const char *code,
+                 const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(f, pointer_of(f, node, NULL), code, format, args);
+    va_end(args);
+}
+
+static void note_at(struct fields *f, struct view pointer, const char *code, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
+static void note_at(struct fields *f, struct view pointer, const char *code, const char *format,
+                    ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(f, pointer, code, format, args);
+    va_end(args);
+}
+
+void field_missing(struct fields *f, const struct json_node *parent, const char *name,
+                   const char *what)
+{
+    note_at(f, pointer_of(f, parent, name), "required", "%s is required here.", what);
+}
+
+static bool has_control(struct view text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+            return true;
+    return false;
+}
+
+struct view field_text(struct fields *f, const struct json_node *parent, const char *name,
+                       size_t min, size_t max, bool required)
+{
+    const struct json_node *node = json_member(parent, name);
+    struct view text = VIEW_EMPTY;
+    if (node == NULL) {
+        if (required)
+            field_missing(f, parent, name, "A text");
+        return VIEW_EMPTY;
+    }
+    if (json_text(node, &text) != STATUS_OK) {
+        field_error(f, node, "not_a_text", "A text in double quotes is expected.");
+        return VIEW_EMPTY;
+    }
+    if (text.len < min || text.len > max) {
+        field_error(f, node, "wrong_length", "%zu to %zu bytes are expected, this has %zu.", min,
+                    max, text.len);
+        return VIEW_EMPTY;
+    }
+    if (has_control(text)) {
+        field_error(f, node, "control_character", "Control characters are not accepted.");
+        return VIEW_EMPTY;
+    }
+    return text;
+}
+
+struct view field_code(struct fields *f, const struct json_node *parent, const char *name,
+                       char kind, size_t min, size_t max, bool required)
+{
+    struct view text = field_text(f, parent, name, min, max, required);
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        bool hex = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (kind == 'd' ? !digit : !hex) {
+            field_error(f, json_member(parent, name), "wrong_letters", "Only %s are expected.",
+                        kind == 'd' ? "digits" : "hexadecimal digits");
+            return VIEW_EMPTY;
+        }
+    }
+    return text;
+}
+
+const struct json_node *field_object(struct fields *f, const struct json_node *parent,
+                                     const char *name, bool required)
+{
+    const struct json_node *node = json_member(parent, name);
+    if (node == NULL) {
+        if (required)
+            field_missing(f, parent, name, "An object");
+        return NULL;
+    }
+    if (node->kind != JSON_OBJECT) {
+        field_error(f, node, "not_an_object", "An object in braces is expected.");
+        return NULL;
+    }
+    return node;
+}
+
+/* Why a value is not an amount, each case with its own words: this is money. */
+static bool read_minor(struct fields *f, const struct json_node *amount, int64_t *out)
+{
+    const struct json_node *node = json_member(amount, "value");
+    switch (json_i64(node, out)) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND:
+        field_missing(f, amount, "value", "An integer of minor units");
+        return false;
+    case STATUS_MALFORMED:
+        field_error(f, node, "not_an_integer",
+                    "An integer of minor units is expected, written without exponent or fraction.");
+        return false;
+    case STATUS_RANGE:
+        field_error(f, node, "out_of_range", "The integer does not fit in 64 bits.");
+        return false;
+    default:
+        field_error(f, node, "not_an_integer",
+                    "An integer of minor units is expected, not a text.");
+        return false;
+    }
+    if (*out <= 0) {
+        field_error(f, node, "not_positive", "The amount must be larger than zero.");
+        return false;
+    }
+    return true;
+}
+
+bool field_amount(struct fields *f, const struct json_node *parent, const char *name, bool required,
+                  struct money *out)
+{
+    static const char *const known[] = { "value", "currency" };
+    const struct json_node *amount = field_object(f, parent, name, required);
+    if (amount == NULL)
+        return false;
+    fields_known(f, amount, known, COUNT_OF(known));
+    bool good = read_minor(f, amount, &out->minor);
+    struct view code = field_text(f, amount, "currency", 3, 3, true);
+    if (code.len == 0)
+        return false;
+    if (currency_by_code(code, &out->currency) != STATUS_OK) {
+        field_error(f, json_member(amount, "currency"), "unknown_currency",
+                    "An ISO 4217 code in capital letters is expected.");
+        return false;
+    }
+    return good;
+}
+
+void fields_known(struct fields *f, const struct json_node *object, const char *const *names,
+                  size_t count)
+{
+    for (const struct json_node *node = json_unknown(object, names, count, NULL); node != NULL;
+         node = json_unknown(object, names, count, node)) {
+        f->unknown = true;
+        field_error(f, node, "unknown_field", "There is no such field here.");
+    }
+}
+
+/* --- card numbers in the wrong place ------------------------------------------------------------
+ */
+
+/* Prefixes of the card schemes (ISO/IEC 7812 issuer numbers, as far as they are public). */
+static bool has_card_prefix(const char *digits)
+{
+    int two = (digits[0] - '0') * 10 + (digits[1] - '0');
+    int four = two * 100 + (digits[2] - '0') * 10 + (digits[3] - '0');
+    return digits[0] == '4' || (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) ||
+           two == 34 || two == 37 || two == 62 || two == 65 || four == 6011 ||
+           (four >= 6440 && four <= 6499) || (four >= 3528 && four <= 3589) || two == 36 ||
+           two == 38;
+}
+
+static bool window_is_pan(const char *digits, size_t count)
+{
+    return has_card_prefix(digits) && luhn_valid(view_of(digits, count));
+}
+
+/* A run of 13 to 19 digits (blanks and dashes between them do not end it) that begins like a card
+ * and passes the Luhn check. */
+bool looks_like_pan(struct view text)
+{
+    char digits[20];
+    size_t count = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        uint8_t c = i < text.len ? text.ptr[i] : 0;
+        if (c >= '0' && c <= '9') {
+            if (count < sizeof digits)
+                digits[count] = (char)c;
+            count++;
+            continue;
+        }
+        if ((c == ' ' || c == '-') && count > 0)
+            continue;
+        if (count >= 13 && count <= 19 && window_is_pan(digits, count))
+            return true;
+        count = 0;
+    }
+    return false;
+}
+
+void field_no_pan(struct fields *f, const struct json_node *node)
+{
+    if (node == NULL)
+        return;
+    if (looks_like_pan(node->key)) {
+        field_error(f, node->parent, "card_number", "A name in here looks like a card number.");
+        return;
+    }
+    if ((node->kind == JSON_TEXT || node->kind == JSON_NUMBER) && looks_like_pan(node->text))
+        field_error(f, node, "card_number",
+                    "This looks like a card number; it would be stored in the clear.");
+    if (node->kind == JSON_OBJECT || node->kind == JSON_ARRAY)
+        for (JSON_EACH(item, node))
+            field_no_pan(f, item);
+}

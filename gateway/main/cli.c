@@ -1,0 +1,216 @@
+/* cli.c - which subcommand; options; help. Every command takes --help; exit codes: 0 good, 1
+ * findings, 2 could not run. */
+#include "main/cli.h"
+
+#include "base/ensure.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *name;
+    command_fn *run;
+    const char *sentence;
+} commands[] = {
+    { "serve", command_serve, "Run the gateway." },
+    { "check", command_check, "Check the configuration: every error at once, with file and line." },
+    { "payments", command_payments, "List payments, or show one with its timeline." },
+    { "keys", command_keys, "Create, list and revoke API keys." },
+    { "adapter", command_adapter, "List adapters: what they speak, can do and need to be told." },
+    { "version", command_version, "Print the version and those of the libraries." },
+};
+
+static void print_help(FILE *to)
+{
+    fputs("railgate: one gateway in front of every payment rail\n\n"
+          "usage: railgate COMMAND [OPTIONS]      railgate COMMAND --help\n\n",
+          to);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].sentence);
+    fputs("\nexit codes: 0 good, 1 findings, 2 could not run\n", to);
+}
+
+int railgate_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_COULD_NOT;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_GOOD;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return command_version(1, argv + 1);
+    const char *names[COUNT_OF(commands)];
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        names[i] = commands[i].name;
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    const char *near = finding_did_you_mean(view_text(argv[1]), names, COUNT_OF(commands));
+    fprintf(stderr, "railgate: there is no command `%s`%s%s%s. See railgate --help.\n", argv[1],
+            near != NULL ? ", did you mean `" : "", near != NULL ? near : "",
+            near != NULL ? "`" : "");
+    return EXIT_COULD_NOT;
+}
+
+/* --- options -------------------------------------------------------------------------------------
+ */
+
+static void print_usage(const struct usage *usage)
+{
+    printf("usage: railgate %s [OPTIONS] %s\n\n%s\n", usage->command, usage->arguments,
+           usage->sentence);
+    if (usage->more != NULL)
+        printf("%s\n", usage->more);
+    printf("\noptions:\n");
+    for (size_t i = 0; i < usage->option_count; i++) {
+        const struct option_row *row = &usage->options[i];
+        char left[64];
+        (void)snprintf(left, sizeof left, "--%s%s%s", row->name, row->value != NULL ? " " : "",
+                       row->value != NULL ? row->value : "");
+        printf("  %-24s %s\n", left, row->sentence);
+    }
+    printf("  %-24s %s\n", "--help", "This text.");
+}
+
+static const struct option_row *option_find(const struct usage *usage, struct view name)
+{
+    for (size_t i = 0; i < usage->option_count; i++)
+        if (view_is(name, usage->options[i].name))
+            return &usage->options[i];
+    return NULL;
+}
+
+static enum options_result complain(const struct usage *usage, const char *what, const char *which)
+{
+    fprintf(stderr, "railgate %s: %s `%s`. See railgate %s --help.\n", usage->command, what, which,
+            usage->command);
+    return OPTIONS_WRONG;
+}
+
+enum options_result options_read(const struct usage *usage, int argc, char **argv, int *count)
+{
+    *count = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            print_usage(usage);
+            return OPTIONS_HELP;
+        }
+        if (strncmp(word, "--", 2) != 0) {
+            if (*count >= usage->arguments_max)
+                return complain(usage, "unexpected argument", word);
+            argv[++*count] = argv[i];
+            continue;
+        }
+        struct view rest = view_text(word + 2);
+        size_t equals = view_find(rest, '=');
+        const struct option_row *row = option_find(usage, view_slice(rest, 0, equals));
+        if (row == NULL)
+            return complain(usage, "unknown option", word);
+        if (row->flag != NULL) {
+            if (equals < rest.len)
+                return complain(usage, "this option takes no value:", word);
+            *row->flag = true;
+        } else if (equals < rest.len) {
+            *row->text = word + 2 + equals + 1;
+        } else if (i + 1 < argc) {
+            *row->text = argv[++i];
+        } else {
+            return complain(usage, "a value is missing after", word);
+        }
+    }
+    return OPTIONS_GO;
+}
+
+/* --- settings and store
+ * ------------------------------------------------------------------------------ */
+
+void cli_print_findings(const struct findings *findings, FILE *to)
+{
+    size_t room = 256 * 1024;
+    char *text = malloc(room);
+    if (text == NULL)
+        return;
+    struct writer w = writer_over(text, room);
+    findings_write(&w, findings);
+    (void)fwrite(text, 1, w.len, to);
+    free(text);
+}
+
+void cli_print(struct view text)
+{
+    (void)fwrite(text.ptr, 1, text.len, stdout);
+}
+
+/* The folder of a file that we are about to make; only the last one is made, for us alone. */
+static void make_folder_of(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || (size_t)(slash - path) >= sizeof folder)
+        return;
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = '\0';
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+        fprintf(stderr, "railgate: folder %s cannot be made: %s\n", folder, strerror(errno));
+}
+
+void cli_make_folders(const struct settings *settings)
+{
+    make_folder_of(settings->store_path);
+    make_folder_of(settings->secrets_pepper_file);
+}
+
+static int64_t wall_us(void *loop)
+{
+    return loop_wall_us(loop);
+}
+
+bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
+{
+    *cli = (struct cli_store){ .log = { .fd = 2, .level = LOG_ERROR } };
+    struct findings findings;
+    findings_init(&findings);
+    enum status loaded = settings_load(config, &cli->settings, &findings);
+    if (loaded != STATUS_OK)
+        cli_print_findings(&findings, stderr);
+    findings_clear(&findings);
+    if (loaded != STATUS_OK)
+        return false;
+    char text[1024];
+    struct writer why = writer_over(text, sizeof text - 1);
+    if (!read_only)
+        cli_make_folders(cli->settings);
+    cli->loop = loop_open_real();
+    cli->log.wall_us = wall_us;
+    cli->log.clock = cli->loop;
+    struct store_options options = { .path = cli->settings->store_path,
+                                     .log = &cli->log,
+                                     .read_only = read_only };
+    if (cli->loop == NULL || secrets_open(&cli->secrets, cli->loop) != STATUS_OK ||
+        secret_open_host_key(cli->secrets, cli->settings->secrets_pepper_file, &why) != STATUS_OK ||
+        store_open(&cli->store, cli->loop, &options, &why) != STATUS_OK) {
+        fprintf(stderr, "railgate: %.*s\n", (int)why.len, text);
+        cli_store_close(cli);
+        return false;
+    }
+    return true;
+}
+
+void cli_store_close(struct cli_store *cli)
+{
+    if (cli->store != NULL)
+        store_close(cli->store);
+    if (cli->secrets != NULL)
+        secrets_close(cli->secrets);
+    if (cli->loop != NULL)
+        loop_close(cli->loop);
+    settings_free(cli->settings);
+    *cli = (struct cli_store){ 0 };
+}

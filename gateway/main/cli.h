@@ -1,0 +1,68 @@
+/* cli.h - the subcommands of `railgate`, each a function of its own file, and what they share. */
+#ifndef MAIN_CLI_H
+#define MAIN_CLI_H
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "loop/loop.h"
+#include "secret/secret.h"
+#include "settings/settings.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+#define EXIT_GOOD      0
+#define EXIT_FINDINGS  1 /* it ran, and something is not as it should be */
+#define EXIT_COULD_NOT 2 /* it could not run: wrong usage, missing file, ... */
+
+/* argv[0] is the subcommand's name. Returns the exit code. */
+typedef int command_fn(int argc, char **argv);
+command_fn command_serve, command_check, command_keys, command_payments, command_adapter,
+    command_version;
+
+/* The whole program; main.c only calls it. */
+int railgate_main(int argc, char **argv);
+
+/* --- options: "--name value", "--name=value", "--flag"
+ * --------------------------------------------- */
+struct option_row {
+    const char *name;  /* "config" */
+    const char *value; /* what follows, for --help: "DIR"; NULL: a flag */
+    const char *sentence;
+    const char **text; /* set for options with a value */
+    bool *flag;        /* set for flags */
+};
+struct usage {
+    const char *command;   /* "keys create" */
+    const char *sentence;  /* what it does */
+    const char *more;      /* further lines for --help, or NULL */
+    const char *arguments; /* "[ID]", or "" */
+    const struct option_row *options;
+    size_t option_count;
+    int arguments_max; /* positional arguments */
+};
+enum options_result { OPTIONS_GO = 1, OPTIONS_HELP, OPTIONS_WRONG };
+/* Positional arguments are moved to argv[1..*count]. HELP: printed to stdout (exit 0); WRONG: said
+ * on stderr what and how to get help (exit 2). */
+enum options_result options_read(const struct usage *usage, int argc, char **argv, int *count);
+
+/* --- settings and store for commands that look at them
+ * ------------------------------------------------ */
+struct cli_store {
+    struct settings *settings;
+    struct loop *loop;
+    struct secrets *secrets; /* with the host key */
+    struct store *store;
+    struct log log;
+};
+/* Loads the configuration, opens host key and store. Errors go to stderr; false: EXIT_COULD_NOT. */
+bool cli_store_open(struct cli_store *cli, const char *config, bool read_only);
+void cli_store_close(struct cli_store *cli);
+/* Makes the folders of database and host key, if only the last one is missing. */
+void cli_make_folders(const struct settings *settings);
+/* Prints findings to stderr. */
+void cli_print_findings(const struct findings *findings, FILE *to);
+/* Writes bytes to stdout. */
+void cli_print(struct view text);
+
+#endif

@@ -1,0 +1,372 @@
+/* gateway.c - builds the rooms from the bottom up and takes them down in the opposite order.
+ *
+ * The order of taking down matters: first no work goes on (payments_stop), then the store brings
+ * its commits to an end and gives back the memory that was lent to it, then connections, works and
+ * channels can go. A crash skips all politeness: the store forgets what was not on disk, and nobody
+ * is told.
+ */
+#include "main/gateway.h"
+
+#include "base/ensure.h"
+#include "base/list.h"
+#include "base/vault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GATEWAY_MAGIC 0x47415445u
+
+struct gateway {
+    uint32_t magic;
+    struct gateway_options o;
+    struct secrets *secrets;
+    struct store *store;
+    struct channels *channels;
+    struct payments *payments;
+    struct tls_context *api_tls;
+    struct api *api;
+    struct http_server *ops;
+    struct list traces; /* blocks being taken */
+    void (*ready)(void *arg, enum status status);
+    void *ready_arg;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    int64_t drain_until_us;
+    struct timer drain;
+};
+
+/* --- trace numbers
+ * -------------------------------------------------------------------------------- */
+
+struct trace_take {
+    struct list link;
+    struct gateway *gateway;
+    struct store_counter counter;
+    trace_taken_fn *taken;
+    void *taken_arg;
+};
+
+static void trace_taken(struct store_counter *counter, void *arg)
+{
+    struct trace_take *take = arg;
+    list_remove(&take->link);
+    take->taken(take->taken_arg, counter->first, counter->count, counter->status);
+    free(take);
+}
+
+static void take_traces(void *arg, const char *name, uint64_t count, trace_taken_fn *taken,
+                        void *taken_arg)
+{
+    struct gateway *gateway = arg;
+    ENSURE_MAGIC(gateway, GATEWAY_MAGIC);
+    struct trace_take *take = calloc(1, sizeof *take);
+    if (take == NULL) {
+        taken(taken_arg, 0, 0, STATUS_NO_MEMORY);
+        return;
+    }
+    take->gateway = gateway;
+    take->taken = taken;
+    take->taken_arg = taken_arg;
+    take->counter = (struct store_counter){ .count = count, .done = trace_taken, .arg = take };
+    (void)snprintf(take->counter.name, sizeof take->counter.name, "trace:%s", name);
+    list_append(&gateway->traces, &take->link);
+    if (store_counter_take(gateway->store, &take->counter) != STATUS_OK) {
+        list_remove(&take->link);
+        taken(taken_arg, 0, 0, STATUS_BUSY);
+        free(take);
+    }
+}
+
+static void late_answer(void *arg, struct channel *channel, int64_t attempt_id,
+                        enum operation operation, const struct exchange_result *result)
+{
+    struct gateway *gateway = arg;
+    ENSURE_MAGIC(gateway, GATEWAY_MAGIC);
+    payments_late_answer(gateway->payments, channel, attempt_id, operation, result);
+}
+
+static adapter_entry_fn *builtin_entry(void *arg, const char *adapter)
+{
+    struct gateway *gateway = arg;
+    return gateway->o.builtin != NULL ? gateway->o.builtin(gateway->o.builtin_arg, adapter) : NULL;
+}
+
+/* --- opening
+ * ---------------------------------------------------------------------------------------- */
+
+static enum status put_test_key(struct secrets *secrets, const struct key_settings *key,
+                                enum secret_kind kind)
+{
+    uint8_t bytes[64];
+    size_t len;
+    enum status status = hex_decode(view_text(key->test_value), bytes, sizeof bytes, &len);
+    if (status == STATUS_OK)
+        status = secret_put(secrets, key->name, kind, view_of(bytes, len));
+    vault_wipe(bytes, sizeof bytes);
+    return status;
+}
+
+static enum status open_keys(struct gateway *g, struct writer *why)
+{
+    const struct settings *s = g->o.settings;
+    TRY(secrets_open(&g->secrets, g->o.loop));
+    if (g->o.host_key != NULL)
+        TRY(secret_set_host_key(g->secrets, view_of(g->o.host_key, 32)));
+    else
+        TRY(secret_open_host_key(g->secrets, s->secrets_pepper_file, why));
+    for (size_t i = 0; i < s->keys_count; i++) {
+        const struct key_settings *key = &s->keys[i];
+        enum secret_kind kind;
+        TRY(secret_kind_parse(view_text(key->kind), &kind));
+        const char *path = key->hex_file[0] != '\0' ? key->hex_file : key->file;
+        enum status status = key->test_value[0] != '\0'
+                                 ? put_test_key(g->secrets, key, kind)
+                                 : secret_put_file(g->secrets, key->name, kind, path, why);
+        if (status != STATUS_OK) {
+            writer_format(why, "%s:%u: key %s cannot be used: %s\n", s->file, key->line, key->name,
+                          status_text(status));
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status open_store(struct gateway *g, struct writer *why)
+{
+    const struct settings *s = g->o.settings;
+    struct store_options options = { .path = s->store_path,
+                                     .log = g->o.log,
+                                     .idem_keep_us =
+                                         s->store_idempotency_days * 86400 * LOOP_US_PER_S };
+    return store_open(&g->store, g->o.loop, &options, why);
+}
+
+static enum status open_channels(struct gateway *g, struct writer *why)
+{
+    struct channels_options options = { .settings = g->o.settings,
+                                        .wire = g->o.wire,
+                                        .loop = g->o.loop,
+                                        .secrets = g->secrets,
+                                        .log = g->o.log,
+                                        .take_traces = take_traces,
+                                        .late = late_answer,
+                                        .builtin = builtin_entry,
+                                        .arg = g,
+                                        .owner = g };
+    return channels_open(&g->channels, &options, why);
+}
+
+static enum status open_payments(struct gateway *g)
+{
+    struct payments_options options = { .loop = g->o.loop,
+                                        .store = g->store,
+                                        .channels = g->channels,
+                                        .secrets = g->secrets,
+                                        .settings = g->o.settings,
+                                        .log = g->o.log,
+                                        .works_max =
+                                            (size_t)g->o.settings->limit_payments_in_flight,
+                                        .step = g->o.step,
+                                        .step_arg = g->o.step_arg };
+    return payments_open(&g->payments, &options);
+}
+
+static enum status open_api(struct gateway *g, struct writer *why)
+{
+    const struct settings *s = g->o.settings;
+    if (s->api_tls_certificate[0] != '\0') {
+        struct tls_options tls = { .certificate_path = s->api_tls_certificate,
+                                   .key_path = s->api_tls_key,
+                                   .ca_path = s->api_tls_client_ca[0] != '\0' ? s->api_tls_client_ca
+                                                                              : NULL };
+        TRY(tls_open_server(&tls, &g->api_tls, why));
+    }
+    struct api_options options = { .wire = g->o.wire,
+                                   .loop = g->o.loop,
+                                   .store = g->store,
+                                   .payments = g->payments,
+                                   .secrets = g->secrets,
+                                   .settings = s,
+                                   .tls = g->api_tls,
+                                   .log = g->o.log,
+                                   .owner = g };
+    enum status status = api_open(&g->api, &options);
+    if (status != STATUS_OK)
+        writer_format(why, "api.listen: cannot listen on %s: %s\n", s->api_listen,
+                      status_text(status));
+    return status;
+}
+
+static enum status open_ops(struct gateway *g, struct writer *why)
+{
+    struct http_server_options options = {
+        .handler = ops_handle, .arg = g, .log = g->o.log, .owner = g
+    };
+    TRY(endpoint_parse(view_text(g->o.settings->ops_listen), &options.at));
+    enum status status = http_server_open(&g->ops, g->o.wire, g->o.loop, &options);
+    if (status != STATUS_OK)
+        writer_format(why, "ops.listen: cannot listen on %s: %s\n", g->o.settings->ops_listen,
+                      status_text(status));
+    return status;
+}
+
+enum status gateway_open(struct gateway **out, const struct gateway_options *options,
+                         struct writer *why)
+{
+    *out = NULL;
+    struct gateway *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return STATUS_NO_MEMORY;
+    g->magic = GATEWAY_MAGIC;
+    g->o = *options;
+    list_init(&g->traces);
+    enum status status = open_keys(g, why);
+    if (status == STATUS_OK)
+        status = open_store(g, why);
+    if (status == STATUS_OK)
+        status = open_channels(g, why);
+    if (status == STATUS_OK)
+        status = open_payments(g);
+    if (status == STATUS_OK)
+        status = open_api(g, why);
+    if (status == STATUS_OK)
+        status = open_ops(g, why);
+    if (status != STATUS_OK) {
+        gateway_close(g);
+        return status;
+    }
+    *out = g;
+    return STATUS_OK;
+}
+
+static void recovered(void *arg, enum status status)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    if (g->ready != NULL)
+        g->ready(g->ready_arg, status);
+}
+
+void gateway_start(struct gateway *g, void (*ready)(void *arg, enum status status), void *arg)
+{
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    g->ready = ready;
+    g->ready_arg = arg;
+    payments_recover(g->payments, recovered, g);
+}
+
+bool gateway_ready(const struct gateway *g)
+{
+    return payments_ready(g->payments);
+}
+
+/* --- closing
+ * ------------------------------------------------------------------------------------------ */
+
+static void drain_look(struct timer *timer, void *arg)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    bool waiting = payments_waiting(g->payments) > 0 || api_running(g->api) > 0;
+    if (waiting && loop_now_us(g->o.loop) < g->drain_until_us) {
+        timer_start(timer, 10 * LOOP_US_PER_MS);
+        return;
+    }
+    g->drained(g->drained_arg);
+}
+
+void gateway_drain(struct gateway *g, int64_t most_us, void (*drained)(void *arg), void *arg)
+{
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    api_drain(g->api);
+    g->drained = drained;
+    g->drained_arg = arg;
+    g->drain_until_us = loop_now_us(g->o.loop) + most_us;
+    timer_init(&g->drain, g->o.loop, drain_look, g);
+    timer_start(&g->drain, 0);
+}
+
+static void free_traces(struct gateway *g)
+{
+    struct list *item;
+    while ((item = list_take_first(&g->traces)) != NULL)
+        free(CONTAINER_OF(item, struct trace_take, link));
+}
+
+static void free_gateway(struct gateway *g)
+{
+    free_traces(g);
+    if (g->api_tls != NULL)
+        tls_close(g->api_tls);
+    if (g->secrets != NULL)
+        secrets_close(g->secrets);
+    g->magic = 0;
+    free(g);
+}
+
+void gateway_close(struct gateway *g)
+{
+    if (g == NULL)
+        return;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    if (g->drained != NULL)
+        timer_stop(&g->drain);
+    if (g->payments != NULL)
+        payments_stop(g->payments);
+    if (g->store != NULL)
+        store_close(g->store);
+    if (g->ops != NULL)
+        http_server_close(g->ops);
+    api_close(g->api);
+    payments_close(g->payments);
+    if (g->channels != NULL)
+        channels_close(g->channels);
+    free_gateway(g);
+}
+
+void gateway_crash(struct gateway *g)
+{
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    if (g->drained != NULL)
+        timer_stop(&g->drain);
+    wire_crash(g->o.wire, g);
+    store_crash(g->store);
+    http_server_close(g->ops);
+    api_close(g->api);
+    payments_close(g->payments);
+    channels_abandon(g->channels);
+    free_gateway(g);
+}
+
+/* --- looking
+ * -------------------------------------------------------------------------------------------- */
+
+const struct endpoint *gateway_api(const struct gateway *g)
+{
+    return api_endpoint(g->api);
+}
+
+const struct endpoint *gateway_ops(const struct gateway *g)
+{
+    return http_server_endpoint(g->ops);
+}
+
+struct store *gateway_store(struct gateway *g)
+{
+    return g->store;
+}
+
+struct channels *gateway_channels(struct gateway *g)
+{
+    return g->channels;
+}
+
+struct payments *gateway_payments(struct gateway *g)
+{
+    return g->payments;
+}
+
+void gateway_api_stats(const struct gateway *g, struct api_stats *out)
+{
+    api_stats(g->api, out);
+}

@@ -1,0 +1,57 @@
+/* gateway.h - all rooms of one gateway, wired together: what `railgate serve` runs, and what a
+ * simulation runs many of in one process.
+ *
+ *     gateway_open -> gateway_start -> (ready) -> gateway_drain -> gateway_close
+ *                                              -> gateway_crash, at any moment (virtual only)
+ *
+ * All calls on the loop's thread. Settings, loop, wire and log live longer than the gateway.
+ */
+#ifndef MAIN_GATEWAY_H
+#define MAIN_GATEWAY_H
+
+#include "api/api.h"
+#include "channel/channel.h"
+#include "payment/payment.h"
+
+struct gateway;
+
+struct gateway_options {
+    const struct settings *settings;
+    struct loop *loop;
+    struct wire *wire;
+    const struct log *log;
+    builtin_fn *builtin; /* adapters that are linked in; NULL: from their files */
+    void *builtin_arg;
+    const uint8_t *host_key; /* 32 bytes; NULL: from the file that the settings name */
+    void (*step)(void *arg, const char *name); /* see payments_options */
+    void *step_arg;
+};
+/* Opens store, keys, channels and listeners. `why`: a line for each thing that is wrong; channels
+ * that do not load are in there too, although the gateway opens without them. */
+enum status gateway_open(struct gateway **out, const struct gateway_options *options,
+                         struct writer *why);
+/* Takes up what was open at the last stop; `ready` is called once (not from inside). */
+void gateway_start(struct gateway *gateway, void (*ready)(void *arg, enum status status),
+                   void *arg);
+bool gateway_ready(const struct gateway *gateway);
+/* No new requests; `drained` is called once when none is waiting any more or time is over. */
+void gateway_drain(struct gateway *gateway, int64_t most_us, void (*drained)(void *arg), void *arg);
+void gateway_close(struct gateway *gateway);
+/* As if the process had been killed here: what was not committed is forgotten, connections break.
+ */
+void gateway_crash(struct gateway *gateway);
+
+const struct endpoint *gateway_api(const struct gateway *gateway);
+const struct endpoint *gateway_ops(const struct gateway *gateway);
+struct store *gateway_store(struct gateway *gateway);
+struct channels *gateway_channels(struct gateway *gateway);
+struct payments *gateway_payments(struct gateway *gateway);
+void gateway_api_stats(const struct gateway *gateway, struct api_stats *out);
+
+/* --- ops.c: the operators' listener
+ * ----------------------------------------------------------------- */
+/* /livez: 200 while the loop turns. /readyz: 200 when requests are taken and a channel is ready,
+ * else 503 with the reasons. /metrics: Prometheus text. */
+http_handler_fn ops_handle; /* arg: struct gateway */
+
+#endif

@@ -1,0 +1,160 @@
+/* ops.c - what operators and monitoring see: /livez, /readyz, /metrics (Prometheus text format). */
+#include "main/gateway.h"
+
+#include "base/ensure.h"
+#include "base/vault.h"
+
+#include <stdio.h>
+
+#define METRICS_BYTES ((size_t)64 * 1024)
+
+static void text(struct http_request *request, int http_status, struct view body)
+{
+    http_respond(request, http_status, "text/plain; charset=utf-8", NULL, 0, body);
+}
+
+static void readyz(struct http_request *request, struct gateway *g)
+{
+    uint8_t room[4096];
+    struct writer w = writer_over(room, sizeof room);
+    bool ready = gateway_ready(g), any = false;
+    writer_format(&w, "payments: %s\n", ready ? "ready" : "starting or stopping");
+    for (size_t i = 0; i < channels_count(gateway_channels(g)); i++) {
+        const struct channel *channel = channels_at(gateway_channels(g), i);
+        struct channel_health health;
+        channel_health(channel, &health);
+        any = any || channel_ready(channel);
+        writer_format(&w, "channel %s: %s, %u of %u links ready\n", channel_name(channel),
+                      health.state, health.links_ready, health.links);
+    }
+    if (!any)
+        writer_text(&w, "no channel is ready\n");
+    text(request, ready && any ? 200 : 503, writer_done(&w));
+}
+
+/* One row a metric: help and type come once, values follow. */
+static void metric(struct writer *w, const char *name, const char *type, const char *help,
+                   uint64_t value)
+{
+    writer_format(w, "# HELP railgate_%s %s\n# TYPE railgate_%s %s\nrailgate_%s %llu\n", name, help,
+                  name, type, name, (unsigned long long)value);
+}
+
+static void metrics_payments(struct writer *w, struct gateway *g)
+{
+    struct payments_stats s;
+    payments_stats(gateway_payments(g), &s);
+    metric(w, "payments_submitted_total", "counter", "Requests that reached the payment room.",
+           s.submitted);
+    metric(w, "payments_answered_total", "counter", "Requests answered.", s.answered);
+    metric(w, "payments_replayed_total", "counter", "Repeats answered with the first answer.",
+           s.replayed);
+    metric(w, "payments_refused_total", "counter", "Requests refused before anything was sent.",
+           s.refused);
+    metric(w, "attempts_approved_total", "counter", "Attempts approved.", s.approved);
+    metric(w, "attempts_declined_total", "counter", "Attempts declined or rejected.", s.declined);
+    metric(w, "attempts_unknown_total", "counter", "Attempts whose outcome was unknown at first.",
+           s.unknown);
+    metric(w, "attempts_not_sent_total", "counter", "Attempts of which no byte left.", s.not_sent);
+    metric(w, "attempts_reversed_total", "counter", "Attempts undone by a reversal.", s.reversed);
+    metric(w, "attempts_parked_total", "counter", "Attempts left for a person.", s.parked);
+    metric(w, "attempts_conflict_total", "counter", "Answers that contradict what was asked.",
+           s.conflicts);
+    metric(w, "attempts_recovered_total", "counter", "Attempts found open at start.", s.recovered);
+    metric(w, "payments_working", "gauge", "Requests and unresolved attempts now.",
+           payments_working(gateway_payments(g)));
+    metric(w, "payments_waiting", "gauge", "Merchants waiting for an answer now.",
+           payments_waiting(gateway_payments(g)));
+}
+
+static void metrics_store(struct writer *w, struct gateway *g)
+{
+    struct store_stats s;
+    store_stats(gateway_store(g), &s);
+    metric(w, "store_commits_total", "counter", "Commits flushed to disk.", s.commits);
+    metric(w, "store_requests_total", "counter", "Requests in those commits.", s.requests);
+    metric(w, "store_failed_total", "counter", "Requests that could not be committed.", s.failed);
+    metric(w, "store_batch_max", "gauge", "Largest number of requests in one commit.", s.batch_max);
+    metric(w, "store_flush_microseconds_total", "counter", "Time spent in commits.",
+           s.flush_us_total);
+    metric(w, "store_pending", "gauge", "Requests waiting for the store.",
+           store_pending(gateway_store(g)));
+}
+
+static void metrics_api(struct writer *w, struct gateway *g)
+{
+    struct api_stats s;
+    gateway_api_stats(g, &s);
+    metric(w, "http_requests_total", "counter", "HTTP requests of merchants.", s.requests);
+    metric(w, "http_unauthorized_total", "counter", "Requests without a valid key.",
+           s.unauthorized);
+    metric(w, "http_limited_total", "counter", "Requests over a key's rate.", s.limited);
+    writer_text(w, "# HELP railgate_http_answers_total Answers by class.\n"
+                   "# TYPE railgate_http_answers_total counter\n");
+    for (unsigned i = 2; i <= 5; i++)
+        writer_format(w, "railgate_http_answers_total{class=\"%uxx\"} %llu\n", i,
+                      (unsigned long long)s.answers[i]);
+    metric(w, "vault_bytes", "gauge", "Memory for sensitive bytes now in use.", vault_in_use());
+}
+
+static void metrics_channels(struct writer *w, struct gateway *g)
+{
+    static const char *const names[] = { "ready",    "links_ready", "circuit_open", "in_flight",
+                                         "sent",     "approved",    "declined",     "unknown",
+                                         "not_sent", "late",        "unmatched",    "latency_us" };
+    for (size_t n = 0; n < COUNT_OF(names); n++) {
+        writer_format(w, "# TYPE railgate_channel_%s gauge\n", names[n]);
+        for (size_t i = 0; i < channels_count(gateway_channels(g)); i++) {
+            const struct channel *channel = channels_at(gateway_channels(g), i);
+            struct channel_health h;
+            channel_health(channel, &h);
+            const uint64_t values[] = { channel_ready(channel),
+                                        h.links_ready,
+                                        h.circuit_open,
+                                        h.in_flight,
+                                        h.sent,
+                                        h.approved,
+                                        h.declined,
+                                        h.unknown,
+                                        h.not_sent,
+                                        h.late,
+                                        h.unmatched,
+                                        (uint64_t)h.latency_us_mean };
+            _Static_assert(COUNT_OF(values) == COUNT_OF(names), "a value for each name");
+            writer_format(w, "railgate_channel_%s{channel=\"%s\"} %llu\n", names[n],
+                          channel_name(channel), (unsigned long long)values[n]);
+        }
+    }
+}
+
+static void metrics(struct http_request *request, struct gateway *g)
+{
+    uint8_t *room = vault_alloc(METRICS_BYTES);
+    struct writer w = writer_over(room, room != NULL ? METRICS_BYTES : 0);
+    metrics_api(&w, g);
+    metrics_payments(&w, g);
+    metrics_store(&w, g);
+    metrics_channels(&w, g);
+    if (w.overflow)
+        text(request, 500, VIEW("too many channels for one page\n"));
+    else
+        http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, 0,
+                     writer_done(&w));
+    vault_free(room);
+}
+
+void ops_handle(struct http_request *request, void *arg)
+{
+    struct gateway *g = arg;
+    struct view path = http_path(request);
+    if (!view_is(http_method(request), "GET"))
+        text(request, 405, VIEW("only GET here\n"));
+    else if (view_is(path, "/livez"))
+        text(request, 200, VIEW("alive\n"));
+    else if (view_is(path, "/readyz"))
+        readyz(request, g);
+    else if (view_is(path, "/metrics"))
+        metrics(request, g);
+    else
+        text(request, 404, VIEW("/livez /readyz /metrics\n"));
+}

@@ -1,0 +1,288 @@
+/* payments.c - `railgate payments`: looks into the records, also while the gateway runs (read
+ * only). */
+#include "main/cli.h"
+
+#include "base/ensure.h"
+#include "base/json_out.h"
+#include "domain/money.h"
+#include "domain/time.h"
+#include "payment/render.h"
+
+#include <stdlib.h>
+
+static void read_done(struct store_read *read, void *arg)
+{
+    (void)read;
+    loop_stop(arg);
+}
+
+static enum status ask(struct cli_store *cli, struct store_read *read)
+{
+    read->done = read_done;
+    read->arg = cli->loop;
+    TRY(store_ask(cli->store, read));
+    loop_run(cli->loop);
+    return read->result;
+}
+
+static void format_money(struct writer *w, int64_t minor, const char *code)
+{
+    struct money money = { .minor = minor };
+    if (currency_by_code(view_text(code), &money.currency) == STATUS_OK)
+        money_format(w, money);
+    else
+        writer_format(w, "%lld %s", (long long)minor, code);
+}
+
+static const char *text_of(struct writer *w)
+{
+    IGNORE_STATUS(writer_terminate(w)); /* a cut text is still a text */
+    return (const char *)w->ptr;
+}
+
+/* --- list
+ * -------------------------------------------------------------------------------------------- */
+
+struct list_options {
+    const char *config, *status, *reference, *limit, *cursor;
+    bool json;
+};
+
+static void print_row(const struct payment_row *row)
+{
+    char id[ID_TEXT_MAX], amount[48], created[40];
+    struct writer a = writer_over(amount, sizeof amount), c = writer_over(created, sizeof created);
+    format_money(&a, row->amount, row->currency);
+    time_format(&c, row->created_us);
+    printf("%-18s %-25s %-19s %20s  %-14.*s %.*s\n", id_format(ID_PAYMENT, row->id, id),
+           text_of(&c), payment_status_word(row->status), text_of(&a), (int)row->channel.len,
+           (const char *)row->channel.ptr, (int)row->reference.len,
+           (const char *)row->reference.ptr);
+}
+
+static int list_with(struct cli_store *cli, const struct list_options *o, struct store_read *read)
+{
+    if (ask(cli, read) != STATUS_OK) {
+        fprintf(stderr, "railgate payments list: the records cannot be read: %s\n",
+                status_text(read->result));
+        return EXIT_COULD_NOT;
+    }
+    if (!o->json) {
+        printf("%-18s %-25s %-19s %20s  %-14s %s\n", "ID", "CREATED", "STATUS", "AMOUNT", "CHANNEL",
+               "REFERENCE");
+        for (size_t i = 0; i < read->count; i++)
+            print_row(&read->payments[i]);
+        if (read->more) {
+            char id[ID_TEXT_MAX];
+            printf("more: --cursor %s\n",
+                   id_format(ID_PAYMENT, read->payments[read->count - 1].id, id));
+        }
+        return EXIT_GOOD;
+    }
+    size_t room = 1024;
+    for (size_t i = 0; i < read->count; i++)
+        room += 2048 + read->payments[i].facts_json.len + read->payments[i].outcome_json.len;
+    char *text = arena_alloc(read->arena, room);
+    struct writer w = writer_over(text, text != NULL ? room : 0);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_array(&j, NULL);
+    for (size_t i = 0; i < read->count; i++)
+        render_payment(&j, NULL, &read->payments[i]);
+    json_close_array(&j);
+    writer_text(&w, "\n");
+    cli_print(writer_done(&w));
+    return w.overflow ? EXIT_COULD_NOT : EXIT_GOOD;
+}
+
+static int payments_list(int argc, char **argv)
+{
+    struct list_options o = {
+        .config = "config", .status = "", .reference = "", .limit = "20", .cursor = ""
+    };
+    const struct option_row rows[] = {
+        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &o.config,
+          NULL },
+        { "status", "WORD", "Only payments in this status.", &o.status, NULL },
+        { "reference", "TEXT", "Only payments with this merchant reference.", &o.reference, NULL },
+        { "limit", "N", "At most so many, 1 to 100. Default: 20", &o.limit, NULL },
+        { "cursor", "ID", "Only payments older than this one.", &o.cursor, NULL },
+        { "json", NULL, "Print a JSON array.", NULL, &o.json },
+    };
+    const struct usage usage = { .command = "payments list",
+                                 .sentence = "Lists payments of all merchants, newest first.",
+                                 .arguments = "",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows) };
+    int count;
+    enum options_result options = options_read(&usage, argc, argv, &count);
+    if (options != OPTIONS_GO)
+        return options == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    struct arena arena;
+    arena_init(&arena, (size_t)32 * 1024 * 1024);
+    struct store_read read = { .question = STORE_PAYMENTS,
+                               .arena = &arena,
+                               .reference = view_text(o.reference) };
+    uint64_t limit = 0;
+    if (view_to_u64(view_text(o.limit), STORE_PAGE_MAX, &limit) != STATUS_OK || limit == 0 ||
+        (o.status[0] != '\0' &&
+         payment_status_parse(view_text(o.status), &read.status) != STATUS_OK) ||
+        (o.cursor[0] != '\0' &&
+         id_parse(ID_PAYMENT, view_text(o.cursor), &read.after) != STATUS_OK)) {
+        fprintf(
+            stderr,
+            "railgate payments list: --limit takes 1 to 100, --status a payment status, --cursor a "
+            "payment id.\n");
+        return EXIT_COULD_NOT;
+    }
+    read.limit = (uint32_t)limit;
+    struct cli_store cli;
+    if (!cli_store_open(&cli, o.config, true))
+        return EXIT_COULD_NOT;
+    int code = list_with(&cli, &o, &read);
+    arena_reset(&arena);
+    cli_store_close(&cli);
+    return code;
+}
+
+/* --- show
+ * --------------------------------------------------------------------------------------------- */
+
+struct shown {
+    struct store_read payment, operations, attempts, events;
+};
+
+static enum status read_all(struct cli_store *cli, struct arena *arena, int64_t id,
+                            struct shown *shown)
+{
+    shown->payment =
+        (struct store_read){ .question = STORE_ONE_PAYMENT, .arena = arena, .payment = id };
+    shown->operations =
+        (struct store_read){ .question = STORE_OPERATIONS, .arena = arena, .payment = id };
+    shown->attempts =
+        (struct store_read){ .question = STORE_ATTEMPTS, .arena = arena, .payment = id };
+    shown->events =
+        (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT, .arena = arena, .payment = id };
+    TRY(ask(cli, &shown->payment));
+    TRY(ask(cli, &shown->operations));
+    TRY(ask(cli, &shown->attempts));
+    return ask(cli, &shown->events);
+}
+
+static void show_json(struct arena *arena, const struct shown *shown)
+{
+    size_t room = (size_t)1024 * 1024;
+    char *text = arena_alloc(arena, room);
+    struct writer w = writer_over(text, text != NULL ? room : 0);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    render_payment(&j, "payment", &shown->payment.payments[0]);
+    json_open_array(&j, "operations");
+    for (size_t i = 0; i < shown->operations.count; i++)
+        render_operation(&j, NULL, &shown->operations.operations[i],
+                         shown->payment.payments[0].currency);
+    json_close_array(&j);
+    json_open_array(&j, "events");
+    for (size_t i = 0; i < shown->events.count; i++)
+        render_event(&j, NULL, &shown->events.events[i]);
+    json_close_array(&j);
+    json_close_object(&j);
+    writer_text(&w, "\n");
+    cli_print(writer_done(&w));
+}
+
+static void show_text(const struct shown *shown)
+{
+    const struct payment_row *row = &shown->payment.payments[0];
+    char id[ID_TEXT_MAX];
+    char sums[4][48];
+    const int64_t minor[4] = { row->amount, row->authorized, row->captured, row->refunded };
+    for (size_t i = 0; i < COUNT_OF(minor); i++) {
+        struct writer w = writer_over(sums[i], sizeof sums[i]);
+        format_money(&w, minor[i], row->currency);
+        (void)text_of(&w);
+    }
+    printf("payment     %s\nmerchant    %s\n", id_format(ID_PAYMENT, row->id, id),
+           id_format(ID_MERCHANT, row->merchant, (char[ID_TEXT_MAX]){ 0 }));
+    printf("status      %s\namount      %s\nauthorized  %s\ncaptured    %s\nrefunded    %s\n",
+           payment_status_word(row->status), sums[0], sums[1], sums[2], sums[3]);
+    printf("channel     %.*s\nreference   %.*s\n", (int)row->channel.len,
+           (const char *)row->channel.ptr, (int)row->reference.len,
+           (const char *)row->reference.ptr);
+    printf("\nattempts\n");
+    for (size_t i = 0; i < shown->attempts.count; i++) {
+        const struct attempt_row *a = &shown->attempts.attempts[i];
+        char amount[48];
+        struct writer w = writer_over(amount, sizeof amount);
+        format_money(&w, a->amount, a->currency);
+        printf("  %s  %-10s %-10s %18s  trace %06u  tries %u\n", id_format(ID_ATTEMPT, a->id, id),
+               operation_word(a->verb), attempt_state_word(a->state), text_of(&w), a->trace,
+               a->tries);
+    }
+    printf("\ntimeline\n");
+    for (size_t i = 0; i < shown->events.count; i++) {
+        const struct event_row *e = &shown->events.events[i];
+        char time[40];
+        struct writer w = writer_over(time, sizeof time);
+        time_format(&w, e->time_us);
+        printf("  %s  %-22.*s %.*s\n", text_of(&w), (int)e->kind.len, (const char *)e->kind.ptr,
+               (int)e->data_json.len, (const char *)e->data_json.ptr);
+    }
+}
+
+static int payments_show(int argc, char **argv)
+{
+    const char *config = "config";
+    bool json = false;
+    const struct option_row rows[] = {
+        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
+          NULL },
+        { "json", NULL, "Print one JSON object.", NULL, &json },
+    };
+    const struct usage usage = { .command = "payments show",
+                                 .sentence = "Shows a payment, its attempts and its timeline.",
+                                 .arguments = "ID",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows),
+                                 .arguments_max = 1 };
+    int count;
+    int64_t id = 0;
+    enum options_result options = options_read(&usage, argc, argv, &count);
+    struct cli_store cli;
+    if (options != OPTIONS_GO)
+        return options == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (count != 1 || id_parse(ID_PAYMENT, view_text(argv[1]), &id) != STATUS_OK) {
+        fprintf(stderr, "railgate payments show: give a payment's id (pay_...).\n");
+        return EXIT_COULD_NOT;
+    }
+    if (!cli_store_open(&cli, config, true))
+        return EXIT_COULD_NOT;
+    struct arena arena;
+    struct shown shown;
+    arena_init(&arena, (size_t)32 * 1024 * 1024);
+    enum status status = read_all(&cli, &arena, id, &shown);
+    if (status == STATUS_OK && json)
+        show_json(&arena, &shown);
+    else if (status == STATUS_OK)
+        show_text(&shown);
+    else
+        fprintf(stderr, "railgate payments show: %s: %s\n", argv[1], status_text(status));
+    arena_reset(&arena);
+    cli_store_close(&cli);
+    return status == STATUS_OK          ? EXIT_GOOD
+           : status == STATUS_NOT_FOUND ? EXIT_FINDINGS
+                                        : EXIT_COULD_NOT;
+}
+
+int command_payments(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "list") == 0)
+        return payments_list(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "show") == 0)
+        return payments_show(argc - 1, argv + 1);
+    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    fprintf(help ? stdout : stderr, "usage: railgate payments list | show ID [OPTIONS]\n\n"
+                                    "Payments as recorded. Each takes --help.\n");
+    return help ? EXIT_GOOD : EXIT_COULD_NOT;
+}

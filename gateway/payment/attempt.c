@@ -1,0 +1,103 @@
+/* attempt.c - trying something on a channel: encode, describe for the record, send. */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+enum status try_prepare(struct work *work, struct try *try, struct view details, struct view refs,
+                        struct writer *why)
+{
+    struct payments *room = work->room;
+    if (try->attempt == 0) {
+        int64_t now_us = loop_wall_us(room->o.loop);
+        TRY(channel_trace(try->channel, &try->trace));
+        try->attempt = id_next(&room->ids, now_us);
+        try->time_us = now_us;
+        try->tries = 1;
+        loop_random(room->o.loop, try->random, sizeof try->random);
+    }
+    struct exchange_command command = { .operation = try->verb,
+                                        .repeat = try->tries - 1,
+                                        .amount_minor = try->amount,
+                                        .original_minor = try->original,
+                                        .currency = work->currency,
+                                        .trace = try->trace,
+                                        .time_us = try->time_us,
+                                        .attempt_id = try->attempt,
+                                        .details = details,
+                                        .refs = refs };
+    memcpy(command.random, try->random, sizeof command.random);
+    exchange_drop(work->exchange);
+    work->exchange = NULL;
+    TRY(exchange_prepare(try->channel, &command, &work->exchange, why));
+    try->refs = arena_copy(&work->keep, exchange_refs(work->exchange));
+    return STATUS_OK;
+}
+
+enum status try_to_change(struct work *work, const struct try *try)
+{
+    struct change *c = &work->change;
+    c->try = *try;
+    c->channel = view_text(channel_name(try->channel));
+    c->public_refs = refs_members(&work->txn_arena, try->refs);
+    return refs_seal(work->room->seal, work->payment, try->refs, &work->txn_arena, &c->sealed_refs);
+}
+
+static struct view why_of(const struct work *work, const struct try *try)
+{
+    for (size_t i = 0; i < work->candidate_count; i++)
+        if (work->candidates[i] == try->channel)
+            return work->candidate_why[i];
+    return VIEW_EMPTY;
+}
+
+enum status result_to_change(struct work *work, const struct try *try,
+                             const struct exchange_result *result)
+{
+    struct change *c = &work->change;
+    c->outcome = result->outcome;
+    c->category = result->category;
+    c->approved_minor = result->amount_minor > 0 ? result->amount_minor : try->amount;
+    c->begun_minor = work->subject.amount;
+    c->rail_code = arena_copy(&work->txn_arena, result->rail_code);
+    c->latency_us = result->latency_us;
+    c->outcome_json =
+        outcome_members(&work->txn_arena, result, channel_name(try->channel), why_of(work, try));
+    struct view joined = refs_join(&work->txn_arena, try->refs, result->refs);
+    c->public_refs = refs_members(&work->txn_arena, result->refs);
+    TRY(refs_seal(work->room->seal, work->payment, joined, &work->txn_arena, &c->sealed_refs));
+    if (!work->on_remedy && (work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE))
+        c->payment_refs = c->sealed_refs;
+    return STATUS_OK;
+}
+
+static void exchange_done(struct exchange *exchange, void *arg,
+                          const struct exchange_result *result)
+{
+    struct work *work = arg;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    ENSURE(exchange == work->exchange);
+    timer_stop(&work->later);
+    work->exchange = NULL; /* the result's views live in it until this function returns */
+    after_exchange(work, result);
+    exchange_drop(exchange);
+}
+
+/* The bytes go out at the end of this loop turn, so "sent" is a little later. */
+static void sent(struct timer *timer, void *arg)
+{
+    struct work *work = arg;
+    (void)timer;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    step_at(work->room, work->on_remedy ? "reversal_sent" : "after_send");
+}
+
+void step_exchange(struct work *work)
+{
+    work->step = WORK_EXCHANGE;
+    work->started_us = loop_wall_us(work->room->o.loop);
+    if (work->room->o.step != NULL) {
+        work->later.fire = sent;
+        timer_start(&work->later, 2 * LOOP_US_PER_MS);
+    }
+    exchange_start(work->exchange, 0, exchange_done, work);
+}

@@ -1,0 +1,545 @@
+/* judge.c - what a commit does to the rows: pure functions, run on the store's thread inside the
+ * transaction, on rows freshly loaded. One function per kind of change; the sums are spent here and
+ * nowhere else (flow.h).
+ *
+ * Every change appends to the journal: "payment.*" and "operation.*" say what became of the money,
+ * "attempt.*" what was said on a channel. Data is redacted at the source: refs that are sensitive
+ * never come here.
+ */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+#define EVENT_BYTES 1024 /* of an event, beside the parts that are spliced in */
+
+/* --- journal -------------------------------------------------------------------------------- */
+
+struct event_writer {
+    struct writer w;
+    struct json_out j;
+};
+
+static bool event_open(struct store_txn *txn, const struct change *c, struct event_writer *e)
+{
+    size_t size = EVENT_BYTES + c->outcome_json.len + c->public_refs.len + c->channel.len +
+                  6 * (c->reason.len + c->rail_code.len); /* an escape takes six letters */
+    uint8_t *room = arena_alloc(txn->arena, size);
+    if (room == NULL)
+        return false;
+    e->w = writer_over(room, size);
+    json_out_init(&e->j, &e->w);
+    json_open_object(&e->j, NULL);
+    return true;
+}
+
+static enum status event_close(struct store_txn *txn, struct event_writer *e, const char *kind,
+                               int64_t now_us)
+{
+    json_close_object(&e->j);
+    ENSURE(txn->event_count < STORE_EVENTS_MAX);
+    if (e->w.overflow)
+        return STATUS_FULL;
+    txn->events[txn->event_count++] = (struct event_row){ .time_us = now_us,
+                                                          .merchant = txn->payment.merchant,
+                                                          .payment = txn->payment.id,
+                                                          .kind = view_text(kind),
+                                                          .data_json = writer_done(&e->w) };
+    return STATUS_OK;
+}
+
+static void put_id(struct json_out *j, const char *key, enum id_kind kind, int64_t id)
+{
+    char text[ID_TEXT_MAX];
+    json_put_text(j, key, view_text(id_format(kind, id, text)));
+}
+
+/* What an attempt said or heard. */
+static enum status event_attempt(struct store_txn *txn, const struct change *c,
+                                 const struct attempt_row *row, const char *kind)
+{
+    struct event_writer e;
+    if (!event_open(txn, c, &e))
+        return STATUS_NO_MEMORY;
+    put_id(&e.j, "attempt", ID_ATTEMPT, row->id);
+    json_put_text(&e.j, "operation", view_text(operation_word(row->verb)));
+    json_put_text(&e.j, "state", view_text(attempt_state_word(row->state)));
+    json_put_text_if(&e.j, "channel", row->channel);
+    json_put_i64(&e.j, "amount", row->amount);
+    if (row->parent != 0)
+        put_id(&e.j, "of_attempt", ID_ATTEMPT, row->parent);
+    if (row->tries > 1)
+        json_put_i64(&e.j, "tries", row->tries);
+    json_put_text_if(&e.j, "code", c->rail_code);
+    if (c->latency_us > 0)
+        json_put_i64(&e.j, "latency_us", c->latency_us);
+    json_put_text_if(&e.j, "reason", c->reason);
+    if (c->public_refs.len > 0) {
+        json_open_object(&e.j, "refs");
+        json_put_raw(&e.j, NULL, c->public_refs);
+        json_close_object(&e.j);
+    }
+    return event_close(txn, &e, kind, c->now_us);
+}
+
+static enum status event_payment(struct store_txn *txn, const struct change *c, const char *kind)
+{
+    const struct payment_row *p = &txn->payment;
+    struct event_writer e;
+    if (!event_open(txn, c, &e))
+        return STATUS_NO_MEMORY;
+    json_put_text(&e.j, "status", view_text(payment_status_word(p->status)));
+    json_put_i64(&e.j, "amount", p->amount);
+    json_put_text(&e.j, "currency", view_text(p->currency));
+    json_put_i64(&e.j, "authorized", p->authorized);
+    json_put_i64(&e.j, "captured", p->captured);
+    json_put_i64(&e.j, "refunded", p->refunded);
+    if (c->outcome_json.len > 0)
+        json_put_raw(&e.j, NULL, c->outcome_json);
+    return event_close(txn, &e, kind, c->now_us);
+}
+
+static enum status event_operation(struct store_txn *txn, const struct change *c)
+{
+    const struct operation_row *o = &txn->operation;
+    struct event_writer e;
+    if (!event_open(txn, c, &e))
+        return STATUS_NO_MEMORY;
+    put_id(&e.j, "operation", operation_id_kind(o->kind), o->id);
+    json_put_text(&e.j, "kind", view_text(operation_word(o->kind)));
+    json_put_text(&e.j, "status", view_text(operation_status_word(o->status)));
+    json_put_i64(&e.j, "amount", o->amount);
+    char kind[64];
+    struct writer w = writer_over(kind, sizeof kind);
+    writer_format(&w, "%s.%s", operation_word(o->kind), operation_status_word(o->status));
+    TRY(writer_terminate(&w));
+    struct view name = arena_copy(txn->arena, writer_done(&w));
+    TRY(event_close(txn, &e, "operation", c->now_us));
+    txn->events[txn->event_count - 1].kind = name;
+    return STATUS_OK;
+}
+
+/* "payment.authorized", "payment.failed", ...: the status is the event's name. */
+static enum status event_status(struct store_txn *txn, const struct change *c)
+{
+    char kind[64];
+    struct writer w = writer_over(kind, sizeof kind);
+    writer_format(&w, "payment.%s", payment_status_word(txn->payment.status));
+    TRY(writer_terminate(&w));
+    struct view name = arena_copy(txn->arena, writer_done(&w));
+    TRY(event_payment(txn, c, "payment"));
+    txn->events[txn->event_count - 1].kind = name;
+    return STATUS_OK;
+}
+
+/* --- sums ----------------------------------------------------------------------------------- */
+
+static struct flow_sums sums_of(const struct payment_row *row)
+{
+    return (struct flow_sums){ .amount = row->amount,
+                               .authorized = row->authorized,
+                               .capturing = row->capturing,
+                               .captured = row->captured,
+                               .releasing = row->releasing,
+                               .released = row->released,
+                               .refunding = row->refunding,
+                               .refunded = row->refunded };
+}
+
+static void sums_to(struct payment_row *row, const struct flow_sums *sums)
+{
+    row->authorized = sums->authorized;
+    row->capturing = sums->capturing;
+    row->captured = sums->captured;
+    row->releasing = sums->releasing;
+    row->released = sums->released;
+    row->refunding = sums->refunding;
+    row->refunded = sums->refunded;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+static enum status answer_render(struct store_txn *txn, enum operation kind)
+{
+    size_t size = 1024 + txn->payment.facts_json.len + txn->payment.outcome_json.len +
+                  6 * txn->payment.reference.len + txn->operation.facts_json.len +
+                  txn->operation.outcome_json.len;
+    uint8_t *room = arena_alloc(txn->arena, size);
+    if (room == NULL)
+        return STATUS_NO_MEMORY;
+    struct writer w = writer_over(room, size);
+    struct json_out j;
+    json_out_init(&j, &w);
+    bool created = kind != OPERATION_CAPTURE && kind != OPERATION_CANCEL;
+    bool settled = txn->operation.status != OPERATION_STATUS_PENDING;
+    if (kind == OPERATION_REFUND)
+        render_operation(&j, NULL, &txn->operation, txn->payment.currency);
+    else
+        render_payment(&j, NULL, &txn->payment);
+    TRY(writer_status(&w));
+    txn->answer_body = writer_done(&w);
+    txn->answer_status = !settled ? 202 : created ? 201 : 200;
+    return STATUS_OK;
+}
+
+static enum status answer_problem(struct store_txn *txn, enum problem problem, struct view detail)
+{
+    uint8_t *room = arena_alloc(txn->arena, 2048);
+    if (room == NULL)
+        return STATUS_NO_MEMORY;
+    struct writer w = writer_over(room, 2048);
+    problem_write(&w, problem, detail, NULL, 0);
+    TRY(writer_status(&w));
+    txn->answer_body = writer_done(&w);
+    txn->answer_status = (uint32_t)problem_status(problem);
+    return STATUS_REFUSED;
+}
+
+enum status judge_answer(struct store_txn *txn, void *arg)
+{
+    (void)arg;
+    return answer_render(txn, txn->operation.kind);
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static void attempt_from(struct attempt_row *row, const struct work *work, const struct change *c,
+                         const struct try *try, int64_t parent)
+{
+    *row = (struct attempt_row){ .id = try->attempt,
+                                 .payment = work->payment,
+                                 .operation = work->operation,
+                                 .merchant = work->merchant,
+                                 .verb = try->verb,
+                                 .state = ATTEMPT_SENDING,
+                                 .parent = parent,
+                                 .amount = try->amount,
+                                 .original = try->original,
+                                 .channel = c->channel,
+                                 .trace = try->trace,
+                                 .time_us = try->time_us,
+                                 .tries = try->tries,
+                                 .created_us = c->now_us,
+                                 .updated_us = c->now_us,
+                                 .refs = c->sealed_refs };
+    memcpy(row->currency, work->currency->code, sizeof row->currency);
+    memcpy(row->random, try->random, sizeof row->random);
+}
+
+/* The payment and operation rows were filled by step_record; the attempt is new. */
+static enum status judge_create(struct store_txn *txn, const struct work *work,
+                                const struct change *c)
+{
+    txn->write_payment = STORE_INSERT;
+    txn->write_operation = STORE_INSERT;
+    txn->payment.refs = c->payment_refs;
+    TRY(event_payment(txn, c, "payment.created"));
+    txn->write_attempt = STORE_INSERT;
+    attempt_from(&txn->attempt, work, c, &c->try, 0);
+    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+}
+
+/* Denied, or no channel: the payment exists, and nothing was tried. */
+static enum status judge_deny(struct store_txn *txn, const struct work *work,
+                              const struct change *c)
+{
+    txn->write_payment = STORE_INSERT;
+    txn->write_operation = STORE_INSERT;
+    TRY(event_payment(txn, c, "payment.created"));
+    txn->payment.status = PAYMENT_FAILED;
+    txn->payment.capturing = 0;
+    txn->payment.outcome_json = c->outcome_json;
+    txn->operation.status = OPERATION_STATUS_FAILED;
+    txn->operation.outcome_json = c->outcome_json;
+    TRY(event_status(txn, c));
+    return answer_render(txn, work->kind);
+}
+
+static enum problem problem_of(enum flow_refusal refusal)
+{
+    switch (refusal) {
+    case FLOW_OVER_CAPTURABLE: return PROBLEM_AMOUNT_EXCEEDS_CAPTURABLE;
+    case FLOW_OVER_REFUNDABLE: return PROBLEM_AMOUNT_EXCEEDS_REFUNDABLE;
+    case FLOW_NOTHING_LEFT: return PROBLEM_NOTHING_LEFT;
+    case FLOW_OPERATION_RUNNING: return PROBLEM_OPERATION_RUNNING;
+    default: return PROBLEM_WRONG_STATUS;
+    }
+}
+
+static struct view refusal_detail(struct store_txn *txn, const struct flow_sums *sums,
+                                  enum flow_refusal refusal, int64_t asked)
+{
+    return arena_format(txn->arena,
+                        "%s The payment is %s; asked: %lld, capturable: %lld, refundable: %lld "
+                        "(minor units of %s).",
+                        flow_refusal_text(refusal), payment_status_word(txn->payment.status),
+                        (long long)asked, (long long)flow_capturable(sums),
+                        (long long)flow_refundable(sums), txn->payment.currency);
+}
+
+/* Capture, cancel, refund: the one place where sums are spent. */
+static enum status judge_begin(struct store_txn *txn, const struct work *work,
+                               const struct change *c)
+{
+    struct flow_sums sums = sums_of(&txn->payment);
+    if (c->currency_mismatch)
+        return answer_problem(
+            txn, PROBLEM_CURRENCY_MISMATCH,
+            arena_format(txn->arena, "The payment is in %s.", txn->payment.currency));
+    if (c->problem != PROBLEM_NONE)
+        return answer_problem(txn, c->problem, c->problem_detail);
+    if (c->refusal != 0)
+        return answer_problem(txn, problem_of(c->refusal),
+                              refusal_detail(txn, &sums, c->refusal, c->begun_minor));
+    int64_t amount = c->try.amount;
+    enum payment_status status = txn->payment.status;
+    enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
+    if (refusal != FLOW_ALLOWED)
+        return answer_problem(txn, problem_of(refusal),
+                              refusal_detail(txn, &sums, refusal, c->try.amount));
+    ENSURE(amount == c->try.amount);
+    txn->payment.status = status;
+    sums_to(&txn->payment, &sums);
+    txn->payment.updated_us = c->now_us;
+    txn->write_payment = STORE_UPDATE;
+    txn->write_operation = STORE_INSERT;
+    txn->operation = (struct operation_row){ .id = work->operation,
+                                             .payment = work->payment,
+                                             .merchant = work->merchant,
+                                             .kind = work->kind,
+                                             .status = OPERATION_STATUS_PENDING,
+                                             .amount = amount,
+                                             .created_us = c->now_us,
+                                             .updated_us = c->now_us,
+                                             .facts_json = c->operation_json };
+    TRY(event_operation(txn, c));
+    txn->write_attempt = STORE_INSERT;
+    attempt_from(&txn->attempt, work, c, &c->try, 0);
+    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+}
+
+static enum attempt_state state_of(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_APPROVED: return ATTEMPT_APPROVED;
+    case OUTCOME_DECLINED: return ATTEMPT_DECLINED;
+    case OUTCOME_PENDING: return ATTEMPT_PENDING;
+    case OUTCOME_REJECTED: return ATTEMPT_REJECTED;
+    case OUTCOME_NOT_FOUND: return ATTEMPT_NOT_FOUND;
+    case OUTCOME_NOT_SENT: return ATTEMPT_NOT_SENT;
+    default: return ATTEMPT_UNKNOWN;
+    }
+}
+
+/* The operation ends: sums, status, outcome of payment and operation. */
+static enum status end_operation(struct store_txn *txn, const struct work *work,
+                                 const struct change *c, enum flow_end end)
+{
+    struct flow_sums sums = sums_of(&txn->payment);
+    enum payment_status status = txn->payment.status;
+    enum payment_status before = status;
+    if (txn->operation.status != OPERATION_STATUS_PENDING)
+        return STATUS_OK; /* ended already: by a repeat that came first */
+    TRY(flow_end(&status, &sums, work->kind, txn->payment.capture, c->begun_minor,
+                 c->approved_minor, end));
+    txn->payment.status = status;
+    sums_to(&txn->payment, &sums);
+    txn->payment.updated_us = c->now_us;
+    txn->write_payment = STORE_UPDATE;
+    bool first = work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
+    if (first) {
+        txn->payment.outcome_json = c->outcome_json;
+        if (c->payment_refs.len > 0)
+            txn->payment.refs = c->payment_refs;
+    }
+    txn->write_operation = STORE_UPDATE;
+    txn->operation.status =
+        end == FLOW_END_APPROVED ? OPERATION_STATUS_SUCCEEDED : OPERATION_STATUS_FAILED;
+    if (end == FLOW_END_APPROVED)
+        txn->operation.amount = c->approved_minor;
+    txn->operation.outcome_json = c->outcome_json;
+    txn->operation.updated_us = c->now_us;
+    if (!first)
+        TRY(event_operation(txn, c));
+    if (first || status != before)
+        TRY(event_status(txn, c));
+    return c->want_answer ? answer_render(txn, work->kind) : STATUS_OK;
+}
+
+/* The outcome that merchants see while nobody knows: result "unknown". Sums stay reserved. */
+static void show_unknown(struct store_txn *txn, const struct work *work, const struct change *c)
+{
+    txn->operation.outcome_json = c->outcome_json;
+    txn->operation.updated_us = c->now_us;
+    txn->write_operation = STORE_UPDATE;
+    if (work->kind != OPERATION_SALE && work->kind != OPERATION_AUTHORISE)
+        return;
+    txn->payment.outcome_json = c->outcome_json;
+    txn->payment.updated_us = c->now_us;
+    txn->write_payment = STORE_UPDATE;
+}
+
+static enum status judge_settle(struct store_txn *txn, const struct work *work,
+                                const struct change *c)
+{
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = 0;
+    txn->attempt.outcome_json = c->outcome_json;
+    if (c->sealed_refs.len > 0)
+        txn->attempt.refs = c->sealed_refs;
+    char kind[48];
+    struct writer w = writer_over(kind, sizeof kind);
+    writer_format(&w, "attempt.%s", attempt_state_word(txn->attempt.state));
+    TRY(writer_terminate(&w));
+    struct view name = arena_copy(txn->arena, writer_done(&w));
+    TRY(event_attempt(txn, c, &txn->attempt, "attempt"));
+    txn->events[txn->event_count - 1].kind = name;
+    if (c->outcome == OUTCOME_PENDING) {
+        show_unknown(txn, work, c); /* the final word comes later; sums stay reserved */
+        return STATUS_OK;
+    }
+    return end_operation(txn, work, c,
+                         c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
+}
+
+/* `parent` is the attempt that was not sent, `attempt` the next one. */
+static enum status judge_elsewhere(struct store_txn *txn, const struct work *work,
+                                   const struct change *c)
+{
+    txn->write_parent = STORE_UPDATE;
+    txn->parent.state = ATTEMPT_NOT_SENT;
+    txn->parent.updated_us = c->now_us;
+    TRY(event_attempt(txn, c, &txn->parent, "attempt.not_sent"));
+    txn->write_payment = STORE_UPDATE;
+    txn->payment.channel = c->channel;
+    txn->payment.refs = c->payment_refs;
+    txn->payment.updated_us = c->now_us;
+    txn->write_attempt = STORE_INSERT;
+    attempt_from(&txn->attempt, work, c, &c->try, 0);
+    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+}
+
+static enum status judge_unknown(struct store_txn *txn, const struct work *work,
+                                 const struct change *c)
+{
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = ATTEMPT_UNKNOWN;
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = c->next_us;
+    show_unknown(txn, work, c);
+    return event_attempt(txn, c, &txn->attempt, "attempt.unknown");
+}
+
+/* `parent` is the subject, `attempt` the new reversal or inquiry. */
+static enum status judge_remedy(struct store_txn *txn, const struct work *work,
+                                const struct change *c)
+{
+    txn->write_parent = STORE_UPDATE;
+    txn->parent.state = c->try.verb == OPERATION_REVERSE ? ATTEMPT_REVERSING : ATTEMPT_UNKNOWN;
+    txn->parent.updated_us = c->now_us;
+    TRY(event_attempt(txn, c, &txn->parent, "attempt.unknown"));
+    if (c->outcome_json.len > 0)
+        show_unknown(txn, work, c);
+    txn->write_attempt = STORE_INSERT;
+    attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
+    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+}
+
+static enum status judge_retry(struct store_txn *txn, const struct change *c)
+{
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = ATTEMPT_SENDING;
+    txn->attempt.tries = c->try.tries;
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = c->next_us;
+    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+}
+
+/* The reversal was accepted (or the other side never had the original): nothing was charged. */
+static enum status judge_undone(struct store_txn *txn, const struct work *work,
+                                const struct change *c)
+{
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = 0;
+    txn->write_parent = STORE_UPDATE;
+    txn->parent.state = ATTEMPT_REVERSED;
+    txn->parent.updated_us = c->now_us;
+    TRY(event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
+    return end_operation(txn, work, c, FLOW_END_REVERSED);
+}
+
+/* An inquiry's outcome is the subject's. */
+static enum status judge_found(struct store_txn *txn, const struct work *work,
+                               const struct change *c)
+{
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = 0;
+    txn->write_parent = STORE_UPDATE;
+    txn->parent.state = state_of(c->outcome);
+    txn->parent.updated_us = c->now_us;
+    TRY(event_attempt(txn, c, &txn->attempt, "attempt.found"));
+    return end_operation(txn, work, c,
+                         c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
+}
+
+static enum status judge_park(struct store_txn *txn, const struct work *work,
+                              const struct change *c)
+{
+    bool conflict = c->kind == CHANGE_CONFLICT;
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = conflict ? ATTEMPT_CONFLICT : ATTEMPT_PARKED;
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = 0;
+    if (work->on_remedy) { /* nothing is sent for the subject either, until a person says so */
+        txn->write_parent = STORE_UPDATE;
+        txn->parent.state = txn->attempt.state;
+        txn->parent.updated_us = c->now_us;
+    } else {
+        show_unknown(txn, work, c);
+    }
+    return event_attempt(txn, c, &txn->attempt, conflict ? "attempt.conflict" : "attempt.parked");
+}
+
+/* An answer after its exchange had ended. It changes no money: if the attempt was undone meanwhile,
+ * an approval now contradicts that, and a person must look. */
+enum status judge_late(struct store_txn *txn, void *arg)
+{
+    const struct change *c = arg;
+    txn->payment.id = txn->attempt.payment; /* for the event; the row is not written */
+    txn->payment.merchant = txn->attempt.merchant;
+    bool conflict = c->outcome == OUTCOME_APPROVED && txn->attempt.state == ATTEMPT_REVERSED;
+    if (conflict) {
+        txn->write_attempt = STORE_UPDATE;
+        txn->attempt.state = ATTEMPT_CONFLICT;
+        txn->attempt.updated_us = c->now_us;
+    }
+    return event_attempt(txn, c, &txn->attempt,
+                         conflict ? "attempt.conflict" : "attempt.late_answer");
+}
+
+enum status judge_change(struct store_txn *txn, void *arg)
+{
+    const struct work *work = arg;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    const struct change *c = &work->change;
+    switch (c->kind) {
+    case CHANGE_CREATE: return judge_create(txn, work, c);
+    case CHANGE_DENY: return judge_deny(txn, work, c);
+    case CHANGE_BEGIN: return judge_begin(txn, work, c);
+    case CHANGE_SETTLE: return judge_settle(txn, work, c);
+    case CHANGE_ELSEWHERE: return judge_elsewhere(txn, work, c);
+    case CHANGE_UNKNOWN: return judge_unknown(txn, work, c);
+    case CHANGE_REMEDY: return judge_remedy(txn, work, c);
+    case CHANGE_RETRY: return judge_retry(txn, c);
+    case CHANGE_UNDONE: return judge_undone(txn, work, c);
+    case CHANGE_FOUND: return judge_found(txn, work, c);
+    case CHANGE_PARK:
+    case CHANGE_CONFLICT: return judge_park(txn, work, c);
+    }
+    return STATUS_REFUSED;
+}

@@ -1,0 +1,154 @@
+/* outcome.c - what a channel said, as members of the merchant's answer; and refs, sealed and
+ * opened. */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+#include "base/vault.h"
+
+#define OUTCOME_BYTES 512 /* beside the texts */
+
+static void put_extra(struct json_out *j, struct view extra)
+{
+    struct cursor c = cursor_over(extra);
+    struct ref row;
+    bool broken = false;
+    while (refs_next(&c, &row, &broken)) {
+        char name[REFS_NAME_MAX + 1];
+        if ((row.flags & REF_SENSITIVE) == 0 &&
+            view_to_text(row.name, name, sizeof name) == STATUS_OK)
+            json_put_text(j, name, row.value);
+    }
+}
+
+struct view outcome_members(struct arena *arena, const struct exchange_result *result,
+                            const char *channel, struct view why)
+{
+    struct view message = result->message.len > 0 ? result->message : result->diagnosis;
+    /* An escape takes six letters. */
+    size_t size = OUTCOME_BYTES + 6 * (message.len + result->reference.len + result->rail_code.len +
+                                       result->extra.len + why.len);
+    uint8_t *room = arena_alloc(arena, size);
+    if (room == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(room, size);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    json_open_object(&j, "outcome");
+    json_put_text(&j, "result", view_text(outcome_word(result->outcome)));
+    json_put_text_if(&j, "code", result->rail_code);
+    if (result->category != 0)
+        json_put_text(&j, "category", view_text(category_word(result->category)));
+    json_put_text_if(&j, "message", message);
+    json_put_text_if(&j, "rail_reference", result->reference);
+    if (result->conflict)
+        json_put_bool(&j, "conflict", true);
+    if (result->extra.len > 0) {
+        json_open_object(&j, "rail");
+        put_extra(&j, result->extra);
+        json_close_object(&j);
+    }
+    json_close_object(&j);
+    json_open_object(&j, "route");
+    if (channel != NULL)
+        json_put_text(&j, "channel", view_text(channel));
+    else
+        json_put_null(&j, "channel");
+    json_put_text_if(&j, "why", why);
+    json_close_object(&j);
+    json_close_object(&j);
+    if (w.overflow)
+        return VIEW_EMPTY;
+    return view_of(room + 1, w.len - 2); /* without the outer braces */
+}
+
+struct view refs_members(struct arena *arena, struct view plain_refs)
+{
+    size_t size = 64 + 6 * plain_refs.len;
+    uint8_t *room = arena_alloc(arena, size);
+    if (room == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(room, size);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    put_extra(&j, plain_refs);
+    json_close_object(&j);
+    if (w.overflow)
+        return VIEW_EMPTY;
+    return view_of(room + 1, w.len - 2);
+}
+
+/* Sealed values are bound to their payment and name: moved elsewhere they do not open. */
+static struct view seal_context(int64_t payment, struct view name, uint8_t out[8 + REFS_NAME_MAX])
+{
+    struct writer w = writer_over(out, 8 + REFS_NAME_MAX);
+    writer_u64_be(&w, (uint64_t)payment);
+    writer_view(&w, name);
+    return writer_done(&w);
+}
+
+static enum status refs_convert(struct secret_key *key, int64_t payment, struct view in,
+                                struct arena *arena, struct view *out, bool sealing)
+{
+    *out = VIEW_EMPTY;
+    if (in.len == 0)
+        return STATUS_OK;
+    size_t room = in.len + REFS_ROWS_MAX * SECRET_SEAL_OVERHEAD;
+    uint8_t *bytes = arena_alloc(arena, room);
+    if (bytes == NULL)
+        return STATUS_NO_MEMORY;
+    struct writer w = writer_over(bytes, room);
+    struct cursor c = cursor_over(in);
+    struct ref row;
+    bool broken = false;
+    while (refs_next(&c, &row, &broken)) {
+        bool convert = sealing ? (row.flags & REF_SENSITIVE) != 0 && (row.flags & REF_SEALED) == 0
+                               : (row.flags & REF_SEALED) != 0;
+        if (!convert) {
+            refs_put(&w, row.name, row.value, row.flags);
+            continue;
+        }
+        uint8_t name[8 + REFS_NAME_MAX];
+        uint8_t value[REFS_VALUE_MAX + SECRET_SEAL_OVERHEAD];
+        struct writer v = writer_over(value, sizeof value);
+        struct view context = seal_context(payment, row.name, name);
+        enum status done = sealing ? secret_seal(key, context, row.value, &v)
+                                   : secret_unseal(key, context, row.value, &v);
+        if (done == STATUS_OK)
+            refs_put(&w, row.name, writer_done(&v),
+                     sealing ? row.flags | REF_SEALED : row.flags & ~REF_SEALED);
+        vault_wipe(value, sizeof value);
+        TRY(done);
+    }
+    if (broken)
+        return STATUS_MALFORMED;
+    TRY(writer_status(&w));
+    *out = writer_done(&w);
+    return STATUS_OK;
+}
+
+enum status refs_seal(struct secret_key *key, int64_t payment, struct view plain,
+                      struct arena *arena, struct view *out)
+{
+    return refs_convert(key, payment, plain, arena, out, true);
+}
+
+enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sealed,
+                        struct arena *arena, struct view *out)
+{
+    return refs_convert(key, payment, sealed, arena, out, false);
+}
+
+struct view refs_join(struct arena *arena, struct view a, struct view b)
+{
+    if (b.len == 0)
+        return arena_copy(arena, a);
+    uint8_t *bytes = arena_alloc(arena, a.len + b.len);
+    if (bytes == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(bytes, a.len + b.len);
+    writer_view(&w, a);
+    writer_view(&w, b);
+    return writer_done(&w);
+}

@@ -1,0 +1,244 @@
+/* payment_int.h - the work: one request on its way, and the change it wants committed.
+ *
+ * A work holds at most one exchange and one commit at a time. What the judge (store's thread) reads
+ * is copied into `struct change` before the commit is submitted and not touched until it is done.
+ */
+#ifndef PAYMENT_INT_H
+#define PAYMENT_INT_H
+
+#include "payment/payment.h"
+#include "payment/problem.h"
+#include "payment/render.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include "channel/follow.h"
+#include "flow/flow.h"
+
+#define WORK_MAGIC         0x574f524bu
+#define PAYMENTS_MAGIC     0x5041594du
+#define TXN_ARENA_MAX      ((size_t)256 * 1024)
+#define REQUEST_ARENA_MAX  ((size_t)512 * 1024)
+#define CHANNELS_TRIED_MAX 8
+#define IDEM_ID_LEN        32
+
+/* What a commit is to do; each has its judge in judge.c. */
+enum change_kind {
+    CHANGE_CREATE = 1, /* payment, first operation, its attempt in SENDING */
+    CHANGE_DENY,       /* payment that ends here: denied, or no channel could take it */
+    CHANGE_BEGIN,      /* capture, cancel, refund: sums are spent, its attempt in SENDING */
+    CHANGE_SETTLE,     /* the subject's outcome is known */
+    CHANGE_ELSEWHERE,  /* not sent; an attempt on the next channel */
+    CHANGE_UNKNOWN,    /* outcome unknown for now; nothing new is sent by this commit */
+    CHANGE_REMEDY,     /* an attempt that reverses or inquires the subject */
+    CHANGE_RETRY,      /* the same message goes out once more */
+    CHANGE_UNDONE,     /* the reversal was accepted */
+    CHANGE_FOUND,      /* the inquiry says what became of the subject */
+    CHANGE_PARK,       /* a person decides */
+    CHANGE_CONFLICT,   /* the answer contradicts the command */
+};
+
+/* One try to do something on a channel, as the work drives it. */
+struct
+try {
+    int64_t attempt; /* id; 0: none */
+    enum operation verb;
+    struct channel *channel;
+    int64_t amount, original;
+    uint32_t trace, tries;
+    int64_t time_us;
+    uint8_t random[16];
+    struct view refs; /* plain refs.h set of what it sent (and got); keep arena */
+};
+
+struct change {
+    enum change_kind kind;
+    int64_t now_us;
+    struct try try;      /* the attempt this change is about */
+    int64_t begun_minor; /* what flow_begin took for the operation */
+    enum outcome outcome;
+    enum category category;
+    int64_t approved_minor;
+    struct view sealed_refs;  /* what the attempt row gets */
+    struct view payment_refs; /* sealed for the payment row; empty: keep */
+    struct view public_refs;  /* members for the event: what may be shown */
+    struct view outcome_json; /* members */
+    struct view channel;      /* name */
+    struct view operation_json;
+    struct view reason; /* why this follows */
+    const char *rail_code_event;
+    struct view rail_code;
+    int64_t latency_us;
+    int64_t next_us;
+    enum flow_refusal refusal; /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
+    enum problem problem;      /* the same, for what the channel could not encode; 0: not */
+    struct view problem_detail;
+    bool currency_mismatch;
+    bool want_answer;
+};
+
+enum work_step {
+    WORK_LOOKUP = 1,
+    WORK_LOAD,
+    WORK_RECORD,
+    WORK_EXCHANGE,
+    WORK_SETTLE,
+    WORK_WAIT,
+    WORK_DONE,
+};
+
+struct work {
+    uint32_t magic;
+    enum work_step step;
+    struct list link;
+    struct payments *room;
+    struct payment_request *request; /* until its card data was used; NULL for recovered works */
+    struct arena keep;               /* small things that live as long as the work */
+
+    /* Who waits. */
+    payment_answer_fn *answer; /* NULL: already answered, or nobody ever waited */
+    void *answer_arg;
+    int64_t asked_us; /* monotonic */
+    int64_t wait_us;
+    struct timer wait;
+    bool answering;     /* an answer-only commit is on its way */
+    bool key_in_flight; /* our entry in payments.in_flight */
+    uint8_t idem_id[IDEM_ID_LEN];
+    struct view idem_key; /* keep arena */
+    uint8_t idem_mac[32];
+
+    int64_t merchant, payment, operation;
+    enum operation kind; /* of the operation */
+    const struct currency *currency;
+    struct view details;      /* request arena; gone when request is */
+    struct view payment_refs; /* plain; of the payment's first operation; keep arena */
+    struct view region;
+
+    struct try subject; /* the attempt that moves money */
+    struct try remedy;  /* the attempt that reverses or inquires it */
+    bool on_remedy;     /* which of the two is being driven */
+    bool recovered;     /* taken up at start: earlier tries may have left bytes */
+    int64_t started_us; /* wall clock: when the exchange was started last */
+    struct channel *candidates[CHANNELS_TRIED_MAX];
+    struct view candidate_why[CHANNELS_TRIED_MAX];
+    size_t candidate_count, candidate_next;
+
+    struct exchange *exchange;
+    struct timer later;
+    struct store_read read;
+    struct store_txn txn;
+    struct arena txn_arena;
+    struct change change;
+    bool committing;
+    void (*after_commit)(struct work *work);
+};
+
+struct payments {
+    uint32_t magic;
+    struct payments_options o;
+    struct list works;
+    size_t work_count, waiting;
+    struct map *in_flight; /* idem_id -> work that owns the key's first request */
+    struct id_source ids;
+    struct secret_key *seal, *idem;
+    bool ready;
+    bool stopping;                 /* no step goes on; commits in flight are waited for */
+    struct list answerings, lates; /* commits beside the works' own */
+    struct payments_stats stats;
+    struct arena scratch;
+    /* recovery */
+    struct store_read read;
+    struct arena read_arena;
+    struct map *by_attempt;
+    void (*recovered)(void *arg, enum status status);
+    void *recovered_arg;
+};
+
+/* Named steps, for tests:
+ *     before_record after_record after_send after_exchange before_settle after_settle
+ *     reversal_recorded reversal_sent */
+static inline void step_at(const struct payments *room, const char *name)
+{
+    if (room->o.step != NULL)
+        room->o.step(room->o.step_arg, name);
+}
+
+/* --- judge.c: pure, on the store's thread -------------------------------------------------- */
+store_judge_fn judge_change;
+/* Renders the payment (or refund) as it is now and keeps it as the answer for the key. */
+store_judge_fn judge_answer;
+/* An answer that came late; arg is a struct change. */
+store_judge_fn judge_late;
+
+/* --- outcome.c: members of the answer -------------------------------------------------------- */
+/* "outcome":{...},"route":{...} into the arena. why: of the route; may be empty. */
+struct view outcome_members(struct arena *arena, const struct exchange_result *result,
+                            const char *channel, struct view why);
+/* Refs that may be shown, as members: "stan":"...","rrn":"..." */
+struct view refs_members(struct arena *arena, struct view plain_refs);
+/* Seals what is sensitive; bound to the payment. NO_MEMORY when the arena is used up. */
+enum status refs_seal(struct secret_key *key, int64_t payment, struct view plain,
+                      struct arena *arena, struct view *out);
+enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sealed,
+                        struct arena *arena, struct view *out);
+/* b's rows after a's. */
+struct view refs_join(struct arena *arena, struct view a, struct view b);
+
+/* --- work.c: a work's life, commits, answers ---------------------------------------------------
+ */
+struct work *work_new(struct payments *room);
+/* Ends it: forgets timers, exchange, memory. Must not be committing. */
+void work_end(struct work *work);
+/* Nothing more to do by itself: answers whoever still waits, then ends it. */
+void work_finish(struct work *work);
+/* Frees all works without a word. */
+void works_forget(struct payments *room);
+/* Submits the change that was prepared in work->change and work->txn. */
+void work_commit(struct work *work, void (*after)(struct work *work));
+/* Clears change and txn for the next commit. */
+void work_begin_change(struct work *work, enum change_kind kind);
+void work_answer(struct work *work, int http_status, struct view body, bool replayed);
+void work_answer_problem(struct work *work, enum problem problem, struct view detail);
+/* Card data is not needed any more: wipes the request. */
+void work_forget_request(struct work *work);
+struct try *work_try(struct work *work);
+
+/* --- pick.c: compliance and routing ------------------------------------------------------------
+ */
+struct pick {
+    enum verdict verdict;
+    struct view decision_json; /* members: "decision":{...} */
+    struct view reason;        /* why not allowed, or why no channel; a sentence */
+};
+/* Fills work->candidates (best first). A problem for what no channel could ever carry (nothing is
+ * recorded then); `detail` gets the sentence. Allowed but without a ready channel: no candidates.
+ */
+enum problem pick_channels(struct work *work, struct pick *pick, struct writer *detail);
+
+/* --- attempt.c: trying something on a channel --------------------------------------------------
+ */
+/* Encodes what is to be tried. The try's channel, verb and amounts must be set; id, trace, time and
+ * random are drawn unless the try has them (a repeat). On OK work->exchange holds the message and
+ * try->refs what it sent. BUSY: no trace number now. */
+enum status try_prepare(struct work *work, struct try *try, struct view details, struct view refs,
+                        struct writer *why);
+/* Puts the try and its refs (sealed) into work->change. */
+enum status try_to_change(struct work *work, const struct try *try);
+/* What the channel said, as parts of the change: outcome members, code, refs joined and sealed. */
+enum status result_to_change(struct work *work, const struct try *try,
+                             const struct exchange_result *result);
+/* work->exchange goes out; step_follow gets the result. */
+void step_exchange(struct work *work);
+/* How long a merchant waits by default for this verb on this channel. */
+int64_t channel_wait_us(const struct channel *channel, enum operation verb);
+
+/* --- what_follows.c: what follows an exchange ------------------------------------------- */
+void after_exchange(struct work *work, const struct exchange_result *result);
+/* Reverses or inquires the subject. */
+void remedy_start(struct work *work, enum operation verb, const char *reason);
+/* Taken up at start: decides what follows an attempt found open. */
+void resume_open(struct work *work);
+/* Encodes and sends work_try once more. */
+void retry_now(struct work *work);
+
+#endif

@@ -1,0 +1,138 @@
+/* pick.c - may this payment be made, and on which channel? Asks compliance/ and route/, both pure,
+ * and writes down what they said. */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+#include "compliance/compliance.h"
+#include "route/route.h"
+
+#define DECISION_BYTES_MAX 4096
+
+static struct view decision_members(struct arena *arena, const struct decision *decision)
+{
+    uint8_t *room = arena_alloc(arena, DECISION_BYTES_MAX);
+    if (room == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(room, DECISION_BYTES_MAX);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    json_open_object(&j, "decision");
+    json_put_text(&j, "result", view_text(verdict_word(decision->verdict)));
+    json_put_text(&j, "profile", view_text(decision->profile));
+    json_put_text(&j, "version", view_text(decision->version));
+    json_put_text(&j, "content_hash", view_text(decision->content_hash));
+    json_open_array(&j, "reasons");
+    for (size_t i = 0; i < decision->reason_count; i++) {
+        json_open_object(&j, NULL);
+        json_put_text(&j, "rule", view_text(decision->reasons[i].rule));
+        json_put_text(&j, "result", view_text(verdict_word(decision->reasons[i].verdict)));
+        json_put_text(&j, "text", view_text(decision->reasons[i].text));
+        json_close_object(&j);
+    }
+    json_close_array(&j);
+    json_close_object(&j);
+    json_close_object(&j);
+    return w.overflow ? VIEW_EMPTY : view_of(room + 1, w.len - 2);
+}
+
+static void decide(struct work *work, struct pick *pick)
+{
+    const struct payment_request *r = work->request;
+    struct compliance_facts facts = { .rail = r->rail,
+                                      .kind = r->kind,
+                                      .amount = r->amount,
+                                      .wall_us = loop_wall_us(work->room->o.loop) };
+    struct decision decision;
+    compliance_decide(settings_region(work->room->o.settings, work->region), &facts, &decision);
+    pick->verdict = decision.verdict;
+    pick->decision_json = decision_members(&work->keep, &decision);
+    if (decision.reason_count > 0)
+        pick->reason = arena_copy(&work->keep, view_text(decision.reasons[0].text));
+}
+
+static size_t candidates_of(struct work *work, struct route_candidate out[ROUTE_CANDIDATES_MAX])
+{
+    struct channels *channels = work->room->o.channels;
+    const char *code = work->currency->code;
+    size_t count = channels_count(channels);
+    if (count > ROUTE_CANDIDATES_MAX)
+        count = ROUTE_CANDIDATES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const struct channel *channel = channels_at(channels, i);
+        struct channel_ability ability;
+        struct channel_health health;
+        channel_ability(channel, work->kind, &ability);
+        channel_health(channel, &health);
+        out[i] = (struct route_candidate){
+            .settings = channel_settings_of(channel),
+            .able = ability.able && channel_takes_currency(channel, work->kind, code),
+            .amount_minor_max = ability.amount_minor_max,
+            .healthy = channel_ready(channel) || health.circuit_open ||
+                       health.in_flight >= health.in_flight_max,
+            .circuit_open = health.circuit_open,
+            .in_flight = health.in_flight,
+            .in_flight_max = health.in_flight_max,
+        };
+    }
+    return count;
+}
+
+static enum problem problem_of(const struct route *route, const struct work *work,
+                               struct writer *detail)
+{
+    enum route_why why = route_nearest(route);
+    if (route_why_passes(why))
+        return PROBLEM_NONE;
+    if (why == ROUTE_OVER_AMOUNT) {
+        writer_format(detail, "/amount/value is %lld. ", (long long)work->request->amount.minor);
+        for (size_t i = 0; i < route->count; i++) {
+            if (route->rows[i].why == ROUTE_OVER_AMOUNT) {
+                writer_format(
+                    detail, "The amount was read exactly; channel %s %s.",
+                    channel_name(channels_at(work->room->o.channels, route->rows[i].index)),
+                    route->rows[i].reason);
+                break;
+            }
+        }
+        return PROBLEM_AMOUNT_NOT_POSSIBLE;
+    }
+    writer_format(detail, "No channel takes %s in %s", rail_word(work->request->rail),
+                  work->currency->code);
+    if (route->count > 0)
+        writer_format(detail, ": channel %s %s.",
+                      channel_name(channels_at(work->room->o.channels, route->rows[0].index)),
+                      route->rows[0].reason);
+    return PROBLEM_METHOD_NOT_AVAILABLE;
+}
+
+enum problem pick_channels(struct work *work, struct pick *pick, struct writer *detail)
+{
+    decide(work, pick);
+    if (pick->verdict != VERDICT_ALLOW)
+        return PROBLEM_NONE;
+
+    struct route_candidate candidates[ROUTE_CANDIDATES_MAX];
+    size_t count = candidates_of(work, candidates);
+    const struct region_settings *region = settings_region(work->room->o.settings, work->region);
+    struct route_question question = { .operation = work->kind,
+                                       .rail = work->request->rail,
+                                       .amount = work->request->amount,
+                                       .region = view_text(region != NULL ? region->region : "") };
+    struct route route;
+    route_pick(&question, candidates, count, &route);
+    for (size_t i = 0; i < route.usable && i < CHANNELS_TRIED_MAX; i++) {
+        work->candidates[i] = channels_at(work->room->o.channels, route.rows[i].index);
+        work->candidate_why[i] = arena_copy(&work->keep, view_text(route.rows[i].reason));
+        work->candidate_count++;
+    }
+    if (work->candidate_count > 0)
+        return PROBLEM_NONE;
+    pick->reason = VIEW("No channel is configured.");
+    if (route.count > 0)
+        pick->reason =
+            arena_format(&work->keep, "Nothing was sent: channel %s %s.",
+                         channel_name(channels_at(work->room->o.channels, route.rows[0].index)),
+                         route.rows[0].reason);
+    return problem_of(&route, work, detail);
+}

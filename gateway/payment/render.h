@@ -1,0 +1,22 @@
+/* render.h - rows as the JSON that merchants see. Pure; used inside commits and for reads alike, so
+ * a payment looks the same wherever it is shown. */
+#ifndef PAYMENT_RENDER_H
+#define PAYMENT_RENDER_H
+
+#include "base/json_out.h"
+#include "store/store.h"
+
+/* key NULL: top level or array element. */
+void render_payment(struct json_out *j, const char *key, const struct payment_row *row);
+/* Captures, cancels, refunds: {"id":"ref_...","payment":"pay_...","kind":"refund","amount":...,...}
+ */
+void render_operation(struct json_out *j, const char *key, const struct operation_row *row,
+                      const char *currency);
+/* {"id":"evt_...","sequence":n,"time":...,"kind":...,"payment":...,"data":{...}} */
+void render_event(struct json_out *j, const char *key, const struct event_row *row);
+/* Public id of an operation: prefix by its kind. */
+enum id_kind operation_id_kind(enum operation kind);
+/* HTTP status of a payment or operation answer: 201/200 final, 202 still processing. */
+bool payment_is_settled(const struct payment_row *row);
+
+#endif

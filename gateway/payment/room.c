@@ -1,0 +1,322 @@
+/* room.c - the room's life: open, recover, late answers, stop, close.
+ *
+ * Recovery: every attempt that is open on disk becomes a work again. Attempts come oldest first, so
+ * the one that moves money comes before the one that reverses or inquires it and is found by its
+ * id. Nothing is sent before all are read and each work has loaded its payment. Money-moving
+ * attempts found open are unknown, whatever happened: their bytes may have left before the power
+ * failed.
+ */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+#include <stdlib.h>
+
+#define WORKS_MAX_DEFAULT 65536
+
+enum status payments_open(struct payments **out, const struct payments_options *options)
+{
+    *out = NULL;
+    struct payments *room = calloc(1, sizeof *room);
+    if (room == NULL)
+        return STATUS_NO_MEMORY;
+    room->magic = PAYMENTS_MAGIC;
+    room->o = *options;
+    if (room->o.works_max == 0)
+        room->o.works_max = WORKS_MAX_DEFAULT;
+    list_init(&room->works);
+    list_init(&room->answerings);
+    list_init(&room->lates);
+    id_source_init(&room->ids, store_last_id(options->store));
+    arena_init(&room->read_arena, (size_t)16 * 1024 * 1024);
+    room->seal = secret_find(options->secrets, "host.seal");
+    room->idem = secret_find(options->secrets, "host.idempotency");
+    ENSURE(room->seal != NULL && room->idem != NULL);
+    room->in_flight = map_open(room->o.works_max, loop_random_u64(options->loop));
+    room->by_attempt = map_open(room->o.works_max, loop_random_u64(options->loop));
+    if (room->in_flight == NULL || room->by_attempt == NULL) {
+        map_close(room->in_flight);
+        map_close(room->by_attempt);
+        free(room);
+        return STATUS_NO_MEMORY;
+    }
+    *out = room;
+    return STATUS_OK;
+}
+
+bool payments_ready(const struct payments *room)
+{
+    return room->ready && !room->stopping;
+}
+
+size_t payments_waiting(const struct payments *room)
+{
+    return room->waiting;
+}
+
+size_t payments_working(const struct payments *room)
+{
+    return room->work_count;
+}
+
+void payments_stats(const struct payments *room, struct payments_stats *out)
+{
+    *out = room->stats;
+}
+
+/* --- recovery ----------------------------------------------------------------------------------
+ */
+
+static void recovery_page(struct payments *room, int64_t after);
+
+static void recovery_end(struct payments *room, enum status status)
+{
+    arena_reset(&room->read_arena);
+    room->ready = status == STATUS_OK;
+    if (status != STATUS_OK)
+        LOG(room->o.log, LOG_ERROR, "payment.recovery_failed", LOG_STATUS("status", status));
+    else if (room->stats.recovered > 0)
+        LOG(room->o.log, LOG_WARN, "payment.recovered", LOG_INT("attempts", room->stats.recovered));
+    room->recovered(room->recovered_arg, status);
+}
+
+static struct view attempt_key(const int64_t *id)
+{
+    return view_of(id, sizeof *id);
+}
+
+static void try_from(struct try *try, const struct attempt_row *row, struct channel *channel)
+{
+    *try = (struct try){ .attempt = row->id,
+                         .verb = row->verb,
+                         .channel = channel,
+                         .amount = row->amount,
+                         .original = row->original,
+                         .trace = row->trace,
+                         .tries = row->tries,
+                         .time_us = row->time_us };
+    memcpy(try->random, row->random, sizeof try->random);
+}
+
+static enum status take_up(struct payments *room, const struct attempt_row *row)
+{
+    struct channel *channel = channels_find(room->o.channels, row->channel);
+    bool remedy = row->parent != 0;
+    struct work *work =
+        remedy ? map_get(room->by_attempt, attempt_key(&row->parent)) : work_new(room);
+    if (work == NULL)
+        return remedy ? STATUS_OK : STATUS_FULL;
+    struct try *try = remedy ? &work->remedy : &work->subject;
+    work->on_remedy = remedy;
+    work->recovered = true;
+    work->merchant = row->merchant;
+    work->payment = row->payment;
+    work->operation = row->operation;
+    if (!remedy)
+        work->kind = row->verb;
+    try_from(try, row, channel);
+    if (channel == NULL ||
+        currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK ||
+        refs_unseal(room->seal, row->payment, row->refs, &work->keep, &try->refs) != STATUS_OK) {
+        char id[ID_TEXT_MAX];
+        LOG(room->o.log, LOG_ERROR, "payment.recovery_impossible",
+            LOG_TEXT("attempt", id_format(ID_ATTEMPT, row->id, id)),
+            LOG_VIEW("channel", row->channel),
+            LOG_TEXT("what_to_do", "configure the channel and the host key it was recorded with"));
+        work->step = WORK_DONE; /* stays open on disk */
+        return STATUS_OK;
+    }
+    room->stats.recovered++;
+    return remedy ? STATUS_OK : map_put(room->by_attempt, attempt_key(&row->id), work);
+}
+
+static void resume_loaded(struct store_read *read, void *arg)
+{
+    struct work *work = arg;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    work->committing = false;
+    if (work->room->stopping || read->result != STATUS_OK ||
+        refs_unseal(work->room->seal, work->payment, read->payments[0].refs, &work->keep,
+                    &work->payment_refs) != STATUS_OK) {
+        work_finish(work);
+        return;
+    }
+    resume_open(work);
+}
+
+static void resume_load(struct work *work)
+{
+    work->step = WORK_LOAD;
+    work->read = (struct store_read){ .question = STORE_ONE_PAYMENT,
+                                      .arena = &work->keep,
+                                      .payment = work->payment,
+                                      .done = resume_loaded,
+                                      .arg = work };
+    work->committing = true;
+    if (store_ask(work->room->o.store, &work->read) != STATUS_OK) {
+        work->committing = false;
+        LOG(work->room->o.log, LOG_ERROR, "payment.recovery_postponed",
+            LOG_INT("payment", work->payment));
+        work_finish(work);
+    }
+}
+
+static void recovery_start_works(struct payments *room)
+{
+    struct list *next;
+    for (struct list *item = room->works.next; item != &room->works; item = next) {
+        struct work *work = CONTAINER_OF(item, struct work, link);
+        next = item->next;
+        if (!work->recovered)
+            continue;
+        if (work->step == WORK_DONE)
+            work_end(work);
+        else
+            resume_load(work);
+    }
+    map_close(room->by_attempt);
+    room->by_attempt = NULL;
+    recovery_end(room, STATUS_OK);
+}
+
+static void recovery_read(struct store_read *read, void *arg)
+{
+    struct payments *room = arg;
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    if (room->stopping)
+        return;
+    enum status status = read->result;
+    int64_t last = 0;
+    for (size_t i = 0; i < read->count && status == STATUS_OK; i++) {
+        status = take_up(room, &read->attempts[i]);
+        last = read->attempts[i].id;
+    }
+    if (status != STATUS_OK)
+        recovery_end(room, status);
+    else if (read->more)
+        recovery_page(room, last);
+    else
+        recovery_start_works(room);
+}
+
+static void recovery_page(struct payments *room, int64_t after)
+{
+    arena_reset(&room->read_arena);
+    room->read = (struct store_read){ .question = STORE_ATTEMPTS_OPEN,
+                                      .arena = &room->read_arena,
+                                      .after = after,
+                                      .done = recovery_read,
+                                      .arg = room };
+    enum status asked = store_ask(room->o.store, &room->read);
+    if (asked != STATUS_OK)
+        recovery_end(room, asked);
+}
+
+void payments_recover(struct payments *room, void (*recovered)(void *arg, enum status status),
+                      void *arg)
+{
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    room->recovered = recovered;
+    room->recovered_arg = arg;
+    recovery_page(room, 0);
+}
+
+/* --- late answers
+ * --------------------------------------------------------------------------------- */
+
+struct late {
+    struct list link;
+    struct payments *room;
+    struct arena arena;
+    struct change change;
+    struct store_txn txn;
+};
+
+static void late_free(struct late *late)
+{
+    list_remove(&late->link);
+    arena_reset(&late->arena);
+    free(late);
+}
+
+static void late_recorded(struct store_txn *txn, void *arg)
+{
+    struct change *change = arg;
+    struct late *late = CONTAINER_OF(change, struct late, change);
+    struct payments *room = late->room;
+    if (txn->result != STORE_COMMITTED) {
+        LOG(room->o.log, LOG_ERROR, "payment.late_answer_not_recorded", LOG_VIEW("why", txn->why));
+    } else if (txn->attempt.state == ATTEMPT_CONFLICT) {
+        char id[ID_TEXT_MAX];
+        room->stats.conflicts++;
+        LOG(room->o.log, LOG_ERROR, "payment.conflict",
+            LOG_TEXT("payment", id_format(ID_PAYMENT, txn->attempt.payment, id)),
+            LOG_TEXT("reason", "an approval came after the attempt had been reversed"));
+    }
+    late_free(late);
+}
+
+void payments_late_answer(void *payments, struct channel *channel, int64_t attempt_id,
+                          enum operation operation, const struct exchange_result *result)
+{
+    struct payments *room = payments;
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    (void)operation;
+    struct late *late = room->stopping ? NULL : calloc(1, sizeof *late);
+    if (late == NULL)
+        return;
+    late->room = room;
+    list_append(&room->lates, &late->link);
+    arena_init(&late->arena, TXN_ARENA_MAX);
+    late->change = (struct change){ .now_us = loop_wall_us(room->o.loop),
+                                    .outcome = result->outcome,
+                                    .rail_code = arena_copy(&late->arena, result->rail_code),
+                                    .channel = view_text(channel_name(channel)),
+                                    .public_refs = refs_members(&late->arena, result->refs),
+                                    .latency_us = result->latency_us,
+                                    .reason = VIEW("an answer came after its time") };
+    late->txn = (struct store_txn){ .arena = &late->arena,
+                                    .judge = judge_late,
+                                    .done = late_recorded,
+                                    .arg = &late->change,
+                                    .load_attempt = attempt_id };
+    if (store_commit(room->o.store, &late->txn) != STATUS_OK)
+        late_free(late);
+}
+
+/* --- stop, close
+ * ------------------------------------------------------------------------------------ */
+
+void payments_stop(struct payments *room)
+{
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    room->stopping = true;
+    struct list *next;
+    for (struct list *item = room->works.next; item != &room->works; item = next) {
+        struct work *work = CONTAINER_OF(item, struct work, link);
+        next = item->next;
+        if (work->committing)
+            continue; /* ends when the store gives its memory back */
+        work->answer = NULL;
+        work_finish(work);
+    }
+}
+
+void payments_close(struct payments *room)
+{
+    if (room == NULL)
+        return;
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    works_forget(room);
+    struct list *item;
+    while ((item = list_take_first(&room->lates)) != NULL) {
+        struct late *late = CONTAINER_OF(item, struct late, link);
+        arena_reset(&late->arena);
+        free(late);
+    }
+    map_close(room->in_flight);
+    map_close(room->by_attempt);
+    arena_reset(&room->read_arena);
+    room->magic = 0;
+    free(room);
+}

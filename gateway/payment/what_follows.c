@@ -1,0 +1,385 @@
+/* what_follows.c - an exchange has ended: settle it, or find out what became of it.
+ *
+ * follow_attempt (channel/follow.h) decides; this file carries out. Everything that is sent again
+ * or undone is recorded first, like the first time:
+ *
+ *     SETTLE     commit the outcome, answer whoever waits
+ *     ELSEWHERE  certainly not sent: an attempt on the next channel, or it failed
+ *     REPEAT     unknown, booked once however often it comes: the same message again, after a while
+ *     REVERSE    unknown and cannot be asked: a reversal, stored and forwarded until answered
+ *     INQUIRE    unknown and can be asked
+ *     WAIT       the final word comes later
+ *     PARK, CONFLICT   a person decides; nothing is sent any more
+ */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+#define TRACE_RETRY_US (50 * LOOP_US_PER_MS)
+
+static const struct channel_settings *settings_of(const struct work *work)
+{
+    return channel_settings_of(work->subject.channel);
+}
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+static void facts_fill(const struct work *work, const struct try *try, struct follow_facts *facts)
+{
+    struct channel_ability ability;
+    channel_ability(try->channel, try->verb, &ability);
+    bool first = try->verb == OPERATION_SALE || try->verb == OPERATION_AUTHORISE;
+    int64_t age_us = loop_wall_us(work->room->o.loop) - work->subject.time_us;
+    int64_t age_at_start_us = work->started_us - work->subject.time_us;
+    facts->verb = try->verb;
+    facts->tries = try->tries;
+    facts->can_inquire = ability.inquire;
+    facts->can_reverse = ability.reverse;
+    /* The first operation's message holds card data, which is not kept: it can be repeated only as
+     * long as the request is in memory. */
+    facts->can_repeat = ability.repeat && (!first || work->request != NULL);
+    facts->window_passed = age_at_start_us > ability.deadline_us + ability.late_window_us;
+    facts->over_age = age_us > settings_of(work)->reversal_max_age_us;
+}
+
+/* --- later --------------------------------------------------------------------------------------
+ */
+
+static void later_retry(struct timer *timer, void *arg)
+{
+    (void)timer;
+    retry_now(arg);
+}
+
+static void retry_later(struct work *work)
+{
+    work->step = WORK_WAIT;
+    work->later.fire = later_retry;
+    const struct try *try = work_try(work);
+    bool soon = try->tries <= 1;
+    timer_start(&work->later, soon ? settings_of(work)->reversal_first_delay_us
+                                   : settings_of(work)->reversal_retry_every_us);
+}
+
+static void after_retry(struct work *work)
+{
+    if (work->txn.result == STORE_COMMITTED)
+        step_exchange(work);
+    else
+        retry_later(work); /* not recorded: not sent */
+}
+
+void retry_now(struct work *work)
+{
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    struct try *try = work_try(work);
+    if (!channel_ready(try->channel)) {
+        retry_later(work);
+        return;
+    }
+    uint8_t text[512];
+    struct writer why = writer_over(text, sizeof text);
+    struct view refs = try->verb == OPERATION_REVERSE || try->verb == OPERATION_INQUIRE
+                           ? work->subject.refs
+                           : work->payment_refs;
+    try->tries++;
+    if (try_prepare(work, try, work->details, refs, &why) != STATUS_OK) {
+        LOG(work->room->o.log, LOG_ERROR, "payment.retry_not_encodable",
+            LOG_VIEW("why", writer_done(&why)));
+        try->tries--;
+        retry_later(work);
+        return;
+    }
+    work_begin_change(work, CHANGE_RETRY);
+    work->txn.load_payment = work->payment;
+    work->txn.load_operation = work->operation;
+    work->txn.load_attempt = try->attempt;
+    if (try_to_change(work, try) != STATUS_OK) {
+        retry_later(work);
+        return;
+    }
+    work_commit(work, after_retry);
+}
+
+/* --- settle -------------------------------------------------------------------------------------
+ */
+
+static void count(struct work *work, enum outcome outcome)
+{
+    struct payments_stats *stats = &work->room->stats;
+    stats->approved += outcome == OUTCOME_APPROVED;
+    stats->declined += outcome == OUTCOME_DECLINED || outcome == OUTCOME_REJECTED;
+    stats->not_sent += outcome == OUTCOME_NOT_SENT;
+}
+
+static void load_all(struct work *work)
+{
+    work->txn.load_payment = work->payment;
+    work->txn.load_operation = work->operation;
+    work->txn.load_attempt = work_try(work)->attempt;
+    if (work->on_remedy)
+        work->txn.load_parent = work->subject.attempt;
+}
+
+static void settle_again(struct timer *timer, void *arg)
+{
+    struct work *work = arg;
+    (void)timer;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    /* The change is still in place: rows are loaded anew, the same outcome is committed. */
+    struct store_txn *txn = &work->txn;
+    *txn = (struct store_txn){ 0 };
+    load_all(work);
+    work_commit(work, work->after_commit);
+}
+
+static void after_settle(struct work *work)
+{
+    struct store_txn *txn = &work->txn;
+    if (txn->result != STORE_COMMITTED) {
+        /* The disk is full or broken. The outcome is known to us only: keep it and try again, so
+         * that the merchant's wait ends with what is known, never with a guess. */
+        LOG(work->room->o.log, LOG_ERROR, "payment.settle_failed", LOG_VIEW("why", txn->why));
+        work->step = WORK_WAIT;
+        work->later.fire = settle_again;
+        timer_start(&work->later, LOOP_US_PER_S);
+        return;
+    }
+    step_at(work->room, "after_settle");
+    if (txn->answer_status != 0 && work->change.want_answer)
+        work_answer(work, (int)txn->answer_status, txn->answer_body, false);
+    work_finish(work);
+}
+
+static void settle(struct work *work, const struct exchange_result *result, enum change_kind kind,
+                   const char *reason)
+{
+    work->step = WORK_SETTLE;
+    work_begin_change(work, kind);
+    work->change.reason = view_text(reason);
+    if (result_to_change(work, work_try(work), result) != STATUS_OK) {
+        LOG(work->room->o.log, LOG_ERROR, "payment.settle_no_memory",
+            LOG_INT("payment", work->payment));
+        work_finish(work); /* the record stays open and is taken up at the next start */
+        return;
+    }
+    if (kind == CHANGE_SETTLE)
+        count(work, result->outcome);
+    work->room->stats.reversed += kind == CHANGE_UNDONE;
+    load_all(work);
+    step_at(work->room, "before_settle");
+    work->change.want_answer = work->answer != NULL && !work->answering;
+    work_commit(work, after_settle);
+}
+
+/* --- unknown: repeat or wait ---------------------------------------------------------------------
+ */
+
+static void after_unknown(struct work *work)
+{
+    /* A failed commit changes nothing: the attempt stays in SENDING, which is unknown as well. */
+    retry_later(work);
+}
+
+static void unknown_then_retry(struct work *work, const struct exchange_result *result,
+                               const char *reason)
+{
+    if (work->on_remedy || work->subject.tries > 1) {
+        retry_later(work);
+        return;
+    }
+    work_begin_change(work, CHANGE_UNKNOWN);
+    work->change.reason = view_text(reason);
+    if (result_to_change(work, &work->subject, result) != STATUS_OK) {
+        retry_later(work);
+        return;
+    }
+    work->change.public_refs = VIEW_EMPTY;
+    load_all(work);
+    work_commit(work, after_unknown);
+}
+
+/* --- reverse, inquire
+ * ------------------------------------------------------------------------------ */
+
+static void after_remedy(struct work *work)
+{
+    if (work->txn.result == STORE_COMMITTED) {
+        step_at(work->room, "reversal_recorded");
+        step_exchange(work);
+        return;
+    }
+    work->on_remedy = false; /* not recorded: not sent; the same decision again in a while */
+    work->step = WORK_WAIT;
+    timer_start(&work->later, LOOP_US_PER_S);
+}
+
+static void remedy_again(struct timer *timer, void *arg)
+{
+    struct work *work = arg;
+    (void)timer;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    remedy_start(work, work->remedy.verb, "the outcome is unknown");
+}
+
+void remedy_start(struct work *work, enum operation verb, const char *reason)
+{
+    uint8_t text[512];
+    struct writer why = writer_over(text, sizeof text);
+    work->remedy = (struct try){ .verb = verb,
+                                 .channel = work->subject.channel,
+                                 .amount = work->subject.amount,
+                                 .original = work->subject.amount };
+    work->later.fire = remedy_again;
+    enum status encoded = try_prepare(work, &work->remedy, VIEW_EMPTY, work->subject.refs, &why);
+    if (encoded != STATUS_OK) {
+        LOG(work->room->o.log, LOG_ERROR, "payment.remedy_not_encodable",
+            LOG_STATUS("status", encoded), LOG_VIEW("why", writer_done(&why)));
+        work->step = WORK_WAIT;
+        timer_start(&work->later, encoded == STATUS_BUSY ? TRACE_RETRY_US : 10 * LOOP_US_PER_S);
+        return;
+    }
+    work_begin_change(work, CHANGE_REMEDY);
+    work->change.reason = view_text(reason);
+    if (try_to_change(work, &work->remedy) != STATUS_OK) {
+        timer_start(&work->later, LOOP_US_PER_S);
+        return;
+    }
+    struct exchange_result unknown = { .outcome = OUTCOME_UNKNOWN,
+                                       .diagnosis =
+                                           VIEW("No readable answer in time. Do not ship, do not "
+                                                "pay again: the outcome is being resolved.") };
+    work->change.outcome_json = outcome_members(&work->txn_arena, &unknown,
+                                                channel_name(work->subject.channel), VIEW_EMPTY);
+    work->on_remedy = true;
+    load_all(work);
+    work->txn.load_attempt = 0; /* the remedy is new */
+    work_commit(work, after_remedy);
+}
+
+/* --- not sent: elsewhere
+ * ---------------------------------------------------------------------------- */
+
+static void after_elsewhere(struct work *work)
+{
+    if (work->txn.result == STORE_COMMITTED) {
+        step_exchange(work);
+        return;
+    }
+    /* The new attempt is not recorded, so it must not be sent; the old one is recorded as SENDING,
+     * and start-up treats it as unknown. */
+    LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", work->txn.why));
+    work_finish(work);
+}
+
+static bool elsewhere(struct work *work, const struct exchange_result *result)
+{
+    if (work->on_remedy || work->details.len == 0)
+        return false;
+    while (work->candidate_next < work->candidate_count) {
+        struct try next = { .verb = work->kind,
+                            .channel = work->candidates[work->candidate_next++],
+                            .amount = work->subject.amount };
+        uint8_t text[512];
+        struct writer why = writer_over(text, sizeof text);
+        if (try_prepare(work, &next, work->details, VIEW_EMPTY, &why) != STATUS_OK)
+            continue;
+        work_begin_change(work, CHANGE_ELSEWHERE);
+        if (try_to_change(work, &next) != STATUS_OK)
+            return false;
+        work->change.reason = arena_copy(&work->txn_arena, result->diagnosis);
+        work->change.payment_refs = work->change.sealed_refs;
+        work->txn.load_payment = work->payment;
+        work->txn.load_operation = work->operation;
+        work->txn.load_parent = work->subject.attempt;
+        work->subject = next;
+        work_commit(work, after_elsewhere);
+        return true;
+    }
+    return false;
+}
+
+/* --- park
+ * --------------------------------------------------------------------------------------------- */
+
+static void park(struct work *work, const struct exchange_result *result, enum change_kind kind,
+                 const char *reason)
+{
+    struct payments_stats *stats = &work->room->stats;
+    stats->parked += kind == CHANGE_PARK;
+    stats->conflicts += kind == CHANGE_CONFLICT;
+    char id[ID_TEXT_MAX];
+    LOG(work->room->o.log, LOG_ERROR, kind == CHANGE_PARK ? "payment.parked" : "payment.conflict",
+        LOG_TEXT("payment", id_format(ID_PAYMENT, work->payment, id)), LOG_TEXT("reason", reason));
+    settle(work, result, kind, reason);
+}
+
+/* --- the decision
+ * --------------------------------------------------------------------------------------- */
+
+static void carry_out(struct work *work, enum follow follow, const struct exchange_result *result,
+                      const char *reason)
+{
+    struct exchange_result failed;
+    switch (follow) {
+    case FOLLOW_SETTLE:
+        if (!work->on_remedy)
+            settle(work, result, CHANGE_SETTLE, NULL);
+        else
+            settle(work, result,
+                   work->remedy.verb == OPERATION_REVERSE ? CHANGE_UNDONE : CHANGE_FOUND, reason);
+        return;
+    case FOLLOW_ELSEWHERE:
+        if (elsewhere(work, result))
+            return;
+        failed = *result;
+        failed.outcome = OUTCOME_NOT_SENT;
+        failed.category = CATEGORY_UNAVAILABLE;
+        settle(work, &failed, work->on_remedy ? CHANGE_FOUND : CHANGE_SETTLE, reason);
+        return;
+    case FOLLOW_REPEAT: unknown_then_retry(work, result, reason); return;
+    case FOLLOW_REVERSE: remedy_start(work, OPERATION_REVERSE, reason); return;
+    case FOLLOW_INQUIRE:
+        if (work->on_remedy && work->remedy.verb == OPERATION_INQUIRE)
+            retry_later(work); /* the same inquiry again */
+        else
+            remedy_start(work, OPERATION_INQUIRE, reason);
+        return;
+    case FOLLOW_WAIT:
+        if (work->on_remedy)
+            retry_later(work);
+        else
+            settle(work, result, CHANGE_SETTLE, reason);
+        return;
+    case FOLLOW_PARK: park(work, result, CHANGE_PARK, reason); return;
+    case FOLLOW_CONFLICT: park(work, result, CHANGE_CONFLICT, reason); return;
+    }
+}
+
+void after_exchange(struct work *work, const struct exchange_result *result)
+{
+    struct follow_facts facts = { .outcome = result->outcome, .conflict = result->conflict };
+    const char *reason = "";
+    step_at(work->room, "after_exchange");
+    facts_fill(work, work_try(work), &facts);
+    enum follow follow = follow_attempt(&facts, &reason);
+    work->room->stats.unknown += result->outcome == OUTCOME_UNKNOWN && !work->on_remedy;
+    bool needs_request = follow == FOLLOW_REPEAT || follow == FOLLOW_ELSEWHERE;
+    if (!needs_request)
+        work_forget_request(work);
+    carry_out(work, follow, result, reason);
+}
+
+void resume_open(struct work *work)
+{
+    const struct try *try = work_try(work);
+    struct exchange_result result = { .outcome = OUTCOME_UNKNOWN,
+                                      .amount_minor = try->amount,
+                                      .diagnosis = VIEW(
+                                          "The gateway was restarted before an answer came.") };
+    struct follow_facts facts = { .outcome = OUTCOME_UNKNOWN, .recovered = true };
+    const char *reason = "";
+    facts_fill(work, try, &facts);
+    carry_out(work, follow_attempt(&facts, &reason), &result, reason);
+}
