@@ -1,0 +1,161 @@
+/* The suite finds nothing wrong with good adapters, and each vice of naughty.c with the check that
+ * is made for it: a check that cannot fail is none. */
+#include "base/ensure.h"
+#include "kit/conformance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Runs the suite; *report (to be freed) is what it wrote. */
+static enum status run(const char *path, const char *setting, const char *const *transcripts,
+                       size_t count, char **report, struct conformance_result *result)
+{
+    size_t len = 0;
+    struct conformance_options options = {
+        .path = path,
+        .settings = &setting,
+        .settings_count = setting != NULL,
+        .transcripts = transcripts,
+        .transcripts_count = count,
+        .budget_us = 60000,
+        .report = open_memstream(report, &len),
+    };
+    assert_non_null(options.report);
+    enum status status = conformance_run(&options, result);
+    fclose(options.report);
+    return status;
+}
+
+static void assert_passes(const char *path, const char *setting, const char *const *transcripts,
+                          size_t count, unsigned skipped_max)
+{
+    char *report = NULL;
+    struct conformance_result result;
+    enum status status = run(path, setting, transcripts, count, &report, &result);
+    if (status != STATUS_OK)
+        print_message("%s", report);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(result.failed, 0);
+    assert_true(result.skipped <= skipped_max);
+    assert_true(result.cases > 100);
+    free(report);
+}
+
+static void null_adapters(void **state)
+{
+    (void)state;
+    static const char *const framed[] = { TRANSCRIPTS "/framed.txt", TRANSCRIPTS "/signed.txt" };
+    static const char *const http[] = { TRANSCRIPTS "/http.txt" };
+    static const char *const local[] = { TRANSCRIPTS "/local.txt" };
+    assert_passes(ADAPTERS "/null.so", NULL, framed, 2, 0);
+    assert_passes(ADAPTERS "/null_http.so", NULL, http, 1, 1);
+    assert_passes(ADAPTERS "/null_local.so", NULL, local, 1, 6);
+    /* without a transcript: what needs no reply */
+    assert_passes(ADAPTERS "/null.so", "terminal_id=T1", NULL, 0, 5);
+}
+
+static void each_vice(void **state)
+{
+    (void)state;
+    static const char *const transcript[] = { NAUGHTY_TRANSCRIPT };
+    static const struct {
+        const char *vice, *title;
+    } rows[] = {
+        { "fresh", "repeatable" },
+        { "keeps", "no pointers kept" },
+        { "beyond", "well formed" },
+        { "quiet_overflow", "small rooms" },
+        { "bad_step", "well formed" },
+        { "no_correlation", "well formed" },
+        { "no_diag", "well formed" },
+        { "cut", "cut replies" },
+        { "negative", "amounts" },
+        { "largest", "amounts" },
+        { "unknown_op", "later operations" },
+        { "any_event", "wrong events" },
+        { "no_refs", "reversal without answer" },
+        { "early_frame", "frames" },
+        { "wrong_key", "frames" },
+        { "moody_notice", "notices" },
+        { "cut_notice", "notices" },
+        { "talks", "no values in texts" },
+        { "slow", "time" },
+        { "instance", "well formed" },
+        { "refuses", "settings" },
+        { "wrong_outcome", "well formed" },
+        { "exchange", "well formed" },
+        { "wrong_outcome", "transcripts" },
+        { "flip", "flipped bytes" },
+        { "foreign", "currencies" },
+    };
+    assert_passes(NAUGHTY, "vice=none", transcript, 1, 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char setting[64], line[64];
+        char *report = NULL;
+        struct conformance_result result;
+        snprintf(setting, sizeof setting, "vice=%s", rows[i].vice);
+        snprintf(line, sizeof line, "FAIL %s ", rows[i].title);
+        enum status status = run(NAUGHTY, setting, transcript, 1, &report, &result);
+        if (status != STATUS_MISMATCH || strstr(report, line) == NULL)
+            print_message("%s should fail \"%s\":\n%s", setting, rows[i].title, report);
+        assert_int_equal(status, STATUS_MISMATCH);
+        assert_non_null(strstr(report, line));
+        free(report);
+    }
+}
+
+static void reaching_outside(void **state)
+{
+    (void)state;
+    static const char *const transcript[] = { NAUGHTY_TRANSCRIPT };
+    char *report = NULL;
+    struct conformance_result result;
+    assert_int_equal(run(NAUGHTY_SYMBOLS, NULL, transcript, 1, &report, &result), STATUS_MISMATCH);
+    assert_non_null(strstr(report, "imports getenv"));
+    assert_int_equal(result.failed, 1);
+    free(report);
+}
+
+static void what_cannot_begin(void **state)
+{
+    (void)state;
+    static const char *const absent[] = { "/nonexistent.txt" };
+    char *report = NULL;
+    struct conformance_result result;
+    assert_int_equal(run("/nonexistent/x.so", NULL, NULL, 0, &report, &result), STATUS_IO);
+    free(report);
+    assert_int_equal(run(NAUGHTY, NULL, absent, 1, &report, &result), STATUS_NOT_FOUND);
+    assert_non_null(strstr(report, "/nonexistent.txt"));
+    free(report);
+    assert_int_equal(run(NAUGHTY, "no_such=1", NULL, 0, &report, &result), STATUS_NOT_FOUND);
+    assert_non_null(strstr(report, "no_such"));
+    free(report);
+    assert_int_equal(run(ADAPTERS "/null.so", NULL, NULL, 0, &report, &result), STATUS_REFUSED);
+    assert_non_null(strstr(report, "terminal_id"));
+    free(report);
+}
+
+#ifdef CARD_TRANSCRIPTS
+static void card_adapter(void **state)
+{
+    (void)state;
+    static const char *const names[] = { CARD_TRANSCRIPTS };
+    assert_passes(ADAPTERS "/card.so", NULL, names, COUNT_OF(names), 0);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(null_adapters),    cmocka_unit_test(each_vice),
+        cmocka_unit_test(reaching_outside), cmocka_unit_test(what_cannot_begin),
+#ifdef CARD_TRANSCRIPTS
+        cmocka_unit_test(card_adapter),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
