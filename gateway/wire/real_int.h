@@ -38,7 +38,7 @@ struct real_conn {
     uv_write_t writing;
     uv_shutdown_t shutting;
     uv_getaddrinfo_t resolving;
-    bool is_resolving, is_writing, retrying, reading, handle_gone;
+    bool is_resolving, is_writing, is_shutting, retrying, reading, handle_gone;
     bool tls_open;            /* handshake done */
     bool tls_broken;          /* what comes in is thrown away unread */
     struct tls_session *tls;  /* NULL: plain */

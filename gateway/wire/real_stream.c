@@ -81,6 +81,7 @@ static void on_fin_sent(uv_shutdown_t *request, int error)
 {
     struct real_conn *c = request->data;
     ENSURE_MAGIC(&c->base, CONN_MAGIC);
+    c->is_shutting = false;
     (void)error; /* a peer that is gone shows when reading */
     if (c->base.state == CONN_CLOSING && c->base.peer_ended)
         real_finish(c, c->base.why);
@@ -88,7 +89,7 @@ static void on_fin_sent(uv_shutdown_t *request, int error)
 
 static void send_fin(struct real_conn *c)
 {
-    c->base.fin_sent = true;
+    c->base.fin_sent = c->is_shutting = true;
     c->shutting.data = c;
     if (uv_shutdown(&c->shutting, (uv_stream_t *)&c->tcp, on_fin_sent) != 0)
         real_finish(c, c->base.state == CONN_CLOSING ? c->base.why : STATUS_CLOSED);
@@ -131,6 +132,10 @@ void real_flush(struct conn *conn)
     note_flight(c);
     if (conn->fin_wanted && !conn->fin_sent && conn->state != CONN_CONNECTING) {
         send_fin(c);
+        return;
+    }
+    if (conn->state == CONN_CLOSING && conn->peer_ended && conn->fin_sent && !c->is_shutting) {
+        real_finish(c, conn->why); /* both sides had half-closed before conn_close */
         return;
     }
     bool tell = had && conn->state == CONN_OPEN && !conn->wire->closing;

@@ -260,6 +260,8 @@ static void memory_flush(struct conn *conn)
     }
     if (conn->fin_wanted && !conn->fin_sent)
         send_fin(c);
+    else if (conn->state == CONN_CLOSING && (conn->peer_ended || c->peer == NULL))
+        finish(c, conn->why, FAREWELL_NONE);
     else if (len > 0 && conn->state == CONN_OPEN && conn->events != NULL &&
              conn->events->drained != NULL)
         conn->events->drained(conn, conn->arg);

@@ -22,6 +22,7 @@ else()
   add_library(lib_llhttp STATIC ${LLHTTP_SOURCE}/api.c ${LLHTTP_SOURCE}/http.c ${LLHTTP_SOURCE}/llhttp.c)
   target_include_directories(lib_llhttp SYSTEM PUBLIC ${LLHTTP_HEADER})
   target_compile_options(lib_llhttp PRIVATE -w)
+  target_compile_definitions(lib_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
 endif()
 
 # The adapter ABI: headers only.
