@@ -48,7 +48,7 @@ struct call {
 struct route_row_api {
     const char *method;
     const char *path; /* {id} stands for a payment's id */
-    uint32_t scope;
+    uint32_t scope;   /* that the API key must have; 0: no key is needed */
     call_fn *run;
 };
 
@@ -135,5 +135,7 @@ void run_events(struct call *call);
 void run_refunds_list(struct call *call);
 void run_captures_list(struct call *call);
 void run_limits(struct call *call);
+/* openapi.c */
+void run_openapi(struct call *call);
 
 #endif

@@ -8,6 +8,7 @@
 #include "api/api_int.h"
 
 #include "base/ensure.h"
+#include "base/vault.h"
 #include "domain/refs.h"
 
 #define DETAILS_BYTES 4096
@@ -165,7 +166,7 @@ static void read_all(struct fields *f, const struct json_node *root, struct paym
     r->region = arena_copy(&r->arena, text_without_pan(f, root, "region", 32));
 }
 
-void run_create(struct call *call)
+static void create(struct call *call)
 {
     struct api *api = call->api;
     struct payment_request *r = request_new(call);
@@ -195,4 +196,10 @@ void run_create(struct call *call)
     }
     r->facts_json = view_of(bytes + 1, w.len - 2);
     payment_submit(api->o.payments, &r, reply_payment, call);
+}
+
+void run_create(struct call *call)
+{
+    create(call);
+    vault_scrub_stack();
 }

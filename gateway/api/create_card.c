@@ -95,7 +95,7 @@ void read_card(struct fields *f, const struct json_node *node, struct writer *de
                          .expiry = field_code(f, node, "expiry", 'd', 4, 4, false),
                          .cvv = field_code(f, node, "cvv", 'd', 3, 4, false),
                          .track2 = field_text(f, node, "track2", 20, 37, false),
-                         .psn = field_code(f, node, "psn", 'd', 1, 3, false),
+                         .psn = field_code(f, node, "psn", 'd', 2, 3, false),
                          .emv = field_code(f, node, "emv", 'h', 2, EMV_HEX_MAX, false),
                          .pin_block = field_code(f, node, "pin_block", 'h', 16, 16, false),
                          .name = field_text(f, node, "cardholder_name", 1, 26, false) };

@@ -205,27 +205,71 @@ static bool window_is_pan(const char *digits, size_t count)
     return has_card_prefix(digits) && luhn_valid(view_of(digits, count));
 }
 
-/* A run of 13 to 19 digits (blanks and dashes between them do not end it) that begins like a card
- * and passes the Luhn check. */
-bool looks_like_pan(struct view text)
+/* How card numbers are printed: 4-4-4-4(-1..3), 4-6-5, 4-6-4. A UUID has groups of other lengths,
+ * so digits are joined over blanks and dashes only in these groupings. */
+static bool is_card_grouping(const uint8_t *groups, size_t count)
+{
+    if (count == 3)
+        return groups[0] == 4 && groups[1] == 6 && (groups[2] == 4 || groups[2] == 5);
+    if (count != 4 && count != 5)
+        return false;
+    for (size_t i = 0; i < 4; i++)
+        if (groups[i] != 4)
+            return false;
+    return count == 4 || groups[4] <= 3;
+}
+
+static bool is_digit(struct view text, size_t at)
+{
+    return at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9';
+}
+
+/* What could go on an identifier: then it is no card number standing by itself. */
+static bool is_word(struct view text, size_t at)
+{
+    if (at >= text.len)
+        return false;
+    uint8_t c = text.ptr[at];
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
+/* Looks at the run of digit groups from `at` on; returns where it ends. */
+static size_t look_at_run(struct view text, size_t at, bool *found)
 {
     char digits[20];
-    size_t count = 0;
-    for (size_t i = 0; i <= text.len; i++) {
-        uint8_t c = i < text.len ? text.ptr[i] : 0;
-        if (c >= '0' && c <= '9') {
+    uint8_t groups[6] = { 0 };
+    size_t count = 0, group = 0, begin = at;
+    for (;;) {
+        size_t group_begin = at;
+        for (; is_digit(text, at); at++, count++)
             if (count < sizeof digits)
-                digits[count] = (char)c;
-            count++;
-            continue;
-        }
-        if ((c == ' ' || c == '-') && count > 0)
-            continue;
-        if (count >= 13 && count <= 19 && window_is_pan(digits, count))
-            return true;
-        count = 0;
+                digits[count] = (char)text.ptr[at];
+        size_t len = at - group_begin;
+        if (len >= 13 && len <= 19 && window_is_pan((const char *)text.ptr + group_begin, len))
+            *found = true; /* undivided */
+        if (group < sizeof groups)
+            groups[group] = (uint8_t)(len < 255 ? len : 255);
+        group++;
+        if (!(at < text.len && (text.ptr[at] == ' ' || text.ptr[at] == '-') &&
+              is_digit(text, at + 1)))
+            break;
+        at++;
     }
-    return false;
+    bool alone = (begin == 0 || !is_word(text, begin - 1)) && !is_word(text, at);
+    if (alone && group <= sizeof groups && count <= 19 && is_card_grouping(groups, group) &&
+        window_is_pan(digits, count))
+        *found = true;
+    return at;
+}
+
+/* Digits that begin like a card and pass the Luhn check: 13 to 19 in a row, or in the groups in
+ * which cards are printed. */
+bool looks_like_pan(struct view text)
+{
+    bool found = false;
+    for (size_t at = 0; at < text.len && !found;)
+        at = is_digit(text, at) ? look_at_run(text, at, &found) : at + 1;
+    return found;
 }
 
 void field_no_pan(struct fields *f, const struct json_node *node)

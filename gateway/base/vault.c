@@ -36,6 +36,7 @@
 #ifdef VAULT_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
+
 #define POISON(ptr, len)    ASAN_POISON_MEMORY_REGION((ptr), (len))
 #define UNPOISON(ptr, len)  ASAN_UNPOISON_MEMORY_REGION((ptr), (len))
 #define ROOT(ptr, len)      __lsan_register_root_region((ptr), (len))
@@ -225,4 +226,12 @@ void vault_wipe(void *ptr, size_t len)
 size_t vault_in_use(void)
 {
     return atomic_load_explicit(&in_use, memory_order_relaxed);
+}
+
+/* Never inlined: its frame must lie where the frames of the functions called before lay. */
+#define SCRUB_BYTES ((size_t)64 * 1024)
+__attribute__((noinline)) void vault_scrub_stack(void)
+{
+    uint8_t below[SCRUB_BYTES];
+    vault_wipe(below, sizeof below);
 }

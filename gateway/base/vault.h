@@ -20,6 +20,9 @@ void *vault_realloc(void *block, size_t size);
 void vault_free(void *block);
 /* Wipes; never optimised away. */
 void vault_wipe(void *ptr, size_t len);
+/* Wipes the part of the stack below the caller (64 KiB): copies that functions which have returned
+ * left behind. Called after steps that had card data in local variables. */
+void vault_scrub_stack(void);
 /* Bytes now handed out, for tests that look for leaks. */
 size_t vault_in_use(void);
 

@@ -18,7 +18,7 @@ static const struct {
     { "check", command_check, "Check the configuration: every error at once, with file and line." },
     { "payments", command_payments, "List payments, or show one with its timeline." },
     { "keys", command_keys, "Create, list and revoke API keys." },
-    { "adapter", command_adapter, "List adapters: what they speak, can do and need to be told." },
+    { "adapter", command_adapter, "List, test and begin adapters." },
     { "version", command_version, "Print the version and those of the libraries." },
 };
 

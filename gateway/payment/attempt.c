@@ -2,6 +2,7 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
+#include "base/vault.h"
 
 enum status try_prepare(struct work *work, struct try *try, struct view details, struct view refs,
                         struct writer *why)
@@ -28,7 +29,9 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
     memcpy(command.random, try->random, sizeof command.random);
     exchange_drop(work->exchange);
     work->exchange = NULL;
-    TRY(exchange_prepare(try->channel, &command, &work->exchange, why));
+    enum status encoded = exchange_prepare(try->channel, &command, &work->exchange, why);
+    vault_scrub_stack();
+    TRY(encoded);
     try->refs = arena_copy(&work->keep, exchange_refs(work->exchange));
     return STATUS_OK;
 }

@@ -22,6 +22,7 @@ struct event_writer {
 static bool event_open(struct store_txn *txn, const struct change *c, struct event_writer *e)
 {
     size_t size = EVENT_BYTES + c->outcome_json.len + c->public_refs.len + c->channel.len +
+                  c->created_json.len +
                   6 * (c->reason.len + c->rail_code.len); /* an escape takes six letters */
     uint8_t *room = arena_alloc(txn->arena, size);
     if (room == NULL)
@@ -95,6 +96,8 @@ static enum status event_payment(struct store_txn *txn, const struct change *c, 
     json_put_i64(&e.j, "refunded", p->refunded);
     if (c->outcome_json.len > 0)
         json_put_raw(&e.j, NULL, c->outcome_json);
+    if (c->created_json.len > 0)
+        json_put_raw(&e.j, NULL, c->created_json);
     return event_close(txn, &e, kind, c->now_us);
 }
 
@@ -410,7 +413,9 @@ static enum status judge_elsewhere(struct store_txn *txn, const struct work *wor
     txn->write_parent = STORE_UPDATE;
     txn->parent.state = ATTEMPT_NOT_SENT;
     txn->parent.updated_us = c->now_us;
-    TRY(event_attempt(txn, c, &txn->parent, "attempt.not_sent"));
+    struct change about_parent = *c;
+    about_parent.public_refs = VIEW_EMPTY; /* they are the next attempt's */
+    TRY(event_attempt(txn, &about_parent, &txn->parent, "attempt.not_sent"));
     txn->write_payment = STORE_UPDATE;
     txn->payment.channel = c->channel;
     txn->payment.refs = c->payment_refs;
@@ -438,7 +443,9 @@ static enum status judge_remedy(struct store_txn *txn, const struct work *work,
     txn->write_parent = STORE_UPDATE;
     txn->parent.state = c->try.verb == OPERATION_REVERSE ? ATTEMPT_REVERSING : ATTEMPT_UNKNOWN;
     txn->parent.updated_us = c->now_us;
-    TRY(event_attempt(txn, c, &txn->parent, "attempt.unknown"));
+    struct change about_parent = *c;
+    about_parent.public_refs = VIEW_EMPTY; /* they are the remedy's */
+    TRY(event_attempt(txn, &about_parent, &txn->parent, "attempt.unknown"));
     if (c->outcome_json.len > 0)
         show_unknown(txn, work, c);
     txn->write_attempt = STORE_INSERT;

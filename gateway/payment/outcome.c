@@ -24,6 +24,10 @@ struct view outcome_members(struct arena *arena, const struct exchange_result *r
                             const char *channel, struct view why)
 {
     struct view message = result->message.len > 0 ? result->message : result->diagnosis;
+    if (result->conflict)
+        message =
+            VIEW("The answer contradicts what was asked. Do not ship, do not pay again: a person "
+                 "looks at it.");
     /* An escape takes six letters. */
     size_t size = OUTCOME_BYTES + 6 * (message.len + result->reference.len + result->rail_code.len +
                                        result->extra.len + why.len);

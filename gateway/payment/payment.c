@@ -60,9 +60,11 @@ static void step_lookup(struct work *work)
     }
     const struct work *first = map_get(room->in_flight, view_of(work->idem_id, IDEM_ID_LEN));
     if (first != NULL) {
-        bool same = memcmp(first->idem_mac, work->idem_mac, sizeof work->idem_mac) == 0;
-        give_up(work, same ? PROBLEM_IDEMPOTENCY_KEY_RUNNING : PROBLEM_IDEMPOTENCY_KEY_REUSED,
-                same ? VIEW("Wait for its answer, or repeat the request later.")
+        /* Until it is recorded, `first` may itself be the one that uses another request's key. */
+        bool owns = first->step > WORK_RECORD;
+        bool wait = !owns || memcmp(first->idem_mac, work->idem_mac, sizeof work->idem_mac) == 0;
+        give_up(work, wait ? PROBLEM_IDEMPOTENCY_KEY_RUNNING : PROBLEM_IDEMPOTENCY_KEY_REUSED,
+                wait ? VIEW("Wait for its answer, or repeat the request later.")
                      : VIEW("Use a new key for a new request."));
         return;
     }
@@ -185,6 +187,7 @@ static void record_denied(struct work *work, const struct pick *pick)
     };
     work->change.outcome_json = outcome_members(&work->txn_arena, &result, NULL, VIEW_EMPTY);
     fill_rows(work, pick);
+    work->change.created_json = pick->decision_json;
     work->change.want_answer = true;
     work_commit(work, after_record);
 }
@@ -228,6 +231,7 @@ static void step_create(struct work *work)
     }
     fill_rows(work, &pick);
     work->txn.payment.channel = work->change.channel;
+    work->change.created_json = pick.decision_json;
     work->change.payment_refs = work->change.sealed_refs;
     work->step = WORK_RECORD;
     step_at(room, "before_record");
@@ -285,11 +289,16 @@ static void step_encode(struct work *work, const struct payment_row *row)
     uint8_t text[512];
     struct writer detail = writer_over(text, sizeof text);
     if (channel == NULL ||
-        currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK ||
-        refs_unseal(room->seal, row->id, row->refs, &work->keep, &work->payment_refs) !=
-            STATUS_OK) {
+        currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK) {
         give_up(work, PROBLEM_METHOD_NOT_AVAILABLE,
                 VIEW("The payment's channel is not configured any more."));
+        return;
+    }
+    if (refs_unseal(room->seal, row->id, row->refs, &work->keep, &work->payment_refs) !=
+        STATUS_OK) {
+        give_up(work, PROBLEM_INTERNAL,
+                VIEW("The payment's references cannot be opened: the host key is not the one they "
+                     "were sealed with."));
         return;
     }
     int64_t now_us = loop_wall_us(room->o.loop);

@@ -48,7 +48,8 @@ try {
     uint32_t trace, tries;
     int64_t time_us;
     uint8_t random[16];
-    struct view refs; /* plain refs.h set of what it sent (and got); keep arena */
+    enum attempt_state found; /* recovered: as it was on disk; else 0 */
+    struct view refs;         /* plain refs.h set of what it sent (and got); keep arena */
 };
 
 struct change {
@@ -65,7 +66,8 @@ struct change {
     struct view outcome_json; /* members */
     struct view channel;      /* name */
     struct view operation_json;
-    struct view reason; /* why this follows */
+    struct view created_json; /* members for "payment.created": decision and route */
+    struct view reason;       /* why this follows */
     const char *rail_code_event;
     struct view rail_code;
     int64_t latency_us;

@@ -78,10 +78,29 @@ static size_t candidates_of(struct work *work, struct route_candidate out[ROUTE_
     return count;
 }
 
+/* No channel is usable, but one only lacks a link at this moment: exchange_start waits for it a
+ * little, so a short break costs a second and not a payment. */
+static void take_those_without_link(struct work *work, const struct route *route)
+{
+    for (size_t i = 0; i < route->count && work->candidate_count < CHANNELS_TRIED_MAX; i++) {
+        const struct route_row *row = &route->rows[i];
+        if (row->why != ROUTE_NOT_HEALTHY)
+            continue;
+        work->candidates[work->candidate_count] = channels_at(work->room->o.channels, row->index);
+        work->candidate_why[work->candidate_count++] =
+            arena_copy(&work->keep, view_text(row->reason));
+    }
+}
+
 static enum problem problem_of(const struct route *route, const struct work *work,
                                struct writer *detail)
 {
     enum route_why why = route_nearest(route);
+    if (why == ROUTE_NO_ROOM) {
+        writer_text(detail,
+                    "The channel has as many exchanges in flight as it may. Nothing was done.");
+        return PROBLEM_OVERLOADED;
+    }
     if (route_why_passes(why))
         return PROBLEM_NONE;
     if (why == ROUTE_OVER_AMOUNT) {
@@ -126,6 +145,8 @@ enum problem pick_channels(struct work *work, struct pick *pick, struct writer *
         work->candidate_why[i] = arena_copy(&work->keep, view_text(route.rows[i].reason));
         work->candidate_count++;
     }
+    if (work->candidate_count == 0)
+        take_those_without_link(work, &route);
     if (work->candidate_count > 0)
         return PROBLEM_NONE;
     pick->reason = VIEW("No channel is configured.");

@@ -94,6 +94,7 @@ static void try_from(struct try *try, const struct attempt_row *row, struct chan
                          .original = row->original,
                          .trace = row->trace,
                          .tries = row->tries,
+                         .found = row->state,
                          .time_us = row->time_us };
     memcpy(try->random, row->random, sizeof try->random);
 }
@@ -212,13 +213,44 @@ static void recovery_page(struct payments *room, int64_t after)
         recovery_end(room, asked);
 }
 
+/* Any payment tells whether our host key is the one that the records were sealed with. With another
+ * key nothing could be captured, refunded or reversed, and no API key would be known: better not to
+ * start. */
+static void recovery_probe(struct store_read *read, void *arg)
+{
+    struct payments *room = arg;
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    struct view plain;
+    if (room->stopping)
+        return;
+    if (read->result != STATUS_OK) {
+        recovery_end(room, read->result);
+    } else if (read->count > 0 &&
+               refs_unseal(room->seal, read->payments[0].id, read->payments[0].refs,
+                           &room->read_arena, &plain) != STATUS_OK) {
+        LOG(room->o.log, LOG_ERROR, "payment.wrong_host_key",
+            LOG_TEXT("what_to_do", "restore the host key file (secrets.pepper_file) that belongs "
+                                   "to this database, or start with an empty database"));
+        recovery_end(room, STATUS_MISMATCH);
+    } else {
+        recovery_page(room, 0);
+    }
+}
+
 void payments_recover(struct payments *room, void (*recovered)(void *arg, enum status status),
                       void *arg)
 {
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
     room->recovered = recovered;
     room->recovered_arg = arg;
-    recovery_page(room, 0);
+    room->read = (struct store_read){ .question = STORE_PAYMENTS,
+                                      .arena = &room->read_arena,
+                                      .limit = 1,
+                                      .done = recovery_probe,
+                                      .arg = room };
+    enum status asked = store_ask(room->o.store, &room->read);
+    if (asked != STATUS_OK)
+        recovery_end(room, asked);
 }
 
 /* --- late answers

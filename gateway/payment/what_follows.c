@@ -164,6 +164,18 @@ static void settle(struct work *work, const struct exchange_result *result, enum
         work_finish(work); /* the record stays open and is taken up at the next start */
         return;
     }
+    if (kind == CHANGE_UNDONE) {
+        /* What the reversal was answered is the attempt's; merchants are told what became of
+         * theirs. */
+        struct exchange_result undone = { .outcome = OUTCOME_DECLINED,
+                                          .category = CATEGORY_UNAVAILABLE,
+                                          .rail_code = VIEW("reversed"),
+                                          .message =
+                                              VIEW("No answer came in time, and the attempt was "
+                                                   "undone. No money moved.") };
+        work->change.outcome_json = outcome_members(
+            &work->txn_arena, &undone, channel_name(work->subject.channel), VIEW_EMPTY);
+    }
     if (kind == CHANGE_SETTLE)
         count(work, result->outcome);
     work->room->stats.reversed += kind == CHANGE_UNDONE;
@@ -378,8 +390,14 @@ void resume_open(struct work *work)
                                       .amount_minor = try->amount,
                                       .diagnosis = VIEW(
                                           "The gateway was restarted before an answer came.") };
-    struct follow_facts facts = { .outcome = OUTCOME_UNKNOWN, .recovered = true };
+    bool pending = try->found == ATTEMPT_PENDING;
+    struct follow_facts facts = { .outcome = pending ? OUTCOME_PENDING : OUTCOME_UNKNOWN,
+                                  .recovered = !pending };
     const char *reason = "";
     facts_fill(work, try, &facts);
+    if (pending && follow_attempt(&facts, &reason) == FOLLOW_WAIT) {
+        work_finish(work); /* recorded as pending: the final word finds it there */
+        return;
+    }
     carry_out(work, follow_attempt(&facts, &reason), &result, reason);
 }

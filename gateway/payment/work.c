@@ -177,8 +177,9 @@ static void answered(struct store_txn *txn, void *arg)
         else if (txn->result == STORE_REPLAY && txn->answer_status != 0)
             work_answer(work, (int)txn->answer_status, txn->answer_body, true);
         else
-            work_answer_problem(work, PROBLEM_STORE_FAILED,
-                                VIEW("The request was recorded; repeat it with the same key."));
+            work_answer_problem(
+                work, PROBLEM_ANSWER_NOT_KEPT,
+                VIEW("Repeat the request with the same key; a new key would pay twice."));
     }
     answering_free(a);
     if (work->step == WORK_DONE)
@@ -190,8 +191,9 @@ static void answer_now(struct work *work)
 {
     struct answering *a = calloc(1, sizeof *a);
     if (a == NULL) {
-        work_answer_problem(work, PROBLEM_OVERLOADED,
-                            VIEW("The request was recorded; repeat it with the same key."));
+        work_answer_problem(
+            work, PROBLEM_ANSWER_NOT_KEPT,
+            VIEW("Repeat the request with the same key; a new key would pay twice."));
         return;
     }
     a->work = work;
@@ -212,8 +214,9 @@ static void answer_now(struct work *work)
     if (store_commit(work->room->o.store, txn) != STATUS_OK) {
         work->answering = false;
         answering_free(a);
-        work_answer_problem(work, PROBLEM_OVERLOADED,
-                            VIEW("The request was recorded; repeat it with the same key."));
+        work_answer_problem(
+            work, PROBLEM_ANSWER_NOT_KEPT,
+            VIEW("Repeat the request with the same key; a new key would pay twice."));
     }
 }
 

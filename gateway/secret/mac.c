@@ -7,10 +7,7 @@
 #include "base/vault.h"
 #include "secret_int.h"
 
-#include <limits.h>
-
-#define CHUNK 256 /* bytes of cipher text that are thrown away at a time; a multiple of DES_BLOCK  \
-                   */
+#define CHUNK 256 /* bytes of cipher text thrown away at a time; a multiple of DES_BLOCK */
 
 /* CBC over whole blocks; `chain` is the last cipher block, zeros before the first. */
 static bool chain_blocks(struct secret_key *key, const uint8_t *ptr, size_t len,
