@@ -48,13 +48,13 @@ static enum path_match path_matches(const char *pattern, struct view path, int64
 static void dispatch(struct call *call)
 {
     struct view path = http_path(call->http);
-    bool other_method = false, bad_id = false;
+    bool bad_id = false;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         enum path_match match = path_matches(routes[i].path, path, &call->payment);
         if (match == PATH_OTHER)
             continue;
         if (!view_is(http_method(call->http), routes[i].method)) {
-            other_method = true;
+            call->allow[call->allow_count++] = routes[i].method;
             continue;
         }
         if (match == PATH_BAD_ID) {
@@ -70,9 +70,9 @@ static void dispatch(struct call *call)
     }
     if (bad_id)
         reply_problem(call, PROBLEM_NOT_FOUND, "There is no payment with this id.");
-    else if (other_method)
+    else if (call->allow_count > 0)
         reply_problem(call, PROBLEM_METHOD_NOT_ALLOWED,
-                      "See docs/openapi.yaml for what this path takes.");
+                      "See GET /v1/openapi.json for what this path takes.");
     else
         reply_problem(call, PROBLEM_NOT_FOUND,
                       "There is no such path. The API begins at /v1/payments.");
@@ -105,6 +105,13 @@ static struct http_limits limits_of(const struct settings *s)
                                  .conns_max = (size_t)s->limit_connections };
 }
 
+/* Reading a request leaves card data in frames that are gone; see payment/room.c. */
+static void scrub(struct task *task)
+{
+    (void)task;
+    vault_scrub_stack();
+}
+
 enum status api_open(struct api **out, const struct api_options *options)
 {
     *out = NULL;
@@ -113,6 +120,7 @@ enum status api_open(struct api **out, const struct api_options *options)
         return STATUS_NO_MEMORY;
     api->magic = API_MAGIC;
     api->o = *options;
+    api->scrub.run = scrub;
     list_init(&api->calls);
     list_init(&api->key_list);
     api->key_hash = secret_find(options->secrets, "host.api_keys");
@@ -166,6 +174,7 @@ void api_close(struct api *api)
         return;
     ENSURE_MAGIC(api, API_MAGIC);
     http_server_close(api->server);
+    loop_forget(api->o.loop, &api->scrub);
     struct list *item;
     while ((item = list_take_first(&api->calls)) != NULL) {
         struct call *call = CONTAINER_OF(item, struct call, link);

@@ -34,6 +34,8 @@ struct call {
     struct api *api;
     struct http_request *http;
     const struct route_row_api *route;
+    const char *allow[4]; /* methods that the path does take, for 405 */
+    size_t allow_count;
     struct arena arena;
     struct store_read read;
     bool reading; /* the store holds our memory */
@@ -61,6 +63,7 @@ struct api {
     struct list calls;
     struct secret_key *key_hash, *idem;
     struct api_stats stats;
+    struct task scrub; /* wipes the stack once at the end of a turn that read card data */
 };
 
 /* --- reply.c: each ends the call ------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include "api/api_int.h"
 
 #include "base/ensure.h"
-#include "base/vault.h"
 #include "domain/refs.h"
 
 #define DETAILS_BYTES 4096
@@ -69,6 +68,7 @@ static void read_method(struct fields *f, const struct json_node *root, struct p
     json_close_object(facts);
     if (details.overflow)
         field_error(f, body, "too_large", "The method's fields are too large together.");
+    arena_trim(&r->arena, room, details.len);
     r->details = writer_done(&details);
 }
 
@@ -200,6 +200,7 @@ static void create(struct call *call)
 
 void run_create(struct call *call)
 {
+    struct api *api = call->api; /* the call may be over when create returns */
     create(call);
-    vault_scrub_stack();
+    loop_defer(api->o.loop, &api->scrub);
 }

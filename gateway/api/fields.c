@@ -22,8 +22,8 @@ static struct view pointer_of(struct fields *f, const struct json_node *node, co
     return arena_copy(f->arena, writer_done(&w));
 }
 
-static void note(struct fields *f, struct view pointer, const char *code, const char *format,
-                 va_list args)
+__attribute__((format(printf, 4, 0))) static void
+note(struct fields *f, struct view pointer, const char *code, const char *format, va_list args)
 {
     char text[256];
     struct problem_error *error = error_next(f);

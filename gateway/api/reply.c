@@ -32,6 +32,12 @@ static void end_problem(struct call *call, enum problem problem, struct view bod
     int http_status = problem_status(problem);
     if (http_status == 401)
         headers[count++] = (struct http_header){ VIEW("WWW-Authenticate"), VIEW("Bearer") };
+    char allow[64];
+    struct writer w = writer_over(allow, sizeof allow);
+    for (size_t i = 0; i < call->allow_count; i++)
+        writer_format(&w, "%s%s", i > 0 ? ", " : "", call->allow[i]);
+    if (http_status == 405) /* RFC 9110 15.5.6 */
+        headers[count++] = (struct http_header){ VIEW("Allow"), writer_done(&w) };
     if (http_status == 429 || http_status == 503)
         headers[count++] = (struct http_header){ VIEW("Retry-After"), VIEW("1") };
     call_end(call, http_status, "application/problem+json", headers, count, body);

@@ -3,7 +3,7 @@
  * The first block holds FIRST_BYTES or the first request; each further one doubles, up to
  * BLOCK_BYTES_MAX, so an exchange usually lives in one or two blocks. `used` counts what was handed
  * out (rounded up to 16): that is what the limit is held against, so that a limit means the same
- * whatever the block sizes are.
+ * whatever the block sizes are. Only what was handed out is wiped: the vault's blocks are zero.
  */
 #include "arena.h"
 
@@ -21,7 +21,7 @@ struct arena_block {
     struct arena_block *older;
     size_t room;
     size_t taken;
-    size_t reserved; /* keeps bytes[] aligned */
+    size_t last; /* where the newest allocation begins, for arena_trim */
     uint8_t bytes[];
 };
 _Static_assert(offsetof(struct arena_block, bytes) % ALIGNMENT == 0, "payload alignment");
@@ -71,9 +71,25 @@ void *arena_alloc(struct arena *a, size_t size)
         return NULL;
     }
     void *at = block->bytes + block->taken;
+    block->last = block->taken;
     block->taken += size;
     a->used += size;
     return at;
+}
+
+void arena_trim(struct arena *a, const void *last, size_t kept)
+{
+    struct arena_block *block = a->blocks;
+    if (last == NULL || block == NULL)
+        return;
+    if (last != block->bytes + block->last)
+        return; /* something came after it: the room between is lost until reset */
+    size_t begin = block->last;
+    size_t end = begin + (kept == 0 ? ALIGNMENT : (kept + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
+    ENSURE(end <= block->taken);
+    vault_wipe(block->bytes + begin + kept, end - begin - kept);
+    a->used -= block->taken - end;
+    block->taken = end;
 }
 
 struct view arena_copy(struct arena *a, struct view bytes)
@@ -116,7 +132,7 @@ void arena_reset(struct arena *a)
     while (a->blocks != NULL) {
         struct arena_block *block = a->blocks;
         a->blocks = block->older;
-        vault_free(block);
+        vault_free_used(block, sizeof *block + block->taken);
     }
     a->used = 0;
     a->overflow = false;

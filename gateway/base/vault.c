@@ -69,6 +69,7 @@ _Static_assert(sizeof(struct head) == 16, "the payload's alignment hangs on it")
 
 struct pool {
     pthread_mutex_t lock;
+    size_t in_use; /* bytes handed out of this class */
     struct head *free;
     uint8_t *fresh; /* never used part of the newest region */
     size_t fresh_len;
@@ -76,7 +77,7 @@ struct pool {
 
 static struct pool pools[CLASS_COUNT] = { [0 ... CLASS_COUNT -
                                            1] = { .lock = PTHREAD_MUTEX_INITIALIZER } };
-static atomic_size_t in_use;
+static atomic_size_t in_use_alone; /* bytes in mappings of their own */
 
 static size_t class_bytes(uint32_t class)
 {
@@ -133,7 +134,7 @@ static struct head *pool_cut(struct pool *pool, uint32_t class)
     return head;
 }
 
-static struct head *pool_take(uint32_t class)
+static struct head *pool_take(uint32_t class, size_t size)
 {
     struct pool *pool = &pools[class];
     (void)pthread_mutex_lock(&pool->lock);
@@ -142,6 +143,8 @@ static struct head *pool_take(uint32_t class)
         pool->free = head->next;
     else
         head = pool_cut(pool, class);
+    if (head != NULL)
+        pool->in_use += size;
     (void)pthread_mutex_unlock(&pool->lock);
     ENSURE(head == NULL || (head->magic == BLOCK_FREE && head->class == class));
     return head;
@@ -152,14 +155,16 @@ void *vault_alloc(size_t size)
     if (size > SIZE_MAX_BYTES)
         return NULL;
     uint32_t class = class_for(size);
-    struct head *head = class == CLASS_NONE ? pages_map(mapping_bytes(size)) : pool_take(class);
+    struct head *head =
+        class == CLASS_NONE ? pages_map(mapping_bytes(size)) : pool_take(class, size);
     if (head == NULL)
         return NULL;
     head->magic = BLOCK_LIVE;
     head->class = class;
     head->size = size;
     UNPOISON(head + 1, size);
-    atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed);
+    if (class == CLASS_NONE)
+        atomic_fetch_add_explicit(&in_use_alone, size, memory_order_relaxed);
     return head + 1;
 }
 
@@ -172,16 +177,21 @@ static struct head *head_of(void *block)
 
 void vault_free(void *block)
 {
-    if (block == NULL)
-        return;
+    if (block != NULL)
+        vault_free_used(block, head_of(block)->size);
+}
+
+void vault_free_used(void *block, size_t used)
+{
     struct head *head = head_of(block);
     uint32_t class = head->class;
     size_t size = head->size;
-    vault_wipe(block, size);
-    atomic_fetch_sub_explicit(&in_use, size, memory_order_relaxed);
+    ENSURE(used <= size);
+    vault_wipe(block, used);
     head->magic = BLOCK_FREE;
     if (class == CLASS_NONE) {
         size_t len = mapping_bytes(size);
+        atomic_fetch_sub_explicit(&in_use_alone, size, memory_order_relaxed);
         ROOT_GONE(head, len);
         (void)munmap(head, len);
         return;
@@ -192,6 +202,7 @@ void vault_free(void *block)
     (void)pthread_mutex_lock(&pool->lock);
     head->next = pool->free;
     pool->free = head;
+    pool->in_use -= size;
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
@@ -205,7 +216,10 @@ void *vault_realloc(void *block, size_t size)
         vault_wipe((uint8_t *)block + kept, head->size - kept);
         POISON(block, class_bytes(head->class));
         UNPOISON(block, size);
-        atomic_fetch_add_explicit(&in_use, size - head->size, memory_order_relaxed);
+        struct pool *pool = &pools[head->class];
+        (void)pthread_mutex_lock(&pool->lock);
+        pool->in_use += size - head->size; /* wraps around when it shrinks, and back */
+        (void)pthread_mutex_unlock(&pool->lock);
         head->size = size;
         return block;
     }
@@ -225,7 +239,13 @@ void vault_wipe(void *ptr, size_t len)
 
 size_t vault_in_use(void)
 {
-    return atomic_load_explicit(&in_use, memory_order_relaxed);
+    size_t sum = atomic_load_explicit(&in_use_alone, memory_order_relaxed);
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        (void)pthread_mutex_lock(&pools[i].lock);
+        sum += pools[i].in_use;
+        (void)pthread_mutex_unlock(&pools[i].lock);
+    }
+    return sum;
 }
 
 /* Never inlined: its frame must lie where the frames of the functions called before lay. */

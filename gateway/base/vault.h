@@ -18,6 +18,9 @@ void *vault_alloc(size_t size);
 void *vault_realloc(void *block, size_t size);
 /* Wipes and gives back. NULL is allowed. */
 void vault_free(void *block);
+/* The same, when only the first `used` bytes were ever written: the rest is still zero, and wiping
+ * it would only fetch it into the cache. */
+void vault_free_used(void *block, size_t used);
 /* Wipes; never optimised away. */
 void vault_wipe(void *ptr, size_t len);
 /* Wipes the part of the stack below the caller (64 KiB): copies that functions which have returned

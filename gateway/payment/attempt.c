@@ -2,7 +2,6 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
-#include "base/vault.h"
 
 enum status try_prepare(struct work *work, struct try *try, struct view details, struct view refs,
                         struct writer *why)
@@ -30,7 +29,7 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
     exchange_drop(work->exchange);
     work->exchange = NULL;
     enum status encoded = exchange_prepare(try->channel, &command, &work->exchange, why);
-    vault_scrub_stack();
+    loop_defer(room->o.loop, &room->scrub);
     TRY(encoded);
     try->refs = arena_copy(&work->keep, exchange_refs(work->exchange));
     return STATUS_OK;

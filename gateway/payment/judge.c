@@ -40,6 +40,7 @@ static enum status event_close(struct store_txn *txn, struct event_writer *e, co
     ENSURE(txn->event_count < STORE_EVENTS_MAX);
     if (e->w.overflow)
         return STATUS_FULL;
+    arena_trim(txn->arena, e->w.ptr, e->w.len);
     txn->events[txn->event_count++] = (struct event_row){ .time_us = now_us,
                                                           .merchant = txn->payment.merchant,
                                                           .payment = txn->payment.id,
@@ -179,6 +180,7 @@ static enum status answer_render(struct store_txn *txn, enum operation kind)
     else
         render_payment(&j, NULL, &txn->payment);
     TRY(writer_status(&w));
+    arena_trim(txn->arena, room, w.len);
     txn->answer_body = writer_done(&w);
     txn->answer_status = !settled ? 202 : created ? 201 : 200;
     return STATUS_OK;

@@ -61,6 +61,7 @@ struct view outcome_members(struct arena *arena, const struct exchange_result *r
     json_put_text_if(&j, "why", why);
     json_close_object(&j);
     json_close_object(&j);
+    arena_trim(arena, room, w.len);
     if (w.overflow)
         return VIEW_EMPTY;
     return view_of(room + 1, w.len - 2); /* without the outer braces */
@@ -78,6 +79,7 @@ struct view refs_members(struct arena *arena, struct view plain_refs)
     json_open_object(&j, NULL);
     put_extra(&j, plain_refs);
     json_close_object(&j);
+    arena_trim(arena, room, w.len);
     if (w.overflow)
         return VIEW_EMPTY;
     return view_of(room + 1, w.len - 2);
@@ -128,6 +130,7 @@ static enum status refs_convert(struct secret_key *key, int64_t payment, struct 
     if (broken)
         return STATUS_MALFORMED;
     TRY(writer_status(&w));
+    arena_trim(arena, bytes, w.len);
     *out = writer_done(&w);
     return STATUS_OK;
 }

@@ -148,6 +148,7 @@ struct payments {
     struct list answerings, lates; /* commits beside the works' own */
     struct payments_stats stats;
     struct arena scratch;
+    struct task scrub; /* wipes the stack once at the end of a turn that encoded card data */
     /* recovery */
     struct store_read read;
     struct arena read_arena;

@@ -33,6 +33,7 @@ static struct view decision_members(struct arena *arena, const struct decision *
     json_close_array(&j);
     json_close_object(&j);
     json_close_object(&j);
+    arena_trim(arena, room, w.len);
     return w.overflow ? VIEW_EMPTY : view_of(room + 1, w.len - 2);
 }
 

@@ -10,6 +10,17 @@
 #define CHUNK 256 /* bytes of cipher text thrown away at a time; a multiple of DES_BLOCK */
 
 /* CBC over whole blocks; `chain` is the last cipher block, zeros before the first. */
+#ifdef SECRET_SINGLE_DES
+static bool chain_blocks(struct secret_key *key, const uint8_t *ptr, size_t len,
+                         uint8_t chain[DES_BLOCK])
+{
+    DES_cblock zeros = { 0 };
+    ENSURE(len <= LONG_MAX && len % DES_BLOCK == 0);
+    if (len > 0)
+        (void)DES_cbc_cksum(ptr, (DES_cblock *)chain, (long)len, &key->single, &zeros);
+    return true;
+}
+#else
 static bool chain_blocks(struct secret_key *key, const uint8_t *ptr, size_t len,
                          uint8_t chain[DES_BLOCK])
 {
@@ -30,6 +41,7 @@ static bool chain_blocks(struct secret_key *key, const uint8_t *ptr, size_t len,
     }
     return true;
 }
+#endif
 
 /* The last block with its padding: method 1 adds zeros as needed (an empty message is one block of
  * zeros), method 2 always adds 80 and then zeros. Returns how many bytes stand before it. */

@@ -11,7 +11,13 @@
 
 #include "secret/secret.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED /* single DES, see key.c */
+#include <openssl/des.h>
 #include <openssl/evp.h>
+
+#if !defined(OPENSSL_NO_DES) && !defined(OPENSSL_NO_DEPRECATED_3_0)
+#define SECRET_SINGLE_DES 1
+#endif
 
 #define SECRETS_MAGIC   0x53435354u
 #define KEY_MAGIC       0x534b4559u
@@ -27,7 +33,10 @@ struct secret_key {
     uint8_t check_value[3];
 
     /* Prepared once; which of them is set depends on the kind. */
-    EVP_CIPHER_CTX *chain;   /* retail MAC: DES-CBC under K1 */
+#ifdef SECRET_SINGLE_DES
+    DES_key_schedule single; /* retail MAC: DES under K1; wiped with the key */
+#endif
+    EVP_CIPHER_CTX *chain;   /* the same as DES-EDE3-CBC, when there is no single DES */
     EVP_CIPHER_CTX *last;    /* retail MAC: TDES-ECB under K1, K2, K1, for the last block */
     EVP_CIPHER_CTX *encrypt; /* seal */
     EVP_CIPHER_CTX *decrypt; /* seal, wrap */

@@ -5,7 +5,7 @@
     settle(client)                    # waits until no payment and no operation is open
 
 What is compared, payment by payment: each attempt that the payment's timeline shows is looked up in the
-card host's books by its trace number and time; each entry of the books must belong to an attempt. An
+card host's books by its trace number, time and terminal; each entry of the books must belong to an attempt. An
 approved attempt must be booked, once, with its amount; a reversed, declined or unsent one must have left
 no money behind; the sums of captures and refunds must be those of the payment. Attempts that wait for a
 person (conflict, parked) are listed, not judged: `allow_open`.
@@ -21,7 +21,7 @@ class Attempt:
         self.payment, self.id = payment, attempt_id
         self.operation = self.state = self.of = None
         self.amount, self.tries = 0, 1
-        self.stan = self.time = None
+        self.stan = self.time = self.terminal = None
         self.entry = None
 
     def __repr__(self):
@@ -43,27 +43,25 @@ def attempts_of(events, payment_id):
         refs = data.get("refs") or {}
         if event["kind"] == "attempt.sending":
             attempt.stan, attempt.time = refs.get("stan"), refs.get("time")
+            attempt.terminal = refs.get("terminal", "").strip()
         if event["kind"] == "attempt.reversed" and attempt.of in found:
             found[attempt.of].state = "reversed"
     return list(found.values())
 
 
+UNSETTLED = ("sending", "unknown", "reversing", "pending")
+
+
 def is_open(client):
-    """Ids of payments that are not settled: processing, or with an operation that is pending."""
-    out = []
+    """The first payment found that is not settled: processing, or with an attempt that is not. A conflict
+    or what is parked waits for a person and is not open."""
     for payment in client.payments():
-        if payment["status"] == "processing":
-            out.append(payment["id"])
+        attempts = attempts_of(client.events(payment["id"]), payment["id"])
+        if any(a.state in ("conflict", "parked") for a in attempts):
             continue
-        pending = [
-            row
-            for path in ("captures", "refunds")
-            for row in client.get(f"/v1/payments/{payment['id']}/{path}").json()["data"]
-            if row["status"] == "pending"
-        ]
-        if pending:
-            out.append(payment["id"])
-    return out
+        if payment["status"] == "processing" or any(a.state in UNSETTLED for a in attempts):
+            return payment["id"]
+    return None
 
 
 def settle(client, seconds=20):
@@ -80,7 +78,7 @@ def net(entry):
 class Comparison:
     def __init__(self, clients, sims, allow_open):
         self.differences, self.open, self.allow_open = [], [], allow_open
-        self.entries, self.payments, self.attempts = [], [], []
+        self.entries, self.payments, self.attempts, self.canceled = [], [], [], set()
         for number, sim in enumerate(sims):
             self.entries += [dict(row, sim=number) for row in sim.ledger()["entries"]]
         for client in clients:
@@ -94,10 +92,10 @@ class Comparison:
         self.differences.append(text)
 
     def match(self):
-        by_trace = {(a.stan, a.time, a.operation == "reverse" or a.operation == "cancel"): a for a in self.attempts}
+        by_trace = {(a.stan, a.time, a.terminal, a.operation in ("reverse", "cancel")): a for a in self.attempts}
         for entry in self.entries:
             undo = entry["kind"] == "reversal"
-            attempt = by_trace.get((entry["stan"], entry["transmitted"], undo))
+            attempt = by_trace.get((entry["stan"], entry["transmitted"], entry["terminal"], undo))
             if attempt is None:
                 self.differ(f"the card host has booked what no record tells of: {describe(entry)}")
             else:
@@ -112,10 +110,11 @@ class Comparison:
             return
         if a.state in ("conflict", "parked"):
             self.open.append(a)
-        elif a.state in ("sending", "unknown", "reversing", "pending"):
+        elif a.state in UNSETTLED:
             self.differ(f"not settled: {a}")
         elif a.state == "approved":
-            if not booked and not (a.operation == "cancel" and entry):
+            given_back = a.operation == "authorise" and entry and a.payment in self.canceled
+            if not booked and not given_back and not (a.operation == "cancel" and entry):
                 there = describe(entry) if entry else "nothing"
                 self.differ(f"approved, but the card host has {there}: {a}")
             elif a.operation in ("sale", "refund", "capture") and entry["approved_minor"] > a.amount:
@@ -133,8 +132,15 @@ class Comparison:
             if payment[name] != theirs:
                 self.differ(f"{payment['id']}: {name} is {payment[name]} here and {theirs} at the card host")
 
+        holds = [a.entry for a in attempts if a.entry and a.operation == "authorise"]
+        held = sum(net(entry) - entry["captured_minor"] for entry in holds)
+        here = payment["capturable"] if payment["status"] == "authorized" else 0
+        if payment["status"] in ("authorized", "canceled") and held != here:
+            self.differ(f"{payment['id']}: {here} can still be captured here, and {held} is held at the card host")
+
     def run(self):
         self.match()
+        self.canceled = {a.payment for a in self.attempts if a.operation == "cancel" and a.state == "approved"}
         for attempt in self.attempts:
             self.attempt(attempt)
         for payment in self.payments:

@@ -19,7 +19,6 @@ for their sandboxes; none belongs to a person.
 Where the programs are: RAILGATE_BIN, RAILGATE_SIM, RAILGATE_CARD_ADAPTER; else in build/.
 """
 
-import functools
 import http.client
 import itertools
 import json
@@ -163,6 +162,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
+                cwd=self.stage.folder,
                 env={**os.environ, **self.env, **(env or {})},
                 start_new_session=True,  # Ctrl-C is for the test, which then tidies up
             )
@@ -241,10 +241,11 @@ class Stage:
         number = next(self._numbers)
         return Simulator(self, f"sim{number}", options).start()
 
-    def gateway(self, *sims, **how):
-        """Writes the configuration and starts it. See Gateway for the keywords."""
+    def gateway(self, *sims, ready=True, **how):
+        """Writes the configuration and starts it. ready: waits until a channel is; see Gateway for the
+        other keywords."""
         gateway = Gateway(self, f"gateway{next(self._numbers)}", sims, **how)
-        return gateway.start()
+        return gateway.start(ready=ready)
 
     def report(self):
         """The ends of all logs, for a failure."""
@@ -376,12 +377,6 @@ CHANNEL = {
 REGION = {"region": "default", "version": "1", "effective_from": "2026-01-01", "owner": "tests"}
 
 
-@functools.lru_cache(maxsize=None)
-def knows_late_window():
-    with open(os.path.join(ROOT, "gateway/settings/channel.def"), encoding="utf-8") as file:
-        return "late_window" in file.read()
-
-
 def _number_of_channel(index):
     return "card_demo" if index == 0 else f"card_demo{index + 1}"
 
@@ -408,8 +403,6 @@ class Gateway(Process):
             row = merge({"name": _number_of_channel(index)}, row)
             row["adapter"] = row["adapter"] or card_adapter()
             row.setdefault("endpoints", [sim.listen])
-            if not knows_late_window():
-                row.pop("late_window", None)
             self.write(f"channels/{row['name']}.yaml", row)
         super().__init__(stage, name, [gateway_program(), "serve", "--config", self.config], env)
 
@@ -467,9 +460,9 @@ class Gateway(Process):
         until("/readyz says 200", asked, 15)
         return self
 
-    def start(self, env=None, wait=True):
+    def start(self, env=None, wait=True, ready=True):  # pylint: disable=arguments-differ
         super().start(env, wait)
-        if wait and self.sims:
+        if wait and ready and self.sims:
             self.ready_for_payments()
         return self
 
@@ -521,8 +514,11 @@ _names = itertools.count(1)
 
 
 def fresh_key():
-    """An Idempotency-Key that was not used before (letters, so that it cannot look like a card)."""
-    return f"key-{os.getpid():x}-{next(_names):x}-{os.urandom(4).hex()}x"
+    """An Idempotency-Key that was not used before."""
+    return f"key-{os.getpid():x}-{next(_names)}-{os.urandom(8).hex().translate(_LETTERS)}"
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 
 class Client:

@@ -1,0 +1,542 @@
+/* world.c - one run: open everything, let it happen, wait until it is quiet, check, close.
+ *
+ *     trouble   stories begin one after the other; accidents of network, card host and gateway
+ *     calm      no accidents any more; until every story has ended and no work is open
+ *     late      two late windows longer, for answers that are still on their way
+ *     replay    every request once more: the same answers
+ *     check     check.c
+ *
+ * A crash is gateway_crash at a random moment, or right behind a named step of a payment (which is
+ * where it hurts). What the store had committed is still there when the gateway opens again.
+ */
+#include "sim.h"
+
+#include "base/ensure.h"
+#include "base/map.h"
+#include "base/vault.h"
+
+#include <railgate/adapter.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define START_WALL_US   1767225600000000LL /* 2026-01-01T00:00:00Z */
+#define TROUBLE_MORE_US (900 * LOOP_US_PER_S)
+#define CALM_MAX_US     (6 * 3600 * LOOP_US_PER_S)
+#define LATE_US         (200 * LOOP_US_PER_S)
+#define WRONGS_TOLD_MAX 12
+#define WHY_BYTES       4096
+
+static const uint8_t host_key[32] = "the simulation's host key......";
+
+static void life_ends(struct world *world, enum gateway_life how);
+static void accident(struct timer *timer, void *arg);
+
+/* --- dice, trace, wrongs -----------------------------------------------------------------------
+ */
+
+uint64_t dice_next(struct dice *dice)
+{
+    return card_random(&dice->state);
+}
+
+uint64_t dice_below(struct dice *dice, uint64_t limit)
+{
+    return dice_next(dice) % limit;
+}
+
+int64_t dice_between(struct dice *dice, int64_t low, int64_t high)
+{
+    return low + (int64_t)dice_below(dice, (uint64_t)(high - low) + 1);
+}
+
+bool dice_percent(struct dice *dice, unsigned percent)
+{
+    return dice_below(dice, 100) < percent;
+}
+
+void world_trace(struct world *world, const char *what, struct view bytes)
+{
+    uint64_t now_us = (uint64_t)loop_now_us(world->loop);
+    world->trace = siphash(world->trace, now_us, view_text(what));
+    world->trace = siphash(world->trace, now_us, bytes);
+    if (world->options->verbose)
+        printf("%10.6f %s %.*s\n", (double)(now_us - 1000000000) / 1e6, what, (int)bytes.len,
+               (const char *)bytes.ptr);
+}
+
+void world_tally(struct world *world, const char *format, ...)
+{
+    struct tally *tally = world->options->tally;
+    char name[sizeof tally->rows[0].name];
+    va_list args;
+    size_t i = 0;
+    va_start(args, format);
+    (void)vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    while (i < tally->count && strcmp(tally->rows[i].name, name) != 0)
+        i++;
+    ENSURE(i < TALLY_ROWS_MAX);
+    if (i == tally->count)
+        memcpy(tally->rows[tally->count++].name, name, sizeof name);
+    tally->rows[i].times++;
+}
+
+void wrong(struct world *world, int64_t payment, const char *format, ...)
+{
+    va_list args;
+    if (world->wrong_payment == 0)
+        world->wrong_payment = payment;
+    if (world->wrongs++ >= WRONGS_TOLD_MAX)
+        return;
+    char id[ID_TEXT_MAX];
+    printf("%s  WRONG %s: ", world->wrongs == 1 ? "\n" : "",
+           payment != 0 ? id_format(ID_PAYMENT, payment, id) : "");
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+/* --- the gateway -------------------------------------------------------------------------------
+ */
+
+static adapter_entry_fn *builtin(void *arg, const char *adapter)
+{
+    (void)arg, (void)adapter;
+    return rg_adapter_get;
+}
+
+/* Called inside the gateway: it cannot crash here and now, but at the very next thing that happens.
+ */
+static void step(void *arg, const char *name)
+{
+    struct world *world = arg;
+    ENSURE_MAGIC(world, WORLD_MAGIC);
+    world_trace(world, "step", view_text(name));
+    world_tally(world, "step %s", name);
+    if (world->calm || world->aim_permille == 0 || timer_is_armed(&world->aimed) ||
+        dice_below(&world->dice, 1000) >= world->aim_permille)
+        return;
+    int64_t delay_us = dice_percent(&world->dice, 50) ? 0 : dice_between(&world->dice, 0, 5000);
+    timer_start(&world->aimed, delay_us);
+}
+
+static void ready(void *arg, enum status status)
+{
+    struct world *world = arg;
+    ENSURE_MAGIC(world, WORLD_MAGIC);
+    world_trace(world, "ready", view_text(status_name(status)));
+    if (status != STATUS_OK)
+        wrong(world, 0, "the gateway does not get ready: %s", status_text(status));
+}
+
+static void life_begins(struct world *world)
+{
+    char text[WHY_BYTES];
+    struct writer why = writer_over(text, sizeof text);
+    struct gateway_options options = { .settings = &world->settings,
+                                       .loop = world->loop,
+                                       .wire = world->wire,
+                                       .log = &world->log,
+                                       .builtin = builtin,
+                                       .host_key = host_key,
+                                       .step = step,
+                                       .step_arg = world };
+    ENSURE(world->gateway == NULL);
+    world_trace(world, "open", VIEW_EMPTY);
+    enum status status = gateway_open(&world->gateway, &options, &why);
+    if (status != STATUS_OK || why.len > 0)
+        wrong(world, 0, "the gateway does not open: %s: %.*s", status_text(status), (int)why.len,
+              text);
+    ENSURE(status == STATUS_OK);
+    world->life = LIFE_UP;
+    gateway_start(world->gateway, ready, world);
+}
+
+static void life_ends(struct world *world, enum gateway_life how)
+{
+    struct gateway *gateway = world->gateway;
+    timer_stop(&world->aimed);
+    world->gateway = NULL;
+    world->life = LIFE_DOWN;
+    world_trace(world, how == LIFE_DOWN ? "crash" : "close", VIEW_EMPTY);
+    world_tally(world, "gateway %s%s", how == LIFE_DOWN ? "crashed" : "closed",
+                gateway_ready(gateway) ? "" : " before it was ready");
+    if (how == LIFE_DOWN) {
+        world->crashes++;
+        gateway_crash(gateway);
+    } else {
+        world->restarts++;
+        gateway_close(gateway);
+    }
+    if (world->options->plant == PLANT_LOSE && world->crashes == 3) {
+        store_keeper_close(world->keeper);
+        ENSURE(store_keeper_open(&world->keeper, world->store_path) == STATUS_OK);
+        world->planted = true;
+    }
+    if (world->clock_jumps && dice_percent(&world->dice, 30))
+        loop_shift_wall(world->loop, dice_between(&world->dice, -3600, 3600) * LOOP_US_PER_S);
+    timer_start(&world->accident, dice_percent(&world->dice, 40)
+                                      ? dice_between(&world->dice, 0, 2000)
+                                      : dice_between(&world->dice, 2000, 6 * LOOP_US_PER_S));
+}
+
+/* --- accidents ---------------------------------------------------------------------------------
+ */
+
+static bool crashes_on(const struct world *world)
+{
+    return world->options->faults == FAULTS_CRASH || world->options->faults == FAULTS_ALL;
+}
+
+static bool network_on(const struct world *world)
+{
+    return world->options->faults == FAULTS_NETWORK || world->options->faults == FAULTS_ALL;
+}
+
+static uint32_t some(struct dice *dice, uint32_t most)
+{
+    return dice_percent(dice, 50) ? 0 : (uint32_t)dice_below(dice, most);
+}
+
+static void network_trouble(struct world *world)
+{
+    struct dice *dice = &world->dice;
+    struct memory_faults faults = { .delay_us_min = 50,
+                                    .delay_us_max = dice_between(dice, 100, 60000),
+                                    .stall_per_million = some(dice, 8000),
+                                    .stall_us = dice_between(dice, 10000, 30 * LOOP_US_PER_S),
+                                    .reset_per_million = some(dice, 12000),
+                                    .connect_refused_per_million = some(dice, 60000),
+                                    .cut_per_million = some(dice, 300000) };
+    wire_memory_set_faults(world->wire, &faults);
+}
+
+static void network_calm(struct world *world)
+{
+    struct memory_faults faults = { .delay_us_min = 50, .delay_us_max = 2000 };
+    wire_memory_set_faults(world->wire, &faults);
+}
+
+static void drained(void *arg)
+{
+    struct world *world = arg;
+    ENSURE_MAGIC(world, WORLD_MAGIC);
+    timer_start(&world->accident, 0); /* closes it */
+}
+
+static void accident_next(struct world *world)
+{
+    timer_start(&world->accident,
+                dice_between(&world->dice, LOOP_US_PER_S / 10, 12 * LOOP_US_PER_S));
+}
+
+static void accident(struct timer *timer, void *arg)
+{
+    struct world *world = arg;
+    (void)timer;
+    ENSURE_MAGIC(world, WORLD_MAGIC);
+    if (world->life == LIFE_DOWN) {
+        life_begins(world);
+        if (!world->calm && crashes_on(world) && dice_percent(&world->dice, 20))
+            timer_start(&world->aimed, dice_between(&world->dice, 0, 5000)); /* hardly awake */
+    } else if (world->life == LIFE_DRAINING) {
+        life_ends(world, LIFE_DRAINING);
+        return;
+    } else if (crashes_on(world) && dice_percent(&world->dice, world->crash_percent)) {
+        life_ends(world, LIFE_DOWN);
+        return;
+    } else if (crashes_on(world) && dice_percent(&world->dice, 8)) {
+        world->life = LIFE_DRAINING;
+        gateway_drain(world->gateway, dice_between(&world->dice, 0, 4 * LOOP_US_PER_S), drained,
+                      world);
+        return;
+    } else if (network_on(world)) {
+        if (dice_percent(&world->dice, 50))
+            network_trouble(world);
+        if (dice_percent(&world->dice, world->incident_percent))
+            card_side_incident(world->card);
+    }
+    if (!world->calm)
+        accident_next(world);
+}
+
+static void aimed(struct timer *timer, void *arg)
+{
+    struct world *world = arg;
+    (void)timer;
+    ENSURE_MAGIC(world, WORLD_MAGIC);
+    if (world->life != LIFE_DOWN)
+        life_ends(world, LIFE_DOWN);
+}
+
+static void trouble_begins(struct world *world)
+{
+    network_calm(world);
+    if (network_on(world)) {
+        network_trouble(world);
+        card_side_trouble(world->card);
+    }
+    if (crashes_on(world)) {
+        world->aim_permille = (unsigned)dice_below(&world->dice, 12);
+        world->crash_percent = (unsigned)dice_below(&world->dice, 40);
+        /* Ages are told by the wall clock, since they outlive the process; the late window is one.
+         * A card host that relies on it needs an honest clock. */
+        world->clock_jumps = !card_side_books_late(world->card) && dice_percent(&world->dice, 30);
+    }
+    world->incident_percent = (unsigned)dice_below(&world->dice, 60);
+    if (world->options->faults != FAULTS_NONE)
+        accident_next(world);
+}
+
+static void trouble_ends(struct world *world)
+{
+    world_trace(world, "calm", VIEW_EMPTY);
+    world->calm = true;
+    timer_stop(&world->aimed);
+    network_calm(world);
+    card_side_calm(world->card);
+    /* A gateway that is down, or about to be, comes up once more; else nothing is pending. */
+    if (world->life == LIFE_UP)
+        timer_stop(&world->accident);
+}
+
+/* --- time --------------------------------------------------------------------------------------
+ */
+
+void world_pass(struct world *world, int64_t us)
+{
+    int64_t until_us = loop_now_us(world->loop) + us;
+    while (loop_step(world->loop, until_us)) {
+    }
+}
+
+static bool stories_running(const struct world *world)
+{
+    if (world->stories_done < world->options->payments)
+        return true;
+    for (uint32_t i = 0; i < world->options->payments; i++)
+        if (world->stories[i].running > 0 || world->stories[i].look.running)
+            return true;
+    return false;
+}
+
+static bool quiet(const struct world *world)
+{
+    return world->stories_done == world->options->payments && world->life == LIFE_UP &&
+           gateway_ready(world->gateway) &&
+           payments_working(gateway_payments(world->gateway)) == 0 &&
+           store_pending(gateway_store(world->gateway)) == 0 && !stories_running(world);
+}
+
+/* True when it became quiet within the time. */
+static bool pass_until_quiet(struct world *world, int64_t most_us)
+{
+    int64_t until_us = loop_now_us(world->loop) + most_us;
+    while (!quiet(world))
+        if (!loop_step(world->loop, until_us))
+            return false;
+    return true;
+}
+
+static void read_done(struct store_read *read, void *arg)
+{
+    (void)read;
+    *(bool *)arg = true;
+}
+
+enum status world_read(struct world *world, struct store_read *read)
+{
+    bool done = false;
+    read->done = read_done;
+    read->arg = &done;
+    TRY(store_ask(gateway_store(world->gateway), read));
+    while (!done)
+        ENSURE(loop_step(world->loop, INT64_MAX));
+    return read->result;
+}
+
+/* --- opening, closing --------------------------------------------------------------------------
+ */
+
+static void key_put(struct store_key_change *change, void *arg)
+{
+    (void)change;
+    *(bool *)arg = true;
+}
+
+static void make_keys(struct world *world, struct store *store, struct secrets *secrets)
+{
+    struct id_source ids;
+    id_source_init(&ids, store_last_id(store));
+    for (size_t i = 0; i < MERCHANTS_COUNT; i++) {
+        struct merchant *merchant = &world->merchants[i];
+        bool done = false;
+        struct store_key_change change = { .done = key_put, .arg = &done };
+        merchant->id = id_next(&ids, loop_wall_us(world->loop));
+        api_key_draw(world->loop, false, merchant->key);
+        change.row = (struct key_row){ .id = id_next(&ids, loop_wall_us(world->loop)),
+                                       .merchant = merchant->id,
+                                       .scopes = SCOPE_ALL,
+                                       .created_us = loop_wall_us(world->loop),
+                                       .name = VIEW("simulation") };
+        ENSURE(api_key_hash(secrets, view_text(merchant->key), change.row.hash) == STATUS_OK);
+        ENSURE(store_key_put(store, &change) == STATUS_OK);
+        while (!done)
+            ENSURE(loop_step(world->loop, INT64_MAX));
+        ENSURE(change.result == STATUS_OK);
+    }
+}
+
+static void open_store_and_keys(struct world *world)
+{
+    char text[WHY_BYTES];
+    struct writer why = writer_over(text, sizeof text);
+    struct store *store;
+    struct secrets *secrets;
+    struct store_options options = { .path = world->store_path, .log = &world->log };
+    ENSURE(store_keeper_open(&world->keeper, world->store_path) == STATUS_OK);
+    ENSURE(secrets_open(&secrets, world->loop) == STATUS_OK);
+    ENSURE(secret_set_host_key(secrets, view_of(host_key, sizeof host_key)) == STATUS_OK);
+    enum status status = store_open(&store, world->loop, &options, &why);
+    if (status != STATUS_OK)
+        fprintf(stderr, "store: %s: %.*s\n", status_text(status), (int)why.len, text);
+    ENSURE(status == STATUS_OK);
+    make_keys(world, store, secrets);
+    store_close(store);
+    secrets_close(secrets);
+}
+
+static bool open_settings(struct world *world, const char *config)
+{
+    struct findings findings;
+    char text[8192];
+    struct writer w = writer_over(text, sizeof text);
+    findings_init(&findings);
+    enum status status = settings_load(config, &world->loaded, &findings);
+    if (status != STATUS_OK) {
+        findings_write(&w, &findings);
+        fprintf(stderr, "%.*s", (int)w.len, text);
+    }
+    findings_clear(&findings);
+    if (status != STATUS_OK)
+        return false;
+    world->settings = *world->loaded;
+    world->settings.store_path = world->store_path;
+    return true;
+}
+
+static int64_t log_clock(void *loop)
+{
+    return loop_wall_us(loop);
+}
+
+static bool world_open(struct world *world, const struct sim_options *options, const char *config)
+{
+    *world = (struct world){ .magic = WORLD_MAGIC, .options = options, .life = LIFE_DOWN };
+    world->vault_before = vault_in_use();
+    world->dice.state = options->seed ^ 0x90a7;
+    (void)snprintf(world->store_path, sizeof world->store_path, "memory:simulation-%llu",
+                   (unsigned long long)options->seed);
+    world->loop = loop_open_virtual(options->seed, START_WALL_US);
+    ENSURE(world->loop != NULL);
+    world->log = (struct log){ .fd = options->verbose ? STDOUT_FILENO : -1,
+                               .level = LOG_DEBUG,
+                               .wall_us = log_clock,
+                               .clock = world->loop };
+    if (!open_settings(world, config)) {
+        loop_close(world->loop);
+        return false;
+    }
+    struct memory_faults none = { 0 };
+    ENSURE(wire_open_memory(&world->wire, world->loop, &none) == STATUS_OK);
+    ENSURE(card_side_open(&world->card, world) == STATUS_OK);
+    open_store_and_keys(world);
+    timer_init(&world->accident, world->loop, accident, world);
+    timer_init(&world->aimed, world->loop, aimed, world);
+    world->stories = calloc(options->payments, sizeof *world->stories);
+    ENSURE(world->stories != NULL);
+    world->story_every_us = dice_percent(&world->dice, 25)
+                                ? dice_between(&world->dice, 10, 1000)
+                                : dice_between(&world->dice, 1000, 400 * LOOP_US_PER_MS);
+    for (uint32_t i = 0; i < options->payments; i++)
+        story_open(&world->stories[i], world, i, (int64_t)i * world->story_every_us);
+    return true;
+}
+
+static void world_close(struct world *world)
+{
+    timer_stop(&world->accident);
+    timer_stop(&world->aimed);
+    for (uint32_t i = 0; i < world->options->payments; i++)
+        story_close(&world->stories[i]);
+    free(world->stories);
+    if (world->gateway != NULL)
+        gateway_close(world->gateway);
+    world_pass(world, 30 * LOOP_US_PER_S);
+    wire_close(world->wire);
+    card_side_close(world->card);
+    store_keeper_close(world->keeper);
+    settings_free(world->loaded);
+    loop_close(world->loop);
+    size_t left = vault_in_use();
+    if (left != world->vault_before)
+        wrong(world, 0, "%lld bytes of vault memory were not given back",
+              (long long)(left - world->vault_before));
+}
+
+/* --- a run -------------------------------------------------------------------------------------
+ */
+
+static void settle_down(struct world *world)
+{
+    int64_t trouble_us =
+        (int64_t)world->options->payments * world->story_every_us + TROUBLE_MORE_US;
+    (void)pass_until_quiet(world, trouble_us);
+    trouble_ends(world);
+    if (!pass_until_quiet(world, CALM_MAX_US))
+        wrong(world, 0, "it does not get quiet: %zu of %u stories have ended, %zu works are open",
+              world->stories_done, world->options->payments,
+              world->gateway != NULL ? payments_working(gateway_payments(world->gateway)) : 0);
+    world_pass(world, LATE_US);
+}
+
+static void replay_all(struct world *world)
+{
+    for (uint32_t i = 0; i < world->options->payments; i++) {
+        story_replay(&world->stories[i]);
+        world_pass(world, 20 * LOOP_US_PER_MS);
+    }
+    if (!pass_until_quiet(world, CALM_MAX_US))
+        wrong(world, 0, "not every repeat at the end was answered");
+}
+
+bool world_run(const struct sim_options *options, const char *config, uint64_t *trace)
+{
+    struct world *world = calloc(1, sizeof *world);
+    ENSURE(world != NULL);
+    if (!world_open(world, options, config)) {
+        free(world);
+        return false;
+    }
+    life_begins(world);
+    trouble_begins(world);
+    settle_down(world);
+    replay_all(world);
+    check_books(world);
+    if (world->wrong_payment != 0)
+        tell_payment(world, world->wrong_payment);
+    *trace = world->trace;
+    world_close(world);
+    printf("%016llx  crashes %llu restarts %llu tries %llu answers %llu repeats %llu events %llu "
+           "conflicts %llu\n",
+           (unsigned long long)*trace, (unsigned long long)world->crashes,
+           (unsigned long long)world->restarts, (unsigned long long)world->tries,
+           (unsigned long long)world->answers, (unsigned long long)world->replays,
+           (unsigned long long)world->events, (unsigned long long)world->conflicts);
+    bool good = world->wrongs == 0;
+    free(world);
+    return good;
+}
