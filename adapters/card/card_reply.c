@@ -95,16 +95,31 @@ static int compare_amount(const struct card_exchange *x)
     return order < 0 ? -1 : order > 0;
 }
 
+/* What an issuer sends to a card (EMV 4.3 book 3, annex A): scripts, their commands, authorisation
+ * code, response code, authentication data. */
+static uint32_t is_for_the_card(uint32_t tag)
+{
+    return tag == 0x71 || tag == 0x72 || tag == 0x86 || tag == 0x89 || tag == 0x8A || tag == 0x91;
+}
+
+/* Hosts exist that send back all they got, card number (5A) and track 2 (57) included. What becomes
+ * `emv_response` is stored and shown, so only what is meant for the card goes into it. */
 static uint32_t take_emv(struct card_exchange *x, struct rg_out *out)
 {
     struct rg_bytes emv = iso_get(&x->iso, 55);
-    uint8_t text[2 * CARD_EMV_MAX];
+    uint8_t kept_bytes[CARD_EMV_MAX], text[2 * CARD_EMV_MAX];
+    struct rg_buffer kept = { .ptr = kept_bytes, .room = sizeof kept_bytes };
+    struct tlv_object object;
     if (emv.len == 0)
         return 1;
     if (emv.len > CARD_EMV_MAX || tlv_check(emv.ptr, emv.len, 3) != TLV_OK)
         return 0;
-    hex_write(emv.ptr, emv.len, text);
-    rg_table_put(&out->extra, "emv_response", text, 2 * emv.len, 0);
+    for (struct tlv_reader in = tlv_reader(emv.ptr, emv.len); tlv_next(&in, &object) == TLV_OK;)
+        if (is_for_the_card(object.tag))
+            tlv_put(&kept, object.tag, object.value, object.len);
+    hex_write(kept.ptr, kept.len, text);
+    if (kept.len > 0)
+        rg_table_put(&out->extra, "emv_response", text, 2 * kept.len, 0);
     return 1;
 }
 

@@ -122,7 +122,8 @@ enum status api_open(struct api **out, const struct api_options *options)
     api->o = *options;
     api->scrub.run = scrub;
     list_init(&api->calls);
-    list_init(&api->key_list);
+    list_init(&api->keys_known);
+    list_init(&api->keys_unknown);
     api->key_hash = secret_find(options->secrets, "host.api_keys");
     api->idem = secret_find(options->secrets, "host.idempotency");
     ENSURE(api->key_hash != NULL && api->idem != NULL);
@@ -181,7 +182,8 @@ void api_close(struct api *api)
         arena_reset(&call->arena);
         free(call);
     }
-    while ((item = list_take_first(&api->key_list)) != NULL)
+    while ((item = list_take_first(&api->keys_known)) != NULL ||
+           (item = list_take_first(&api->keys_unknown)) != NULL)
         free(CONTAINER_OF(item, struct cached_key, link));
     map_close(api->keys);
     api->magic = 0;

@@ -58,8 +58,8 @@ struct api {
     uint32_t magic;
     struct api_options o;
     struct http_server *server;
-    struct map *keys;     /* hash -> struct cached_key */
-    struct list key_list; /* oldest first */
+    struct map *keys;                     /* hash -> struct cached_key */
+    struct list keys_known, keys_unknown; /* the same, read longest ago first */
     struct list calls;
     struct secret_key *key_hash, *idem;
     struct api_stats stats;
@@ -110,6 +110,7 @@ void fields_known(struct fields *f, const struct json_node *object, const char *
 /* Free text must not hold a card number: it would be stored and shown. */
 void field_no_pan(struct fields *f, const struct json_node *node);
 bool looks_like_pan(struct view text);
+struct view pointer_without_pan(struct arena *arena, struct view pointer);
 
 /* --- requests ------------------------------------------------------------------------------------
  */

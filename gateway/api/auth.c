@@ -1,8 +1,10 @@
 /* auth.c - who asks, may they, and how often.
  *
  * A key is sent as `Authorization: Bearer rg_...`. Only its keyed hash is stored and looked up.
- * What was read is remembered for a second, unknown keys too, so a revoked key works for at most a
- * second longer and guessing does not reach the database each time.
+ * What was read is remembered for a second, so a revoked key works for at most a second longer. A
+ * key that does not exist is remembered too, so that repeating it does not reach the database; but
+ * only in room that existing keys do not need: who sends made-up keys must not make the gateway
+ * forget real ones, and with them what is left of their rate.
  */
 #include "api/api_int.h"
 
@@ -128,26 +130,39 @@ static void proceed(struct call *call, struct cached_key *key)
 /* --- the cache
  * ------------------------------------------------------------------------------------ */
 
-static struct cached_key *cache_entry(struct api *api, const uint8_t hash[32])
+/* Makes room for one. False: there is none for a key that does not exist. */
+static bool cache_forget_one(struct api *api, bool for_known)
+{
+    struct list *oldest = list_take_first(&api->keys_unknown);
+    if (oldest == NULL && for_known)
+        oldest = list_take_first(&api->keys_known);
+    if (oldest == NULL)
+        return false;
+    struct cached_key *gone = CONTAINER_OF(oldest, struct cached_key, link);
+    (void)map_take(api->keys, view_of(gone->hash, 32));
+    free(gone);
+    return true;
+}
+
+/* The entry of what was just read; NULL when it cannot be remembered. */
+static struct cached_key *cache_entry(struct api *api, const uint8_t hash[32], bool known)
 {
     struct cached_key *key = map_get(api->keys, view_of(hash, 32));
-    if (key != NULL)
-        return key;
-    if (map_count(api->keys) >= KEYS_CACHED_MAX) {
-        struct list *oldest = list_take_first(&api->key_list);
-        struct cached_key *gone = CONTAINER_OF(oldest, struct cached_key, link);
-        (void)map_take(api->keys, view_of(gone->hash, 32));
-        free(gone);
+    if (key == NULL) {
+        if (map_count(api->keys) >= KEYS_CACHED_MAX && !cache_forget_one(api, known))
+            return NULL;
+        key = calloc(1, sizeof *key);
+        if (key == NULL)
+            return NULL;
+        memcpy(key->hash, hash, 32);
+        if (map_put(api->keys, view_of(hash, 32), key) != STATUS_OK) {
+            free(key);
+            return NULL;
+        }
     }
-    key = calloc(1, sizeof *key);
-    if (key == NULL)
-        return NULL;
-    memcpy(key->hash, hash, 32);
-    if (map_put(api->keys, view_of(hash, 32), key) != STATUS_OK) {
-        free(key);
-        return NULL;
-    }
-    list_append(&api->key_list, &key->link);
+    list_remove(&key->link); /* to the end: it was used */
+    list_append(known ? &api->keys_known : &api->keys_unknown, &key->link);
+    key->known = known;
     return key;
 }
 
@@ -160,14 +175,17 @@ static void key_read(struct store_read *read, void *arg)
         reply_problem(call, PROBLEM_STORE_FAILED, "The API keys cannot be read.");
         return;
     }
-    struct cached_key *key = cache_entry(call->api, call->key_hash);
-    if (key == NULL) {
+    struct cached_key nobody = { 0 };
+    bool known = read->result == STATUS_OK;
+    struct cached_key *key = cache_entry(call->api, call->key_hash, known);
+    if (key == NULL && known) {
         reply_problem(call, PROBLEM_OVERLOADED, "Out of memory.");
         return;
     }
+    if (key == NULL)
+        key = &nobody;
     key->read_us = loop_now_us(call->api->o.loop);
-    key->known = read->result == STATUS_OK;
-    if (key->known) {
+    if (known) {
         key->row = read->keys[0];
         key->row.name = VIEW_EMPTY; /* lives in the call's arena */
     }

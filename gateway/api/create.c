@@ -166,7 +166,7 @@ static void read_all(struct fields *f, const struct json_node *root, struct paym
     r->region = arena_copy(&r->arena, text_without_pan(f, root, "region", 32));
 }
 
-static void create(struct call *call)
+void run_create(struct call *call)
 {
     struct api *api = call->api;
     struct payment_request *r = request_new(call);
@@ -196,11 +196,4 @@ static void create(struct call *call)
     }
     r->facts_json = view_of(bytes + 1, w.len - 2);
     payment_submit(api->o.payments, &r, reply_payment, call);
-}
-
-void run_create(struct call *call)
-{
-    struct api *api = call->api; /* the call may be over when create returns */
-    create(call);
-    loop_defer(api->o.loop, &api->scrub);
 }

@@ -11,6 +11,20 @@ static struct problem_error *error_next(struct fields *f)
     return f->count < PROBLEM_ERRORS_MAX ? &f->errors[f->count++] : NULL;
 }
 
+/* A member may be named like a card number; then the pointer ends before it. */
+struct view pointer_without_pan(struct arena *arena, struct view pointer)
+{
+    size_t segment = 0;
+    for (size_t i = 0; i <= pointer.len; i++) {
+        if (i < pointer.len && pointer.ptr[i] != '/')
+            continue;
+        if (looks_like_pan(view_slice(pointer, segment, i - segment)))
+            return arena_copy(arena, view_slice(pointer, 0, segment > 0 ? segment - 1 : 0));
+        segment = i + 1;
+    }
+    return arena_copy(arena, pointer);
+}
+
 static struct view pointer_of(struct fields *f, const struct json_node *node, const char *name)
 {
     char text[512];
@@ -19,7 +33,7 @@ static struct view pointer_of(struct fields *f, const struct json_node *node, co
         json_pointer(&w, node);
     if (name != NULL)
         writer_format(&w, "/%s", name);
-    return arena_copy(f->arena, writer_done(&w));
+    return pointer_without_pan(f->arena, writer_done(&w));
 }
 
 __attribute__((format(printf, 4, 0))) static void
@@ -64,7 +78,8 @@ void field_missing(struct fields *f, const struct json_node *parent, const char 
 static bool has_control(struct view text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ||
+            (text.ptr[i] == 0xC2 && i + 1 < text.len && text.ptr[i + 1] < 0xA0)) /* U+0080..9F */
             return true;
     return false;
 }

@@ -32,7 +32,7 @@ bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
     struct json_error error;
     enum status status = json_read(body, &limits, arena, root, &error);
     if (status != STATUS_OK) {
-        struct problem_error at = { .pointer = json_error_pointer(&error),
+        struct problem_error at = { .pointer = pointer_without_pan(arena, json_error_pointer(&error)),
                                     .code = status == STATUS_EXISTS ? "duplicate_name"
                                             : status == STATUS_FULL ? "limit"
                                                                     : "malformed",
@@ -123,6 +123,8 @@ struct payment_request *request_new(struct call *call)
 {
     struct view key;
     int64_t wait_us;
+    /* Whatever a POST brings, and wherever: looking for a card number copies digits. */
+    loop_defer(call->api->o.loop, &call->api->scrub);
     if (!read_key(call, &key) || !read_wait(call, &wait_us))
         return NULL;
     struct payment_request *r = payment_request_new(call->api->o.payments);

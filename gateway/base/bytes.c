@@ -228,9 +228,13 @@ void writer_bytes(struct writer *w, const void *ptr, size_t len)
     w->len += len;
 }
 
+/* Brackets, commas and quotes come one by one: no call for each. */
 void writer_u8(struct writer *w, uint8_t value)
 {
-    writer_bytes(w, &value, 1);
+    if (w->overflow || w->len == w->room)
+        w->overflow = true;
+    else
+        w->ptr[w->len++] = value;
 }
 
 static void writer_big_endian(struct writer *w, uint64_t value, size_t len)

@@ -1,7 +1,8 @@
 /* json_out.c - a bounded JSON writer.
  *
  * Whatever bytes come in as text, JSON that is valid and UTF-8 goes out: what must be escaped is,
- * and each byte that is no part of a well-formed sequence becomes U+FFFD. Structure is the
+ * the control characters of U+0080 to U+009F too (a terminal that shows a log obeys them), and each
+ * byte that is no part of a well-formed sequence becomes U+FFFD. Structure is the
  * caller's promise (ENSURE); room is not, and latches in the writer.
  */
 #include "json_out.h"
@@ -47,6 +48,11 @@ static void put_control(struct writer *w, uint8_t c)
 /* A sequence of two to four bytes at `at`, or one bad byte; returns how many were dealt with. */
 static size_t put_beyond_ascii(struct writer *w, struct view text, size_t at)
 {
+    if (text.len - at >= 2 && text.ptr[at] == 0xC2 && text.ptr[at + 1] >= 0x80 &&
+        text.ptr[at + 1] < 0xA0) {
+        put_control(w, text.ptr[at + 1]); /* U+0080 is C2 80 */
+        return 2;
+    }
     for (size_t len = 2; len <= 4 && len <= text.len - at; len++) {
         struct view sequence = view_slice(text, at, len);
         if (view_is_utf8(sequence)) {

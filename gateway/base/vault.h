@@ -26,6 +26,9 @@ void vault_wipe(void *ptr, size_t len);
 /* Wipes the part of the stack below the caller (64 KiB): copies that functions which have returned
  * left behind. Called after steps that had card data in local variables. */
 void vault_scrub_stack(void);
+/* Puts the vector registers into their initial state: they keep what memcpy and ciphers moved last,
+ * and a core dump contains them. Does nothing where it cannot (other processors). */
+void vault_wipe_registers(void);
 /* Bytes now handed out, for tests that look for leaks. */
 size_t vault_in_use(void);
 

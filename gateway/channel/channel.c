@@ -22,11 +22,14 @@ static enum status channel_load(struct channel *channel, struct writer *why)
     const struct channels_options *options = &channel->set->options;
     adapter_entry_fn *entry =
         options->builtin != NULL ? options->builtin(options->arg, settings->adapter) : NULL;
-    if (entry != NULL)
-        TRY(adapter_load_static(entry, &channel->adapter, why));
-    else
-        TRY(adapter_load(settings->adapter, settings->sha256[0] != '\0' ? settings->sha256 : NULL,
-                         &channel->adapter, why));
+    size_t before = why->len;
+    uint32_t line = settings->from != NULL ? settings->from[1] : 0; /* of the row `adapter` */
+    writer_format(why, "%s:%u: error: channel `%s`: ", settings->file, line, settings->name);
+    TRY(entry != NULL
+            ? adapter_load_static(entry, &channel->adapter, why)
+            : adapter_load(settings->adapter, settings->sha256[0] != '\0' ? settings->sha256 : NULL,
+                           &channel->adapter, why));
+    why->len = before; /* it loaded: nothing is wrong */
     channel->api = &channel->adapter->api;
     if (!view_is(view_text(channel->api->rail), rail_word((enum rail)settings->rail))) {
         writer_format(why, "%s: the channel is for rail %s, but its adapter %s is for rail %s",

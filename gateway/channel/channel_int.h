@@ -103,6 +103,14 @@ enum link_state {
 };
 const char *link_state_word(enum link_state state);
 
+/* What the other side can make us say as often as it likes: one line a second of each kind. */
+enum chatter_kind { CHATTER_UNMATCHED = 0, CHATTER_DROPPED, CHATTER_NOTICE, CHATTER_KINDS };
+struct chatter {
+    int64_t said_us;    /* monotonic, when a line was last written */
+    uint64_t kept_back; /* lines that were not, since then */
+    bool said;
+};
+
 struct link {
     uint32_t magic;
     uint32_t index;
@@ -124,6 +132,7 @@ struct link {
     uint64_t key_generation;
     uint8_t *in; /* the beginning of a message whose end has not come; vault memory */
     size_t in_len;
+    struct chatter chatter[CHATTER_KINDS];
 };
 void link_init(struct link *link, struct channel *channel, uint32_t index);
 void link_start(struct link *link);

@@ -14,7 +14,8 @@
  * A conflict is UNKNOWN with a mark: never approved, never declined, a person looks. An outcome or
  * an amount that does not exist is the adapter's mistake and simply UNKNOWN.
  *
- * Codes, messages and references are for people and records; one that is not text is left out.
+ * Codes, messages and references are for people and records; one that is not text is left out. In
+ * messages, which are words, card numbers are masked; codes and references must stay as they are.
  */
 #include "channel/channel_int.h"
 
@@ -66,7 +67,8 @@ static bool result_copy(struct exchange *exchange)
     r->extra = view_of(w.ptr + refs_len, extra_len);
     r->reference = keep(&w, reference);
     r->rail_code = keep(&w, code);
-    r->message = keep(&w, message);
+    r->message = view_of(w.ptr + w.len, message.len);
+    redact_text(&w, message);
     ENSURE(!w.overflow && w.len == len);
     return true;
 }

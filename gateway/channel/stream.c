@@ -13,15 +13,34 @@
  * acknowledged and acted upon (refs row "link": key_change). A notice about a payment is not
  * acknowledged here, because it must be stored first, and nobody stores notices of framed channels
  * yet.
+ *
+ * The other side decides how many such messages there are, so it must not decide how long the log
+ * gets: of each kind one line a second and link is written, and the next says how many were not.
  */
 #include "base/ensure.h"
 #include "base/vault.h"
 #include "channel/channel_int.h"
 #include "domain/time.h"
 
+#define CHATTER_EVERY_US (1 * LOOP_US_PER_S)
+
 static bool link_lives(const struct link *link)
 {
     return link->conn != NULL && link->state != LINK_CLOSING;
+}
+
+/* True when a line of this kind may be written now; *kept_back: how many were not before it. */
+static bool may_say(struct link *link, enum chatter_kind kind, uint64_t *kept_back)
+{
+    struct chatter *chatter = &link->chatter[kind];
+    int64_t now_us = channel_now(link->channel);
+    if (chatter->said && now_us - chatter->said_us < CHATTER_EVERY_US) {
+        chatter->kept_back++;
+        return false;
+    }
+    *kept_back = chatter->kept_back;
+    *chatter = (struct chatter){ .said_us = now_us, .said = true };
+    return true;
 }
 
 static void reply(struct link *link, struct view key, struct view message)
@@ -33,8 +52,10 @@ static void reply(struct link *link, struct view key, struct view message)
         return;
     }
     channel->unmatched++;
-    CHANNEL_LOG(channel, LOG_WARN, "channel.unmatched_reply", LOG_INT("link", link->index),
-                LOG_INT("bytes", message.len));
+    uint64_t kept_back;
+    if (may_say(link, CHATTER_UNMATCHED, &kept_back))
+        CHANNEL_LOG(channel, LOG_WARN, "channel.unmatched_reply", LOG_INT("link", link->index),
+                    LOG_INT("bytes", message.len), LOG_INT("kept_back", kept_back));
 }
 
 /* --- notices --------------------------------------------------------------------------------- */
@@ -119,10 +140,14 @@ static void notice_act(struct link *link, const struct notice_room *n)
 {
     const struct rg_notice_out *o = &n->out;
     struct channel *channel = link->channel;
+    uint64_t kept_back = 0;
+    bool say = may_say(link, CHATTER_NOTICE, &kept_back);
     if (o->outcome != 0) {
-        CHANNEL_LOG(channel, LOG_ERROR, "channel.notice_not_taken", LOG_INT("link", link->index),
-                    LOG_TEXT("why", "notices about payments on framed channels are not stored "
-                                    "yet; it was not acknowledged"));
+        if (say)
+            CHANNEL_LOG(channel, LOG_ERROR, "channel.notice_not_taken",
+                        LOG_INT("link", link->index), LOG_INT("kept_back", kept_back),
+                        LOG_TEXT("why", "notices about payments on framed channels are not stored "
+                                        "yet; it was not acknowledged"));
         return;
     }
     if (o->acknowledgement.len > 0 &&
@@ -134,8 +159,9 @@ static void notice_act(struct link *link, const struct notice_room *n)
     const struct rg_named *about = rg_find(o->refs.rows, o->refs.count, "link");
     struct view word =
         about != NULL ? view_of(about->value.ptr, (size_t)about->value.len) : VIEW_EMPTY;
-    CHANNEL_LOG(channel, LOG_INFO, "channel.link_notice", LOG_INT("link", link->index),
-                LOG_VIEW("about", word));
+    if (say)
+        CHANNEL_LOG(channel, LOG_INFO, "channel.link_notice", LOG_INT("link", link->index),
+                    LOG_VIEW("about", word), LOG_INT("kept_back", kept_back));
     if (view_is(word, "key_change"))
         link_asked_for_key_change(link);
     else if (view_is(word, "sign_off"))
@@ -146,11 +172,12 @@ static void unsolicited(struct link *link, struct view message)
 {
     struct notice_room *n = vault_alloc(sizeof *n);
     const char *wrong = n != NULL ? notice_read(link, n, message) : "memory is out";
+    uint64_t kept_back;
     if (wrong == NULL)
         notice_act(link, n);
-    else
+    else if (may_say(link, CHATTER_DROPPED, &kept_back))
         CHANNEL_LOG(link->channel, LOG_WARN, "channel.notice_dropped", LOG_INT("link", link->index),
-                    LOG_TEXT("why", wrong));
+                    LOG_TEXT("why", wrong), LOG_INT("kept_back", kept_back));
     vault_free(n);
 }
 

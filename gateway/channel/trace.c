@@ -2,7 +2,7 @@
  *
  * A block is taken from the durable counter before any of its numbers is used, so a crash skips
  * numbers but never brings one twice (within a turn of the counter). The next block is asked for
- * when half of the one in use is gone, so that payments do not wait for a commit.
+ * as soon as one comes into use: hundreds of payments may begin while that commit waits its turn.
  *
  * The answer may come after the channel is closed: what was asked is a little block of its own that
  * the answer frees; a closed channel only takes its name off it.
@@ -107,8 +107,7 @@ enum status channel_trace_take(struct channel *channel, uint32_t *out)
     *out = (uint32_t)(t->next % TRACE_MAX) + 1;
     t->next++;
     t->left--;
-    if (t->left <= TRACE_BLOCK / 2)
-        traces_ask(channel);
+    traces_ask(channel); /* unless there is one ahead, or on its way */
     return STATUS_OK;
 }
 

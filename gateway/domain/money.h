@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 
 struct currency {
-    char code[4];      /* "EUR" */
-    uint16_t number;   /* 978 */
-    uint8_t exponent;  /* 2 */
-    const char *name;  /* "Euro" */
+    char code[4];     /* "EUR" */
+    uint16_t number;  /* 978 */
+    uint8_t exponent; /* 2 */
+    const char *name; /* "Euro" */
 };
 
 struct money {

@@ -1,7 +1,8 @@
 /* refs.h - named values that a channel needs later (trace number, RRN, end-to-end id, ...).
  *
- * A set is a flat run of rows in one buffer, as it is stored: flags u8, name length u8, value length
- * u16 big-endian, name, value. Sensitive values are sealed before they enter a set that is stored.
+ * A set is a flat run of rows in one buffer, as it is stored: flags u8, name length u8, value
+ * length u16 big-endian, name, value. Sensitive values are sealed before they enter a set that is
+ * stored.
  */
 #ifndef DOMAIN_REFS_H
 #define DOMAIN_REFS_H
@@ -12,8 +13,9 @@
 #define REFS_NAME_MAX  32
 #define REFS_VALUE_MAX 1024
 
-#define REF_SENSITIVE 1u /* the value is secret: sealed when stored, never logged, never answered */
-#define REF_SEALED    2u /* the value in this set is sealed */
+#define REF_SENSITIVE 1u /* the value is secret: sealed when stored, never logged, never answered  \
+                          */
+#define REF_SEALED 2u    /* the value in this set is sealed */
 
 struct ref {
     uint32_t flags;

@@ -3,9 +3,9 @@
  *     enum payment_status, operation, operation_status, attempt_state, outcome, category,
  *          capture_mode, payment_kind, rail, verdict
  *
- * x_word(value) is the word ("authorized"; "?" for a number outside the list); x_parse(view, &value)
- * is NOT_FOUND for another word; x_valid(number) tells whether a stored number is one of the list.
- * Zero is none of them.
+ * x_word(value) is the word ("authorized"; "?" for a number outside the list); x_parse(view,
+ * &value) is NOT_FOUND for another word; x_valid(number) tells whether a stored number is one of
+ * the list. Zero is none of them.
  */
 #ifndef DOMAIN_WORDS_H
 #define DOMAIN_WORDS_H

@@ -13,6 +13,7 @@
 #include "loop/loop_uv.h"
 
 #include "base/ensure.h"
+#include "base/vault.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -156,6 +157,8 @@ static void turn(struct loop_real *real, bool may_wait)
         loop->asleep = sleep;
         pthread_mutex_unlock(&loop->lock);
     }
+    if (sleep)
+        vault_wipe_registers(); /* what was moved last must not wait in them for a core dump */
     if (sleep && wait_us > 0) {
         uv_update_time(&real->uv);
         uint64_t wait_ms = (uint64_t)((wait_us + LOOP_US_PER_MS - 1) / LOOP_US_PER_MS);

@@ -19,7 +19,7 @@ static const struct {
     { "payments", command_payments, "List payments, or show one with its timeline." },
     { "keys", command_keys, "Create, list and revoke API keys." },
     { "adapter", command_adapter, "List, test and begin adapters." },
-    { "version", command_version, "Print the version and those of the libraries." },
+    { "version", command_version, "Print the version." },
 };
 
 static void print_help(FILE *to)

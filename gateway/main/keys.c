@@ -169,41 +169,64 @@ static void print_key(const struct key_row *row)
            (const char *)row->name.ptr);
 }
 
+/* The next page; its rows are in the arena. */
+static bool keys_page(struct cli_store *cli, struct arena *arena, int64_t after,
+                      struct store_read *read)
+{
+    arena_reset(arena);
+    *read = (struct store_read){
+        .question = STORE_KEYS, .arena = arena, .after = after, .done = read_done, .arg = cli->loop
+    };
+    if (store_ask(cli->store, read) != STATUS_OK)
+        return false;
+    loop_run(cli->loop);
+    return read->result == STATUS_OK;
+}
+
+static bool print_page_json(struct arena *arena, const struct store_read *read, bool first)
+{
+    for (size_t i = 0; i < read->count; i++) {
+        size_t room = 1024 + 6 * read->keys[i].name.len; /* an escape takes six letters */
+        char *text = arena_alloc(arena, room);
+        struct writer w = writer_over(text, text != NULL ? room : 0);
+        struct json_out j;
+        writer_text(&w, first && i == 0 ? "" : ",");
+        json_out_init(&j, &w);
+        key_json(&j, &read->keys[i]);
+        if (w.overflow)
+            return false;
+        cli_print(writer_done(&w));
+    }
+    return true;
+}
+
+/* All of them, page after page: one that is not shown could not be revoked. */
 static int list_with(struct cli_store *cli, bool json)
 {
     struct arena arena;
     arena_init(&arena, (size_t)8 * 1024 * 1024);
-    struct store_read read = {
-        .question = STORE_KEYS, .arena = &arena, .done = read_done, .arg = cli->loop
-    };
-    int code = EXIT_COULD_NOT;
-    if (store_ask(cli->store, &read) == STATUS_OK) {
-        loop_run(cli->loop);
-        code = read.result == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
-    }
-    size_t room = 1024 + read.count * 1024;
-    char *text = code == EXIT_GOOD ? arena_alloc(&arena, room) : NULL;
-    struct writer w = writer_over(text, text != NULL ? room : 0);
-    struct json_out j;
-    json_out_init(&j, &w);
-    json_open_array(&j, NULL);
-    if (!json && code == EXIT_GOOD)
+    struct store_read read = { .more = true };
+    int64_t after = 0;
+    bool good = true, first = true;
+    if (json)
+        cli_print(VIEW("["));
+    else
         printf("%-18s %-18s %-5s %-8s %-46s %s\n", "ID", "MERCHANT", "KIND", "STATE", "SCOPES",
                "NAME");
-    for (size_t i = 0; i < read.count && code == EXIT_GOOD; i++) {
-        if (json)
-            key_json(&j, &read.keys[i]);
-        else
+    for (; good && read.more; first = false) {
+        good = keys_page(cli, &arena, after, &read);
+        if (good && json)
+            good = print_page_json(&arena, &read, first);
+        for (size_t i = 0; good && !json && i < read.count; i++)
             print_key(&read.keys[i]);
+        after = good && read.count > 0 ? read.keys[read.count - 1].id : after;
     }
-    json_close_array(&j);
-    writer_text(&w, "\n");
-    if (json && code == EXIT_GOOD)
-        cli_print(writer_done(&w));
-    if (code != EXIT_GOOD)
+    if (json)
+        cli_print(VIEW("]\n"));
+    if (!good)
         fprintf(stderr, "railgate keys list: the keys cannot be read\n");
     arena_reset(&arena);
-    return code;
+    return good ? EXIT_GOOD : EXIT_COULD_NOT;
 }
 
 static int keys_list(int argc, char **argv)

@@ -134,7 +134,10 @@ static void write_ready(struct serve *serve)
     endpoint_format(&w, gateway_ops(serve->gateway));
     writer_format(&w, "\",\"pid\":%ld}\n", (long)getpid());
     (void)snprintf(temporary, sizeof temporary, "%s.new", serve->ready_file);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* Made anew: what lies there under this name, perhaps a link of somebody else's, is not used.
+     */
+    (void)unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     bool good = fd >= 0 && write(fd, text, w.len) == (ssize_t)w.len;
     if (fd >= 0)
         (void)close(fd);
@@ -204,6 +207,7 @@ static void block_signals(struct serve *serve)
     sigaddset(&serve->signal_set, SIGUSR2);
     (void)pthread_sigmask(SIG_BLOCK, &serve->signal_set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, not the end */
 }
 
 static void print_lines(struct serve *serve, struct view lines, enum log_level level)

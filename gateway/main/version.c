@@ -1,4 +1,4 @@
-/* version.c - `railgate version`: ours, and what we stand on. */
+/* version.c - `railgate version`: ours and that of the adapter interface. */
 #include "main/cli.h"
 
 #include "base/ensure.h"

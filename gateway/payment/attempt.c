@@ -31,8 +31,11 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
     enum status encoded = exchange_prepare(try->channel, &command, &work->exchange, why);
     loop_defer(room->o.loop, &room->scrub);
     TRY(encoded);
-    try->refs = arena_copy(&work->keep, exchange_refs(work->exchange));
-    return STATUS_OK;
+    /* A repeat says the same: a copy for each of thousands would use up the work's memory. */
+    struct view said = exchange_refs(work->exchange);
+    if (!view_equal(try->refs, said))
+        try->refs = arena_copy(&work->keep, said);
+    return view_equal(try->refs, said) ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 enum status try_to_change(struct work *work, const struct try *try)

@@ -514,14 +514,22 @@ static enum status judge_park(struct store_txn *txn, const struct work *work,
     return event_attempt(txn, c, &txn->attempt, conflict ? "attempt.conflict" : "attempt.parked");
 }
 
+static bool says_no_money_moved(enum attempt_state state)
+{
+    return state == ATTEMPT_REVERSED || state == ATTEMPT_DECLINED || state == ATTEMPT_REJECTED ||
+           state == ATTEMPT_NOT_FOUND || state == ATTEMPT_NOT_SENT;
+}
+
 /* An answer after its exchange had ended. It changes no money: if the attempt was undone meanwhile,
- * an approval now contradicts that, and a person must look. */
+ * or an inquiry said that it came to nothing, an approval now contradicts that, and a person must
+ * look. */
 enum status judge_late(struct store_txn *txn, void *arg)
 {
     const struct change *c = arg;
     txn->payment.id = txn->attempt.payment; /* for the event; the row is not written */
     txn->payment.merchant = txn->attempt.merchant;
-    bool conflict = c->outcome == OUTCOME_APPROVED && txn->attempt.state == ATTEMPT_REVERSED;
+    bool conflict = c->outcome == OUTCOME_APPROVED && txn->attempt.parent == 0 &&
+                    says_no_money_moved(txn->attempt.state);
     if (conflict) {
         txn->write_attempt = STORE_UPDATE;
         txn->attempt.state = ATTEMPT_CONFLICT;
@@ -549,6 +557,7 @@ enum status judge_change(struct store_txn *txn, void *arg)
     case CHANGE_FOUND: return judge_found(txn, work, c);
     case CHANGE_PARK:
     case CHANGE_CONFLICT: return judge_park(txn, work, c);
+    case CHANGE_NOTHING: return STATUS_REFUSED; /* without an answer: nothing is kept */
     }
     return STATUS_REFUSED;
 }

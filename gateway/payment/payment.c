@@ -12,7 +12,7 @@
  * Captures, cancels and refunds take the same way; instead of decide and pick they load the
  * payment, and `record` spends its sums. What `record` holds was encoded before: the refs that a
  * reversal needs are on disk before a byte leaves. If the power fails between any two lines,
- * start-up finds the attempt in SENDING and treats it as unknown (recover.c).
+ * start-up finds the attempt in SENDING and treats it as unknown (room.c).
  */
 #include "payment/payment_int.h"
 
@@ -34,6 +34,20 @@ static void give_up(struct work *work, enum problem problem, struct view detail)
     work->room->stats.refused++;
     work_answer_problem(work, problem, detail);
     work_finish(work);
+}
+
+/* Refused for what is configured now; nothing is recorded and the key stays free. But the request
+ * may have been carried out when the gateway was configured otherwise: then the answer of then is
+ * given. Only the store knows the key. */
+static void refuse_unless_known(struct work *work, enum problem problem, struct view detail)
+{
+    work_begin_change(work, CHANGE_NOTHING);
+    work->change.problem = problem;
+    work->change.problem_detail = arena_copy(&work->txn_arena, detail);
+    work->txn.idem_key = work->idem_key;
+    memcpy(work->txn.idem_mac, work->idem_mac, sizeof work->idem_mac);
+    work->step = WORK_RECORD;
+    work_commit(work, after_record);
 }
 
 static enum status idem_id_of(struct payments *room, struct work *work)
@@ -200,7 +214,7 @@ static void step_create(struct work *work)
     struct pick pick = { .verdict = VERDICT_DENY };
     enum problem problem = pick_channels(work, &pick, &detail);
     if (problem != PROBLEM_NONE) {
-        give_up(work, problem, writer_done(&detail));
+        refuse_unless_known(work, problem, writer_done(&detail));
         return;
     }
     int64_t now_us = loop_wall_us(room->o.loop);
@@ -216,12 +230,12 @@ static void step_create(struct work *work)
     work->candidate_next = 1;
     enum status encoded = try_prepare(work, &work->subject, work->details, VIEW_EMPTY, &detail);
     if (encoded == STATUS_BUSY) {
-        give_up(work, PROBLEM_OVERLOADED,
-                VIEW("The channel has no trace number free. Nothing was done."));
+        refuse_unless_known(work, PROBLEM_OVERLOADED,
+                            VIEW("The channel has no trace number free. Nothing was done."));
         return;
     }
     if (encoded != STATUS_OK) {
-        give_up(work, PROBLEM_NOT_ENCODABLE, writer_done(&detail));
+        refuse_unless_known(work, PROBLEM_NOT_ENCODABLE, writer_done(&detail));
         return;
     }
     work_begin_change(work, CHANGE_CREATE);
@@ -290,15 +304,15 @@ static void step_encode(struct work *work, const struct payment_row *row)
     struct writer detail = writer_over(text, sizeof text);
     if (channel == NULL ||
         currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK) {
-        give_up(work, PROBLEM_METHOD_NOT_AVAILABLE,
-                VIEW("The payment's channel is not configured any more."));
+        refuse_unless_known(work, PROBLEM_METHOD_NOT_AVAILABLE,
+                            VIEW("The payment's channel is not configured any more."));
         return;
     }
     if (refs_unseal(room->seal, row->id, row->refs, &work->keep, &work->payment_refs) !=
         STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL,
-                VIEW("The payment's references cannot be opened: the host key is not the one they "
-                     "were sealed with."));
+        refuse_unless_known(work, PROBLEM_INTERNAL,
+                            VIEW("The payment's references cannot be opened: the host key is not "
+                                 "the one they were sealed with."));
         return;
     }
     int64_t now_us = loop_wall_us(room->o.loop);
@@ -309,8 +323,8 @@ static void step_encode(struct work *work, const struct payment_row *row)
     enum status encoded =
         try_prepare(work, &work->subject, VIEW_EMPTY, work->payment_refs, &detail);
     if (encoded == STATUS_BUSY) {
-        give_up(work, PROBLEM_OVERLOADED,
-                VIEW("The channel has no trace number free. Nothing was done."));
+        refuse_unless_known(work, PROBLEM_OVERLOADED,
+                            VIEW("The channel has no trace number free. Nothing was done."));
         return;
     }
     if (encoded != STATUS_OK) {
@@ -394,6 +408,10 @@ static void after_record(struct work *work)
         step_exchange(work);
         return;
     case STORE_REFUSED:
+        if (work->change.kind == CHANGE_NOTHING) {
+            give_up(work, work->change.problem, work->change.problem_detail);
+            return;
+        }
         work->room->stats.refused++;
         work_answer(work, (int)txn->answer_status, txn->answer_body, false);
         work_finish(work);

@@ -36,6 +36,7 @@ enum change_kind {
     CHANGE_FOUND,      /* the inquiry says what became of the subject */
     CHANGE_PARK,       /* a person decides */
     CHANGE_CONFLICT,   /* the answer contradicts the command */
+    CHANGE_NOTHING,    /* refused, unless the key was answered before; the key stays free */
 };
 
 /* One try to do something on a channel, as the work drives it. */
@@ -72,9 +73,9 @@ struct change {
     struct view rail_code;
     int64_t latency_us;
     int64_t next_us;
-    enum flow_refusal refusal; /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
-    enum problem problem;      /* the same, for what the channel could not encode; 0: not */
-    struct view problem_detail;
+    enum flow_refusal refusal;  /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
+    enum problem problem;       /* the same, for what the channel could not encode; 0: not */
+    struct view problem_detail; /* CHANGE_NOTHING as well */
     bool currency_mismatch;
     bool want_answer;
 };
@@ -130,6 +131,7 @@ struct work {
     struct store_read read;
     struct store_txn txn;
     struct arena txn_arena;
+    struct arena again_arena; /* rows, when a commit that failed is tried again */
     struct change change;
     bool committing;
     void (*after_commit)(struct work *work);
@@ -198,6 +200,8 @@ void work_finish(struct work *work);
 void works_forget(struct payments *room);
 /* Submits the change that was prepared in work->change and work->txn. */
 void work_commit(struct work *work, void (*after)(struct work *work));
+/* The same change once more, after a commit that failed. */
+void work_commit_again(struct work *work);
 /* Clears change and txn for the next commit. */
 void work_begin_change(struct work *work, enum change_kind kind);
 void work_answer(struct work *work, int http_status, struct view body, bool replayed);

@@ -294,7 +294,7 @@ static void late_recorded(struct store_txn *txn, void *arg)
         room->stats.conflicts++;
         LOG(room->o.log, LOG_ERROR, "payment.conflict",
             LOG_TEXT("payment", id_format(ID_PAYMENT, txn->attempt.payment, id)),
-            LOG_TEXT("reason", "an approval came after the attempt had been reversed"));
+            LOG_TEXT("reason", "an approval came after the attempt had ended without one"));
     }
     late_free(late);
 }

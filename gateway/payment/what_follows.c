@@ -122,28 +122,28 @@ static void load_all(struct work *work)
         work->txn.load_parent = work->subject.attempt;
 }
 
-static void settle_again(struct timer *timer, void *arg)
+static void commit_again(struct timer *timer, void *arg)
 {
-    struct work *work = arg;
     (void)timer;
-    ENSURE_MAGIC(work, WORK_MAGIC);
-    /* The change is still in place: rows are loaded anew, the same outcome is committed. */
-    struct store_txn *txn = &work->txn;
-    *txn = (struct store_txn){ 0 };
-    load_all(work);
-    work_commit(work, work->after_commit);
+    work_commit_again(arg);
+}
+
+/* The disk is full or broken: the same change in a while, until it is recorded. */
+static void commit_later(struct work *work)
+{
+    work->step = WORK_WAIT;
+    work->later.fire = commit_again;
+    timer_start(&work->later, LOOP_US_PER_S);
 }
 
 static void after_settle(struct work *work)
 {
     struct store_txn *txn = &work->txn;
     if (txn->result != STORE_COMMITTED) {
-        /* The disk is full or broken. The outcome is known to us only: keep it and try again, so
-         * that the merchant's wait ends with what is known, never with a guess. */
+        /* The outcome is known to us only: keep it, so that the merchant's wait ends with what is
+         * known, never with a guess. */
         LOG(work->room->o.log, LOG_ERROR, "payment.settle_failed", LOG_VIEW("why", txn->why));
-        work->step = WORK_WAIT;
-        work->later.fire = settle_again;
-        timer_start(&work->later, LOOP_US_PER_S);
+        commit_later(work);
         return;
     }
     step_at(work->room, "after_settle");
@@ -222,9 +222,8 @@ static void after_remedy(struct work *work)
         step_exchange(work);
         return;
     }
-    work->on_remedy = false; /* not recorded: not sent; the same decision again in a while */
-    work->step = WORK_WAIT;
-    timer_start(&work->later, LOOP_US_PER_S);
+    LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", work->txn.why));
+    commit_later(work); /* not recorded: not sent */
 }
 
 static void remedy_again(struct timer *timer, void *arg)
@@ -276,13 +275,20 @@ void remedy_start(struct work *work, enum operation verb, const char *reason)
 static void after_elsewhere(struct work *work)
 {
     if (work->txn.result == STORE_COMMITTED) {
+        work->subject = work->change.try;
         step_exchange(work);
         return;
     }
-    /* The new attempt is not recorded, so it must not be sent; the old one is recorded as SENDING,
-     * and start-up treats it as unknown. */
+    /* The new attempt is not recorded, so it must not be sent, and the old one certainly was not:
+     * nothing has happened. */
     LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", work->txn.why));
-    work_finish(work);
+    struct exchange_result failed = {
+        .outcome = OUTCOME_NOT_SENT,
+        .category = CATEGORY_UNAVAILABLE,
+        .diagnosis =
+            VIEW("Nothing was sent: an attempt on another channel could not be recorded.")
+    };
+    settle(work, &failed, CHANGE_SETTLE, "certainly no byte has left");
 }
 
 static bool elsewhere(struct work *work, const struct exchange_result *result)
@@ -305,7 +311,6 @@ static bool elsewhere(struct work *work, const struct exchange_result *result)
         work->txn.load_payment = work->payment;
         work->txn.load_operation = work->operation;
         work->txn.load_parent = work->subject.attempt;
-        work->subject = next;
         work_commit(work, after_elsewhere);
         return true;
     }
@@ -399,5 +404,6 @@ void resume_open(struct work *work)
         work_finish(work); /* recorded as pending: the final word finds it there */
         return;
     }
-    carry_out(work, follow_attempt(&facts, &reason), &result, reason);
+    enum follow follow = follow_attempt(&facts, &reason);
+    carry_out(work, follow, &result, reason);
 }

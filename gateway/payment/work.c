@@ -32,6 +32,7 @@ struct work *work_new(struct payments *room)
     work->room = room;
     arena_init(&work->keep, TXN_ARENA_MAX);
     arena_init(&work->txn_arena, TXN_ARENA_MAX);
+    arena_init(&work->again_arena, TXN_ARENA_MAX);
     timer_init(&work->wait, room->o.loop, wait_over, work);
     timer_init(&work->later, room->o.loop, wait_over, work); /* whoever starts it sets `fire` */
     list_append(&room->works, &work->link);
@@ -68,6 +69,7 @@ void work_end(struct work *work)
     work_forget_request(work);
     arena_reset(&work->keep);
     arena_reset(&work->txn_arena);
+    arena_reset(&work->again_arena);
     list_remove(&work->link);
     work->room->work_count--;
     work->magic = 0;
@@ -108,7 +110,8 @@ void work_commit(struct work *work, void (*after)(struct work *work))
 {
     struct store_txn *txn = &work->txn;
     ENSURE(!work->committing);
-    txn->arena = &work->txn_arena;
+    if (txn->arena == NULL)
+        txn->arena = &work->txn_arena;
     txn->judge = judge_change;
     txn->done = committed;
     txn->arg = work;
@@ -127,6 +130,21 @@ void work_commit(struct work *work, void (*after)(struct work *work))
         work->committing = false;
         after(work);
     }
+}
+
+/* What the change refers to lives in txn_arena and must stay. Rows are loaded anew, into memory of
+ * their own: a disk may be full for hours, and each try takes as much as the first. */
+void work_commit_again(struct work *work)
+{
+    const struct store_txn failed = work->txn;
+    ENSURE(!work->committing);
+    arena_reset(&work->again_arena);
+    work->txn = (struct store_txn){ .arena = &work->again_arena,
+                                    .load_payment = failed.load_payment,
+                                    .load_operation = failed.load_operation,
+                                    .load_attempt = failed.load_attempt,
+                                    .load_parent = failed.load_parent };
+    work_commit(work, work->after_commit);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */

@@ -16,6 +16,8 @@
 
 #include "base/map.h"
 
+#include <stdio.h>
+
 uint64_t lookup_hash(const uint64_t hash_key[2], int64_t merchant, struct view text)
 {
     return siphash(hash_key[0] ^ (uint64_t)merchant, hash_key[1], text);
@@ -149,13 +151,20 @@ enum status db_answer_load(struct db *db, int64_t seq, struct arena *arena, uint
     bind_i64(s, 1, seq);
     bool full = false;
     enum status found = db_next(db, s);
+    int64_t answered = 200;
     if (found == STATUS_OK) {
-        *status = (uint32_t)sqlite3_column_int64(s, 0);
+        answered = sqlite3_column_int64(s, 0);
         *body = column_copy(s, 1, arena, &full);
     }
     db_end(s);
     if (full)
         return STATUS_RANGE;
+    if (answered < 200 || answered > 599) { /* goes out as an HTTP status, and was none of ours */
+        snprintf(db->why, sizeof db->why, "a row of answers cannot be read");
+        return STATUS_MALFORMED;
+    }
+    if (found == STATUS_OK)
+        *status = (uint32_t)answered;
     return found == STATUS_NOT_FOUND ? STATUS_OK : found;
 }
 

@@ -3,10 +3,14 @@
  * A list asks for one row more than its limit, to know whether there are more, and grows its array
  * by doubling (arena memory is not given back, so an array of the largest size for each question
  * would be the greater waste).
+ *
+ * Rows are as large as merchants make them, so a page is also over when its rows have taken a third
+ * of the arena (the rest is for whoever renders them); it then says that there are more.
  */
 #include "sqlite_int.h"
 
-#define LIST_ROWS_FIRST 8
+#define LIST_ROWS_FIRST  8
+#define LIST_ARENA_SHARE 3
 
 typedef enum status row_fn(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out);
 
@@ -32,12 +36,15 @@ static enum status list_event(struct db *db, sqlite3_stmt *s, struct arena *aren
 {
     (void)db;
     bool full = false;
-    *(struct event_row *)out = (struct event_row){ .seq = sqlite3_column_int64(s, 0),
-                                                   .time_us = sqlite3_column_int64(s, 1),
-                                                   .merchant = sqlite3_column_int64(s, 2),
-                                                   .payment = sqlite3_column_int64(s, 3),
-                                                   .kind = column_copy(s, 4, arena, &full),
-                                                   .data_json = column_copy(s, 5, arena, &full) };
+    struct event_row *row = out;
+    *row = (struct event_row){ .seq = sqlite3_column_int64(s, 0),
+                               .time_us = sqlite3_column_int64(s, 1),
+                               .merchant = sqlite3_column_int64(s, 2),
+                               .payment = sqlite3_column_int64(s, 3),
+                               .kind = column_copy(s, 4, arena, &full),
+                               .data_json = column_copy(s, 5, arena, &full) };
+    if (row->seq <= 0 || row->payment < 0)
+        return STATUS_IO;
     return full ? STATUS_RANGE : STATUS_OK;
 }
 
@@ -55,7 +62,8 @@ static enum status list_key(struct db *db, sqlite3_stmt *s, struct arena *arena,
                              .revoked_us = sqlite3_column_int64(s, 7),
                              .name = column_copy(s, 8, arena, &full) };
     struct view hash = column_view(s, 2);
-    if (hash.len != sizeof row->hash)
+    /* Merchant 0 means all merchants in a question; no key may ask it. */
+    if (hash.len != sizeof row->hash || row->id <= 0 || row->merchant <= 0)
         return STATUS_IO;
     memcpy(row->hash, hash.ptr, sizeof row->hash);
     return full ? STATUS_RANGE : STATUS_OK;
@@ -98,7 +106,8 @@ static enum status list_run(struct db *db, sqlite3_stmt *s, struct list_out *out
 {
     enum status status;
     while ((status = db_next(db, s)) == STATUS_OK) {
-        if (out->count == out->limit) {
+        bool large = out->count > 0 && out->arena->used > out->arena->limit / LIST_ARENA_SHARE;
+        if (out->count == out->limit || large) {
             out->more = true;
             status = STATUS_NOT_FOUND;
             break;

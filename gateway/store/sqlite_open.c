@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x72676174 /* "rgat" */
@@ -357,6 +358,15 @@ static enum status db_create_file(const char *path, struct writer *why)
     return STATUS_OK;
 }
 
+/* Not refused: a group that makes backups may be wanted. But nobody should find out by a leak. */
+static void db_warn_of_mode(const char *path, struct writer *why)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        writer_format(why, "%s: others than its owner may use it (mode %04o); chmod 600 it\n", path,
+                      (unsigned)(info.st_mode & 07777));
+}
+
 static enum status db_connect(struct db *db, const char *path, bool read_only, struct writer *why)
 {
     char uri[600];
@@ -540,6 +550,8 @@ enum status db_open(struct db **out, const char *path, bool read_only,
         db_close(db);
         return status;
     }
+    if (!read_only && !is_memory(path))
+        db_warn_of_mode(path, why);
     *out = db;
     return STATUS_OK;
 }

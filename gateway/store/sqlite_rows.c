@@ -82,7 +82,7 @@ enum status row_payment(struct db *db, sqlite3_stmt *s, struct arena *arena,
                                  .facts_json = column_copy(s, 19, arena, &full),
                                  .outcome_json = column_copy(s, 20, arena, &full),
                                  .refs = column_copy(s, 21, arena, &full) };
-    valid = column_currency(s, 6, out->currency) && valid;
+    valid = column_currency(s, 6, out->currency) && valid && out->id > 0 && out->merchant > 0;
     return row_end(db, full, valid, "payments");
 }
 

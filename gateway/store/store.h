@@ -4,17 +4,19 @@
  * on the loop's thread through `done`, after the commit that holds it is on disk (SQLite: WAL,
  * synchronous=FULL). Everything queued while the last commit was flushing shares the next one.
  *
- * A change is a *transaction with a judge*: the store loads the rows, calls judge() on its own thread
- * inside the commit, and writes what the judge left behind. So sums are checked where they are spent,
- * and the store knows nothing of life cycles. Requests of one batch see each other's changes, in the
- * order of submission. When one request of a batch breaks, the others are committed without it.
+ * A change is a *transaction with a judge*: the store loads the rows, calls judge() on its own
+ * thread inside the commit, and writes what the judge left behind. So sums are checked where they
+ * are spent, and the store knows nothing of life cycles. Requests of one batch see each other's
+ * changes, in the order of submission. When one request of a batch breaks, the others are committed
+ * without it.
  *
  * Memory: a request belongs to the caller and is lent to the store until done(). Views in it point
- * into its arena (or anywhere that lives until done). The store allocates what it loads in that arena.
+ * into its arena (or anywhere that lives until done). The store allocates what it loads in that
+ * arena.
  *
- * Keys are time-ordered (appended). There is no random-key index in the commit: idempotency keys and
- * merchant references are kept in a bounded memory index rebuilt at start, and the lasting index is
- * built behind the commit in sorted batches (docs/decisions/).
+ * Keys are time-ordered (appended). There is no random-key index in the commit: idempotency keys
+ * and merchant references are kept in a bounded memory index rebuilt at start, and the lasting
+ * index is built behind the commit in sorted batches (docs/decisions/).
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -25,7 +27,7 @@
 #include "domain/words.h"
 #include "loop/loop.h"
 
-#define STORE_EVENTS_MAX   8   /* journal events in one transaction */
+#define STORE_EVENTS_MAX   8 /* journal events in one transaction */
 #define STORE_IDEM_KEY_MAX 255
 #define STORE_PAGE_MAX     100
 
@@ -43,45 +45,45 @@ struct payment_row {
     char currency[4];
     int64_t amount, authorized, capturing, captured, releasing, released, refunding, refunded;
     int64_t created_us, updated_us;
-    struct view channel;       /* name of the channel that has it; empty: none yet */
-    struct view reference;     /* merchant's own */
-    struct view facts_json;    /* what never changes after create: members of the answer, one object */
-    struct view outcome_json;  /* last outcome, one object; empty: none yet */
-    struct view refs;          /* refs.h set of the first operation (sealed where sensitive) */
+    struct view channel;    /* name of the channel that has it; empty: none yet */
+    struct view reference;  /* merchant's own */
+    struct view facts_json; /* what never changes after create: members of the answer, one object */
+    struct view outcome_json; /* last outcome, one object; empty: none yet */
+    struct view refs;         /* refs.h set of the first operation (sealed where sensitive) */
 };
 
 struct operation_row {
     int64_t id, payment, merchant;
     enum operation kind;
     enum operation_status status;
-    int64_t amount;            /* asked; after approval what was approved */
+    int64_t amount; /* asked; after approval what was approved */
     int64_t created_us, updated_us;
-    struct view facts_json;    /* reference, metadata, ... as given; one object or empty */
+    struct view facts_json; /* reference, metadata, ... as given; one object or empty */
     struct view outcome_json;
 };
 
 struct attempt_row {
     int64_t id, payment, operation, merchant;
-    enum operation verb;       /* what is said on the channel: may be REVERSE or INQUIRE of `parent` */
+    enum operation verb; /* what is said on the channel: may be REVERSE or INQUIRE of `parent` */
     enum attempt_state state;
-    int64_t parent;            /* attempt that this one reverses or inquires; 0: none */
-    int64_t amount;            /* minor units of this attempt */
-    int64_t original;          /* amount of the attempt referenced, 0: none */
+    int64_t parent;   /* attempt that this one reverses or inquires; 0: none */
+    int64_t amount;   /* minor units of this attempt */
+    int64_t original; /* amount of the attempt referenced, 0: none */
     char currency[4];
     struct view channel;
-    uint32_t trace;            /* STAN; kept so that a repeat is the same message */
-    int64_t time_us;           /* DE7 and friends; kept for the same reason */
+    uint32_t trace;  /* STAN; kept so that a repeat is the same message */
+    int64_t time_us; /* DE7 and friends; kept for the same reason */
     uint8_t random[16];
-    uint32_t tries;            /* how often its bytes were handed to the channel */
-    int64_t next_us;           /* wall clock of the next try; 0: none planned */
+    uint32_t tries;  /* how often its bytes were handed to the channel */
+    int64_t next_us; /* wall clock of the next try; 0: none planned */
     int64_t created_us, updated_us;
-    struct view refs;          /* set as of now: what it sent and what came back */
+    struct view refs; /* set as of now: what it sent and what came back */
     struct view outcome_json;
 };
 /* Attempts in SENDING, UNKNOWN, REVERSING or PENDING are *open*: listed by store_attempts_open. */
 
 struct event_row {
-    int64_t seq;               /* journal position: 1, 2, 3, ... without gaps; set by the store */
+    int64_t seq; /* journal position: 1, 2, 3, ... without gaps; set by the store */
     int64_t time_us;
     int64_t merchant, payment; /* 0: none */
     struct view kind;          /* "payment.created" */
@@ -94,73 +96,74 @@ enum store_write { STORE_KEEP = 1, STORE_INSERT, STORE_UPDATE };
 
 enum store_result {
     STORE_COMMITTED = 1, /* on disk */
-    STORE_REFUSED,       /* the judge said no; if it gave an answer, that is on disk under the key */
-    STORE_REPLAY,        /* the key is known with the same body: `answer` is what was answered then;
-                            answer_status 0: no answer was stored yet (see payment.id, operation.id) */
-    STORE_KEY_REUSED,    /* the key is known with another body */
-    STORE_NO_PAYMENT,    /* no such payment of this merchant */
-    STORE_FAILED,        /* not committed: disk full, I/O error, ... see `why` */
+    STORE_REFUSED,    /* the judge said no; if it gave an answer, that is on disk under the key */
+    STORE_REPLAY,     /* the key is known with the same body: `answer` is what was answered then;
+                         answer_status 0: no answer was stored yet (see payment.id, operation.id) */
+    STORE_KEY_REUSED, /* the key is known with another body */
+    STORE_NO_PAYMENT, /* no such payment of this merchant */
+    STORE_FAILED,     /* not committed: disk full, I/O error, ... see `why` */
 };
 
 struct store_txn;
 /* On the store's thread, inside the commit, after loading. Looks at payment / operation / attempt,
- * changes them and their write marks, adds events, may set the answer. OK: commit. REFUSED: nothing is
- * written but idempotency record and answer (if answer_status is set). Pure: no I/O, no clock. May be
- * called again for the same request when a batch had to be repeated, with freshly loaded rows: it must
- * not keep state outside txn. NULL: nothing to judge. */
+ * changes them and their write marks, adds events, may set the answer. OK: commit. REFUSED: nothing
+ * is written but idempotency record and answer (if answer_status is set). Pure: no I/O, no clock.
+ * May be called again for the same request when a batch had to be repeated, with freshly loaded
+ * rows: it must not keep state outside txn. NULL: nothing to judge. */
 typedef enum status store_judge_fn(struct store_txn *txn, void *arg);
 typedef void store_txn_done_fn(struct store_txn *txn, void *arg);
 
 struct store_txn {
-    struct job job;            /* the store's */
-    struct store *store;       /* the store's */
-    struct arena *arena;       /* memory for loaded rows and for the judge */
+    struct job job;      /* the store's */
+    struct store *store; /* the store's */
+    struct arena *arena; /* memory for loaded rows and for the judge */
     store_judge_fn *judge;
     store_txn_done_fn *done;
-    void *arg;                 /* for both */
+    void *arg; /* for both */
 
     /* Idempotency; key empty: none. Scope is the merchant. */
     int64_t merchant;
     struct view idem_key;
-    uint8_t idem_mac[32];      /* keyed digest of method, path and body */
-    bool idem_answer_only;     /* the key was recorded by an earlier txn of this request: only store the
-                                  answer for it (second commit); no duplicate check */
+    uint8_t idem_mac[32];  /* keyed digest of method, path and body */
+    bool idem_answer_only; /* the key was recorded by an earlier txn of this request: only store the
+                              answer for it (second commit); no duplicate check */
 
-    /* What to load before judge: 0 = nothing (the row is the caller's, to be inserted). A payment is
-     * loaded only if it is this merchant's (merchant 0: any). */
+    /* What to load before judge: 0 = nothing (the row is the caller's, to be inserted). A payment
+     * is loaded only if it is this merchant's (merchant 0: any). */
     int64_t load_payment, load_operation, load_attempt, load_parent;
 
     struct payment_row payment;
     struct operation_row operation;
     struct attempt_row attempt;
     struct attempt_row parent; /* attempt that `attempt` reverses or inquires */
-    enum store_write write_payment, write_operation, write_attempt, write_parent; /* 0 counts as KEEP */
+    enum store_write write_payment, write_operation, write_attempt,
+        write_parent; /* 0 counts as KEEP */
 
     struct event_row events[STORE_EVENTS_MAX];
     size_t event_count;
 
-    uint32_t answer_status;    /* HTTP status to keep for the key; 0: none */
+    uint32_t answer_status; /* HTTP status to keep for the key; 0: none */
     struct view answer_body;
 
     /* Set by the store. */
     enum store_result result;
-    struct view why;           /* STORE_FAILED: one sentence */
+    struct view why; /* STORE_FAILED: one sentence */
 };
 
 /* --- opening ------------------------------------------------------------------------------ */
 
 struct store_options {
-    const char *path;          /* SQLite file; "memory:NAME" keeps it in this process (simulation): it
-                                  lives as long as a store_keeper or a store has it open */
+    const char *path; /* SQLite file; "memory:NAME" keeps it in this process (simulation): it
+                         lives as long as a store_keeper or a store has it open */
     const struct log *log;
-    int64_t idem_keep_us;      /* how long idempotency records live at least; 0: 7 days */
-    size_t queue_max;          /* requests waiting; 0: 16384. Beyond: BUSY */
-    size_t batch_max;          /* 0: 512 */
-    uint32_t recent_keys_max;  /* bound of the memory index; 0: 65536 */
-    bool read_only;            /* for command-line tools: no recovery, no writes */
+    int64_t idem_keep_us;     /* how long idempotency records live at least; 0: 7 days */
+    size_t queue_max;         /* requests waiting; 0: 16384. Beyond: BUSY */
+    size_t batch_max;         /* 0: 512 */
+    uint32_t recent_keys_max; /* bound of the memory index; 0: 65536 */
+    bool read_only;           /* for command-line tools: no recovery, no writes */
 };
-/* Opens or creates, checks schema version (refuses a newer one), application id and integrity of the
- * journal's end. Blocks (start-up only). `why` gets a sentence on failure. */
+/* Opens or creates, checks schema version (refuses a newer one), application id and integrity of
+ * the journal's end. Blocks (start-up only). `why` gets a sentence on failure. */
 enum status store_open(struct store **out, struct loop *loop, const struct store_options *options,
                        struct writer *why);
 /* Finishes what is queued, then closes. */
@@ -191,9 +194,9 @@ enum status store_commit(struct store *store, struct store_txn *txn);
 struct store_counter {
     struct job job;
     struct store *store;
-    char name[64];             /* "trace:card_demo" */
+    char name[64]; /* "trace:card_demo" */
     uint64_t count;
-    uint64_t first;            /* set by the store; counters start at 1 */
+    uint64_t first; /* set by the store; counters start at 1 */
     enum status status;
     void (*done)(struct store_counter *counter, void *arg);
     void *arg;
@@ -202,22 +205,22 @@ enum status store_counter_take(struct store *store, struct store_counter *counte
 
 /* Reading. Rows come in an array in the arena of the request. */
 enum store_question {
-    STORE_ONE_PAYMENT = 1,     /* payment, merchant (0: any) -> payments[0] */
-    STORE_PAYMENTS,            /* merchant (0: any), filters, after (cursor), limit: newest first */
-    STORE_OPERATIONS,          /* payment, merchant; kind 0: all; oldest first */
-    STORE_ATTEMPTS,            /* payment; oldest first */
-    STORE_ATTEMPTS_OPEN,       /* after, limit: oldest first, all merchants */
-    STORE_EVENTS_OF_PAYMENT,   /* payment, merchant, after (seq), limit: oldest first */
-    STORE_EVENTS,              /* merchant (0: any), after (seq), limit: oldest first */
-    STORE_KEYS,                /* merchant (0: any) */
-    STORE_KEY_BY_HASH,         /* key_hash */
+    STORE_ONE_PAYMENT = 1,   /* payment, merchant (0: any) -> payments[0] */
+    STORE_PAYMENTS,          /* merchant (0: any), filters, after (cursor), limit: newest first */
+    STORE_OPERATIONS,        /* payment, merchant; kind 0: all; oldest first */
+    STORE_ATTEMPTS,          /* payment; oldest first */
+    STORE_ATTEMPTS_OPEN,     /* after, limit: oldest first, all merchants */
+    STORE_EVENTS_OF_PAYMENT, /* payment, merchant, after (seq), limit: oldest first */
+    STORE_EVENTS,            /* merchant (0: any), after (seq), limit: oldest first */
+    STORE_KEYS,              /* merchant (0: any) */
+    STORE_KEY_BY_HASH,       /* key_hash */
 };
 struct key_row {
     int64_t id, merchant;
-    uint8_t hash[32];          /* keyed hash of the secret */
-    bool live;                 /* rg_live_... ; else rg_test_... */
-    uint32_t scopes;           /* bit set, api/ */
-    uint32_t rate_per_s;       /* 0: default */
+    uint8_t hash[32];               /* keyed hash of the secret */
+    bool live;                      /* rg_live_... ; else rg_test_... */
+    uint32_t scopes;                /* bit set, api/ */
+    uint32_t rate_per_s;            /* 0: default */
     int64_t created_us, revoked_us; /* 0: not revoked */
     struct view name;
 };
@@ -227,9 +230,9 @@ struct store_read {
     enum store_question question;
     struct arena *arena;
     int64_t merchant, payment;
-    int64_t after;             /* cursor: payments: rows with a smaller id; events: seq greater; open
-                                  attempts: id greater. 0: from the start */
-    uint32_t limit;            /* 1..STORE_PAGE_MAX; 0: STORE_PAGE_MAX */
+    int64_t after;  /* cursor: payments: rows with a smaller id; events: seq greater; open
+                       attempts: id greater. 0: from the start */
+    uint32_t limit; /* 1..STORE_PAGE_MAX; 0: STORE_PAGE_MAX */
     enum payment_status status; /* filter; 0: any */
     enum operation kind;        /* filter; 0: any */
     struct view reference;      /* filter; empty: any */
@@ -237,8 +240,8 @@ struct store_read {
     void (*done)(struct store_read *read, void *arg);
     void *arg;
     /* Set by the store. */
-    enum status result;        /* OK, NOT_FOUND (ONE_PAYMENT, KEY_BY_HASH, or the payment is not this
-                                  merchant's), IO */
+    enum status result; /* OK, NOT_FOUND (ONE_PAYMENT, KEY_BY_HASH, or the payment is not this
+                           merchant's), IO */
     size_t count;
     bool more;
     struct payment_row *payments;
@@ -252,9 +255,9 @@ enum status store_ask(struct store *store, struct store_read *read);
 struct store_key_change {
     struct job job;
     struct store *store;
-    struct key_row row;        /* insert; or with revoke: id and revoked_us */
+    struct key_row row; /* insert; or with revoke: id and revoked_us */
     bool revoke;
-    enum status result;        /* OK, EXISTS, NOT_FOUND, IO */
+    enum status result; /* OK, EXISTS, NOT_FOUND, IO */
     void (*done)(struct store_key_change *change, void *arg);
     void *arg;
 };

@@ -186,9 +186,11 @@ struct store {
     int64_t idem_keep_us;
     int64_t last_id;
     uint64_t hash_key[2];
-    struct db_marks marks;        /* as of the transaction that is open */
-    int64_t payments_waiting;     /* payments after marks.payments_indexed, about */
-    int64_t purge_look_us;        /* wall clock of the next look for rows to purge */
+    struct db_marks marks;    /* as of the transaction that is open */
+    int64_t payments_waiting; /* payments after marks.payments_indexed, about */
+    int64_t purge_look_us;    /* wall clock of the next look for rows to purge */
+    /* Monotonic: until then small amounts are left alone. */
+    int64_t keys_again_us, payments_again_us, events_again_us;
     struct txn_copy *copies;      /* batch_max of them */
     size_t copied;                /* of them valid: requests that the plain pass came to */
     struct lookup_entry *sorting; /* room for one indexing step */

@@ -7,6 +7,9 @@
  *
  * Small amounts are left alone (UPKEEP_WORTHWHILE): a commit of its own for every few keys would
  * double the flushes of a quiet gateway, and after a crash so few rows are read again in no time.
+ * Under load the worker is idle for a moment after each batch, and by then there is always a little
+ * to do; a flush for it each time would cost as much as the payments' own. So for a while after a
+ * step of an index only a whole step's rows count for it (UPKEEP_PAUSE_US).
  */
 #include "store_int.h"
 
@@ -20,6 +23,7 @@ enum {
     CHECKPOINT_IDLE_PAGES = 250,
 };
 #define PURGE_LOOK_EVERY_US (60 * LOOP_US_PER_S)
+#define UPKEEP_PAUSE_US     (200 * LOOP_US_PER_MS)
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -168,22 +172,27 @@ enum status upkeep_make_room(struct store *store, size_t count)
     return STATUS_OK;
 }
 
-static bool keys_are_worthwhile(const struct store *store)
+/* Indexes one step of rows if enough wait for it. */
+static bool index_some(struct store *store, int64_t waiting, int64_t *again_us, step_fn *index)
 {
-    uint32_t count = recent_count(store->recent), room = recent_room(store->recent);
-    return count >= UPKEEP_WORTHWHILE || count > room;
+    int64_t now_us = loop_now_us(store->loop); /* stateless, so allowed on this thread */
+    if (waiting < (now_us < *again_us ? UPKEEP_STEP : UPKEEP_WORTHWHILE))
+        return false;
+    *again_us = now_us + UPKEEP_PAUSE_US;
+    return step(store, index) == STATUS_OK;
 }
 
 bool upkeep_step(struct store *store)
 {
     if (store->read_only)
         return false;
-    if (keys_are_worthwhile(store))
+    uint32_t keys = recent_count(store->recent);
+    if (keys > recent_room(store->recent))
         return step(store, index_keys) == STATUS_OK;
-    if (store->payments_waiting >= UPKEEP_WORTHWHILE)
-        return step(store, index_payments) == STATUS_OK;
-    if (events_waiting(store) >= UPKEEP_WORTHWHILE)
-        return step(store, index_events) == STATUS_OK;
+    if (index_some(store, keys, &store->keys_again_us, index_keys) ||
+        index_some(store, store->payments_waiting, &store->payments_again_us, index_payments) ||
+        index_some(store, events_waiting(store), &store->events_again_us, index_events))
+        return true;
     if (loop_wall_us(store->loop) >= store->purge_look_us)
         return step(store, step_purge) == STATUS_OK;
     db_checkpoint(store->db, CHECKPOINT_IDLE_PAGES);

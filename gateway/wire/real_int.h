@@ -28,6 +28,8 @@ struct real_wire {
 struct real_listener {
     struct listener base; /* first */
     uv_tcp_t tcp;
+    uv_tcp_t refused; /* a connection for which there was no memory, while it is being closed */
+    bool refusing, another_waits;
     bool handle_gone;
 };
 

@@ -43,7 +43,8 @@ enum status real_status(int uv_error)
 /* --- the end ----------------------------------------------------------------------------- */
 static void listener_release(struct real_listener *listener)
 {
-    if (listener->handle_gone && listener->base.closed && listener->base.conns == 0) {
+    if (listener->handle_gone && !listener->refusing && listener->base.closed &&
+        listener->base.conns == 0) {
         ((struct real_wire *)listener->base.wire)->handles--;
         listener->base.magic = 0;
         free(listener);
@@ -186,6 +187,35 @@ void real_opened(struct real_conn *c)
     ENSURE(conn->events != NULL || conn->state == CONN_CLOSED);
 }
 
+static void on_incoming(uv_stream_t *stream, int error);
+
+static void on_refused(uv_handle_t *handle)
+{
+    struct real_listener *listener = handle->data;
+    ENSURE_MAGIC(&listener->base, LISTENER_MAGIC);
+    bool another_waits = listener->another_waits && !listener->base.closed;
+    listener->refusing = listener->another_waits = false;
+    if (another_waits)
+        on_incoming((uv_stream_t *)&listener->tcp, 0);
+    else
+        listener_release(listener);
+}
+
+/* There is no memory for a connection: it is taken and closed, with what the listener has. If it
+ * were not taken, libuv would never offer one again. */
+static void refuse_incoming(struct real_listener *listener)
+{
+    if (listener->refusing) {
+        listener->another_waits = true; /* libuv keeps it and offers nothing more until then */
+        return;
+    }
+    ENSURE(uv_tcp_init(((struct real_wire *)listener->base.wire)->uv, &listener->refused) == 0);
+    listener->refused.data = listener;
+    listener->refusing = true;
+    (void)uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&listener->refused);
+    uv_close((uv_handle_t *)&listener->refused, on_refused);
+}
+
 static void on_incoming(uv_stream_t *stream, int error)
 {
     struct real_listener *listener = stream->data;
@@ -196,8 +226,10 @@ static void on_incoming(uv_stream_t *stream, int error)
     struct conn_options conn_options = { .out_max = options->out_max, .owner = options->owner };
     struct real_conn *c = real_new((struct real_wire *)listener->base.wire, &conn_options,
                                    options->tls, TLS_SERVER, NULL);
-    if (c == NULL)
-        return; /* out of memory: nothing more is accepted, running payments go on */
+    if (c == NULL) {
+        refuse_incoming(listener); /* running payments go on */
+        return;
+    }
     c->listener = listener;
     listener->base.conns++;
     struct sockaddr_storage address = { 0 };

@@ -1,5 +1,6 @@
 """Idempotency to the letter: one key, one execution, one answer, whatever happens in between."""
 
+import os
 import random
 import re
 import threading
@@ -131,6 +132,37 @@ class Replay(Story):
         capture = f"/v1/payments/{other}/capture"
         self.assertEqual(self.api.post(capture, None, "capture").status, 200)
         self.problem(self.api.post(capture, {}, "capture"), 422, "idempotency_key_reused")
+        compare(self.api, self.sim)
+
+    def test_after_a_change_of_configuration(self):
+        """What was done is told, also when it could not be done any more. "Not possible" would be paid twice."""
+        hold = self.api.post("/v1/payments", authorisation(1000), "hold")
+        capture = f"/v1/payments/{hold.json()['id']}/capture"
+        captured = self.api.post(capture, None, "capture")
+        self.gateway.stop()
+        path = "channels/card_demo.yaml"
+        with open(os.path.join(self.gateway.config, path), encoding="utf-8") as file:
+            text = file.read()
+        for change in (("name: card_demo", "name: another"), ("[EUR, USD, JPY, KWD]", "[USD]")):
+            with self.subTest(change=change), open(
+                os.path.join(self.gateway.config, path), "w", encoding="utf-8"
+            ) as file:
+                self.assertIn(change[0], text)
+                file.write(text.replace(*change))
+                file.flush()
+                self.gateway.start()
+                self.same(hold, self.api.post("/v1/payments", authorisation(1000), "hold"))
+                self.same(captured, self.api.post(capture, None, "capture"))
+                self.problem(self.api.post("/v1/payments", sale(1), "hold"), 422, "idempotency_key_reused")
+                self.gateway.stop()
+        # What is refused for the configuration does not use up the key.
+        self.gateway.start()
+        self.problem(self.api.post("/v1/payments", sale(70), "new"), 422, "method_not_available")
+        self.gateway.stop()
+        with open(os.path.join(self.gateway.config, path), "w", encoding="utf-8") as file:
+            file.write(text)
+        self.gateway.start()
+        self.assertEqual(self.api.post("/v1/payments", sale(70), "new").status, 201)
         compare(self.api, self.sim)
 
     def test_what_was_malformed_does_not_use_up_the_key(self):

@@ -131,7 +131,7 @@ static void on_opened(struct conn *conn, void *arg)
     bool post = ask->verb != OPERATION_INQUIRE;
     if (post && dice_percent(&ask->story->dice, 30))
         (void)snprintf(prefer, sizeof prefer, "Prefer: wait=%d\r\n",
-                       (int)dice_below(&ask->story->dice, 20));
+                       (int)(dice_below(&ask->story->dice, 5) * dice_below(&ask->story->dice, 5)));
     struct writer w = writer_over(text, sizeof text);
     writer_format(&w, "%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\n%s",
                   post ? "POST" : "GET", ask->path, ask->story->merchant->key, prefer);

@@ -218,7 +218,7 @@ void card_side_trouble(struct card_side *side)
         const char *mti = mtis[dice_below(dice, COUNT_OF(mtis))];
         if (strcmp(names[i], "no_sign_on_answer") == 0)
             mti = "08";
-        if (strcmp(names[i], "code") == 0 && mti[1] == '8')
+        if (strcmp(names[i], "code") == 0 && strcmp(mti, "08") == 0)
             mti = "";
         put_fault(&j, dice, names[i], mti, dice_between(dice, 1000, 80000), ms);
     }

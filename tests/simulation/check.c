@@ -374,6 +374,10 @@ static void check_journal(struct world *world)
                 wrong(world, e->payment, "event %lld: %.*s", (long long)seq, (int)e->kind.len,
                       (const char *)e->kind.ptr);
             IGNORE_STATUS(map_put(begun, key, world)); /* EXISTS after the first */
+            if (contains(e->data_json, "\"state\":\"reversing\"") &&
+                !contains(e->data_json, "\"reason\":"))
+                wrong(world, e->payment, "event %lld: it is reversed, and nothing says why",
+                      (long long)seq);
             if (view_is(e->kind, "attempt.late_answer") &&
                 contains(e->data_json, "\"state\":\"reversed\"") &&
                 contains(e->data_json, "\"code\":\"00\""))

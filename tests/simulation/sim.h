@@ -176,7 +176,8 @@ struct world {
     unsigned crash_percent;    /* of accidents */
     unsigned incident_percent; /* of accidents */
     int64_t story_every_us;
-    bool clock_jumps; /* the gateway's wall clock, while it is down */
+    bool clock_jumps; /* the gateway's wall clock, while it is down, by up to half an hour */
+    int64_t clock_offset_us;
     uint64_t trace;
     size_t vault_before;
 

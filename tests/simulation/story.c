@@ -86,13 +86,15 @@ static void story_create(struct story *story)
     struct ask *ask = ask_new(story, manual ? OPERATION_AUTHORISE : OPERATION_SALE);
     size_t kinds = dice_percent(dice, 85) ? CARDS_GOOD : COUNT_OF(cards);
     memcpy(story->currency, dice_percent(dice, 70) ? "EUR" : "USD", sizeof story->currency);
+    const char *card = cards[dice_below(dice, kinds)];
+    int64_t amount = create_amount(story);
     (void)snprintf(ask->path, sizeof ask->path, "/v1/payments");
     (void)snprintf(ask->body, sizeof ask->body,
                    "{\"amount\":{\"value\":%lld,\"currency\":\"%s\"},\"capture\":\"%s\","
                    "\"reference\":\"story-%u\",\"method\":{\"type\":\"card\",\"card\":{"
                    "\"entry\":\"manual\",\"pan\":\"%s\",\"expiry\":\"3012\"}}}",
-                   (long long)create_amount(story), story->currency,
-                   manual ? "manual" : "automatic", story->number, cards[dice_below(dice, kinds)]);
+                   (long long)amount, story->currency, manual ? "manual" : "automatic",
+                   story->number, card);
     launch_maybe_twice(ask);
 }
 

@@ -109,7 +109,7 @@ static void test_trace_numbers(void **state)
         if (i % 100 == 0)
             f_run(&f, 1);
     }
-    assert_int_equal(f.trace_asked, 4); /* the first, and at half of each of three */
+    assert_int_equal(f.trace_asked, 4); /* the first, and as each of three comes into use */
     fixture_close(&f);
 }
 

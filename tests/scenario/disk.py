@@ -1,0 +1,92 @@
+"""The disk is full for a while, in the middle of a payment: nothing is sent that is not recorded, nothing that
+was answered is forgotten, and when there is room again every payment ends by itself, without a restart."""
+
+import resource
+import threading
+import time
+
+from rgledger import compare, settle
+from rgtest import Gateway, Story, main, sale, until
+
+FULL_SECONDS = 6  # several tries to write; those that come after it only have to succeed
+
+
+class FullDisk(Story):
+    def start(self, *sims, **how):
+        """A gateway that survives writing over its limit of file sizes: then it sees an error, as on a full disk."""
+        gateway = Gateway(self.stage, "gateway", sims, **how)
+        gateway.command = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"] + gateway.command
+        gateway.start()
+        return gateway, gateway.client()
+
+    @staticmethod
+    def room(gateway, size=resource.RLIM_INFINITY):
+        resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def pay(self, api, key, body, answers):
+        thread = threading.Thread(target=lambda: answers.append(api.post("/v1/payments", body, key)))
+        thread.start()
+        return thread
+
+    def answer(self, api, key, body):
+        def asked():
+            answer = api.post("/v1/payments", body, key)
+            return answer if answer.status in (201, 202) else None
+
+        return until("the repeat is answered", asked)
+
+    def test_while_an_answer_is_to_be_recorded(self):
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim, channel={"deadline": "30s"})
+        # A large payment: each try to record its outcome takes memory for all of it.
+        body = sale(1000, metadata={f"m{n}": "x" * 480 for n in range(50)})
+        sim.fault("delay", mti="0200", ms=700, next=1)
+        answers = []
+        thread = self.pay(api, "key", body, answers)
+        until("the sale is at the card host", lambda: sim.entries("sale"))
+        self.room(gateway, 1)
+        time.sleep(FULL_SECONDS)
+        self.room(gateway)
+        thread.join()
+        answer = self.answer(api, "key", body)
+        self.assertEqual(api.final(answer.json()["id"])["status"], "succeeded")
+        if answers[0].status == 201:
+            self.assertEqual(answer.body, answers[0].body)
+        compare(api, sim)
+
+    def test_while_a_reversal_is_to_be_recorded(self):
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim)
+        sim.fault("drop_after_booking", mti="0200", next=1)
+        answers = []
+        thread = self.pay(api, "key", sale(1000), answers)
+        until("the sale is at the card host", lambda: sim.entries("sale"))
+        self.room(gateway, 1)
+        time.sleep(FULL_SECONDS)
+        self.assertEqual(sim.entries("reversal"), [], "sent without a record")
+        self.room(gateway)
+        thread.join()
+        payment = self.answer(api, "key", sale(1000)).json()["id"]
+        self.assertEqual(api.final(payment)["status"], "reversed")
+        settle(api)
+        compare(api, sim)
+
+    def test_while_another_channel_is_to_be_tried(self):
+        sims = self.stage.simulator(), self.stage.simulator()
+        gateway, api = self.start(*sims, channels=[{}, {"settings": {"terminal_id": "TERM0002"}}])
+        for sim in sims:
+            sim.kill()  # no link anywhere: each channel is waited for a little
+        answers = []
+        thread = self.pay(api, "key", sale(1000), answers)
+        payment = until("the payment is recorded", api.payments)[0]["id"]
+        self.room(gateway, 1)
+        time.sleep(FULL_SECONDS)
+        self.room(gateway)
+        thread.join()
+        self.assertEqual(api.final(payment)["outcome"]["result"], "not_sent")
+        self.assertEqual(api.payment(payment)["status"], "failed")
+        self.assertEqual(self.answer(api, "key", sale(1000)).json()["id"], payment)
+
+
+if __name__ == "__main__":
+    main()
