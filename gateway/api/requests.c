@@ -32,7 +32,8 @@ bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
     struct json_error error;
     enum status status = json_read(body, &limits, arena, root, &error);
     if (status != STATUS_OK) {
-        struct problem_error at = { .pointer = pointer_without_pan(arena, json_error_pointer(&error)),
+        struct problem_error at = { .pointer =
+                                        pointer_without_pan(arena, json_error_pointer(&error)),
                                     .code = status == STATUS_EXISTS ? "duplicate_name"
                                             : status == STATUS_FULL ? "limit"
                                                                     : "malformed",

@@ -24,8 +24,8 @@ void arena_init(struct arena *a, size_t limit_bytes);
 void *arena_alloc(struct arena *a, size_t size);
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 /* Gives back what the last allocation does not need: only its first `kept` bytes were written. For
- * whoever reserves for the worst case and then writes little. Nothing happens when it is not the last
- * any more, or NULL. */
+ * whoever reserves for the worst case and then writes little. Nothing happens when it is not the
+ * last any more, or NULL. */
 void arena_trim(struct arena *a, const void *last, size_t kept);
 /* Copies bytes; returns an empty view on failure (and overflow is latched). */
 struct view arena_copy(struct arena *a, struct view bytes);

@@ -3,7 +3,8 @@
  * A line is built in a fixed buffer on the stack. A text field is cut after FIELD_BYTES; a field
  * that the line has no room for is left out and "truncated":true says so: a line is always whole
  * JSON. It leaves with one write(2), which the kernel does not mix with another's on a file opened
- * for appending, nor on a pipe up to its atomic size.
+ * for appending, nor on a pipe up to its atomic size. A pipe whose reader does not read would stop
+ * the thread that writes, and with it all payments: while it is full, lines are lost instead.
  *
  * The filter sees the whole text before anything is cut, so a cut never hides half of a number from
  * it. Digits form groups, divided by blanks and dashes. Each row of neighbouring groups with 12 to
@@ -17,6 +18,7 @@
 #include "json_out.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define LINE_BYTES  4096 /* PIPE_BUF: up to here a pipe does not mix two lines */
@@ -167,6 +169,10 @@ static void put_field(struct json_out *j, const struct log_field *field)
 static void write_line(int fd, struct view line)
 {
     ssize_t done;
+    /* A pipe with room has room for PIPE_BUF bytes, which is a whole line. Files always have. */
+    struct pollfd room = { .fd = fd, .events = POLLOUT };
+    if (poll(&room, 1, 0) == 0)
+        return;
     do {
         done = write(fd, line.ptr, line.len);
     } while (done < 0 && errno == EINTR);

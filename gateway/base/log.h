@@ -4,7 +4,7 @@
  * last filter: any run of 12 to 19 digits (blanks and dashes between them ignored) that passes the
  * Luhn check is masked to first 6 and last 4; a longer unbroken run always is. Fields that are
  * sensitive by nature are not logged at all; the filter is for what slipped through. Thread-safe: a
- * line is one write(2).
+ * line is one write(2); while a pipe's reader does not read, lines are lost.
  *
  *     LOG(log, LOG_WARN, "channel.link_down", LOG_TEXT("channel", name), LOG_INT("tries", n));
  */

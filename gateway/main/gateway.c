@@ -71,8 +71,7 @@ static void take_traces(void *arg, const char *name, uint64_t count, trace_taken
     (void)snprintf(take->counter.name, sizeof take->counter.name, "trace:%s", name);
     list_append(&gateway->traces, &take->link);
     /* While closing, channels sign off after the store is gone; they do without a new block. */
-    if (gateway->store == NULL ||
-        store_counter_take(gateway->store, &take->counter) != STATUS_OK) {
+    if (gateway->store == NULL || store_counter_take(gateway->store, &take->counter) != STATUS_OK) {
         list_remove(&take->link);
         taken(taken_arg, 0, 0, STATUS_BUSY);
         free(take);

@@ -276,8 +276,8 @@ static bool hex_fine(const struct value *v)
                        (long long)v->row->min);
     else
         (void)snprintf(expected, sizeof expected,
-                       "an even number of hexadecimal digits, %lld to %lld",
-                       (long long)v->row->min, (long long)v->row->max);
+                       "an even number of hexadecimal digits, %lld to %lld", (long long)v->row->min,
+                       (long long)v->row->max);
     return refuse(v, "settings.type", expected);
 }
 

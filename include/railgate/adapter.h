@@ -68,11 +68,10 @@ extern "C" {
 #define RG_STEP_FAIL 4u /* the adapter cannot go on; out->diagnosis says why */
 
 /* Outcomes. The first five are an adapter's to give; the last two only the host may set. */
-#define RG_OUTCOME_APPROVED 1u
-#define RG_OUTCOME_DECLINED 2u  /* the other side refused; nothing moved */
-#define RG_OUTCOME_PENDING  3u  /* accepted, final outcome comes later (notice or inquiry) */
-#define RG_OUTCOME_REJECTED 4u  /* the other side did not accept the message itself; nothing moved \
-                                 */
+#define RG_OUTCOME_APPROVED  1u
+#define RG_OUTCOME_DECLINED  2u /* the other side refused; nothing moved */
+#define RG_OUTCOME_PENDING   3u /* accepted, final outcome comes later (notice or inquiry) */
+#define RG_OUTCOME_REJECTED  4u /* the message itself was not accepted; nothing moved */
 #define RG_OUTCOME_NOT_FOUND 5u /* answer to inquire or reverse: no such attempt */
 #define RG_OUTCOME_NOT_SENT  6u
 #define RG_OUTCOME_UNKNOWN   7u
@@ -154,8 +153,7 @@ struct rg_civil {
 #define RG_SETTING_NUMBER 2u
 #define RG_SETTING_CHOICE 3u /* choices: names separated by '|' */
 #define RG_SETTING_FLAG   4u /* yes or no; number is 1 or 0 */
-#define RG_SETTING_KEY    5u /* name of a key in the host's key table; the bytes are never seen here \
-                              */
+#define RG_SETTING_KEY    5u /* name of a key of the host; its bytes are never seen here */
 
 struct rg_setting {
     uint64_t size;

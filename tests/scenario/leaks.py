@@ -210,6 +210,9 @@ class Leaks(Story):
                         yield os.path.relpath(path, self.stage.folder), file.read()
 
     def memory_is_clean(self, when):
+        if os.environ.get("RAILGATE_TEST_SANITIZED"):
+            print(f"skipped: memory {when}: a sanitizer keeps copies and terabytes of shadow", flush=True)
+            return
         total = 0
         for mapping, data in dumpable_memory(self.gateway.pid):
             total += len(data)

@@ -10,12 +10,13 @@ import re
 import resource
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 import unittest
 
 from leaks import dumpable_memory
-from rgtest import Authority, Raw, Story, authorisation, main, request, sale, tls_context, until
+from rgtest import Authority, Raw, Story, authorisation, main, request, sale, split_answers, tls_context, until
 
 PAN = "3566002020360505"
 ECHOED = "6011000990139424"
@@ -244,6 +245,29 @@ class OutOf(Story):
         restore()
         self.assertEqual(api.post("/v1/payments", sale(), "when-full").json()["status"], "succeeded")
         self.assertEqual(len(sim.entries()), before + 1)
+
+    def test_readers_of_the_log(self):
+        """A collector that stops reading, and a stranger whose every request is a line."""
+        _, gateway, api = self.pair()
+        gateway.stop()
+        os.unlink(gateway.ready_file)
+        with subprocess.Popen([*gateway.command, "--ready-file", gateway.ready_file], stderr=subprocess.PIPE) as started:
+            self.addCleanup(started.kill)
+            until("it is ready", lambda: os.path.exists(gateway.ready_file), 20)
+            with open(gateway.ready_file, encoding="utf-8") as file:
+                gateway.ready = json.load(file)
+            for _ in range(900):
+                with Raw(gateway.address) as raw:
+                    raw.send(b"X\r\n\r\n")
+                    self.assertEqual([answer.status for answer in split_answers(raw.read_to_end())], [400])
+            self.assertEqual(api.get("/v1/limits").status, 200)
+            # What was lost are whole lines: the rest can be read, and it goes on.
+            kept = []
+            while len(kept) < 100:
+                kept.append(json.loads(started.stderr.readline()))
+            self.assertEqual(api.get("/v1/limits").status, 200)
+            started.kill()
+            started.stderr.read()
 
     def test_descriptors(self):
         _, gateway, api = self.pair()

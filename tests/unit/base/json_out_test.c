@@ -84,6 +84,8 @@ static void test_text(void **state)
                     "b"),
                "\"a\xEF\xBF\xBD"
                "b\"");
+    /* Control characters beyond ASCII, and the first that is none. */
+    check_text(VIEW("\xC2\x80\xC2\x9B\xC2\x9F\xC2\xA0"), "\"\\u0080\\u009b\\u009f\xC2\xA0\"");
     check_text(VIEW("\xE2\x82"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\""); /* cut off */
     check_text(VIEW("\xC0\xAF"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\""); /* overlong */
     check_text(VIEW("\xE2\x82\xE2\x82\xAC"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xE2\x82\xAC\"");
