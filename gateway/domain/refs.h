@@ -13,10 +13,8 @@
 #define REFS_NAME_MAX  32
 #define REFS_VALUE_MAX 1024
 
-#define REF_SENSITIVE                                                                              \
-    1u                /* the value is secret: sealed when stored, never logged, never answered     \
-                       */
-#define REF_SEALED 2u /* the value in this set is sealed */
+#define REF_SENSITIVE 1u /* secret: sealed when stored, never logged, never answered */
+#define REF_SEALED    2u /* the value in this set is sealed */
 
 struct ref {
     uint32_t flags;

@@ -254,7 +254,6 @@ static enum status judge_deny(struct store_txn *txn, const struct work *work,
     txn->payment.capturing = 0;
     txn->payment.outcome_json = c->outcome_json;
     txn->operation.status = OPERATION_STATUS_FAILED;
-    txn->operation.outcome_json = c->outcome_json;
     TRY(event_status(txn, c));
     return answer_render(txn, work->kind);
 }
@@ -335,6 +334,17 @@ static enum attempt_state state_of(enum outcome outcome)
     }
 }
 
+static bool is_first(const struct work *work)
+{
+    return work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
+}
+
+/* An outcome is written once: the first operation's is the payment's, a later one's its own. */
+static struct view *outcome_of(struct store_txn *txn, const struct work *work)
+{
+    return is_first(work) ? &txn->payment.outcome_json : &txn->operation.outcome_json;
+}
+
 /* The operation ends: sums, status, outcome of payment and operation. */
 static enum status end_operation(struct store_txn *txn, const struct work *work,
                                  const struct change *c, enum flow_end end)
@@ -350,19 +360,16 @@ static enum status end_operation(struct store_txn *txn, const struct work *work,
     sums_to(&txn->payment, &sums);
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
-    bool first = work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
-    if (first) {
-        txn->payment.outcome_json = c->outcome_json;
-        if (c->payment_refs.len > 0)
-            txn->payment.refs = c->payment_refs;
-    }
+    bool first = is_first(work);
+    if (first && c->payment_refs.len > 0)
+        txn->payment.refs = c->payment_refs;
     txn->write_operation = STORE_UPDATE;
     txn->operation.status =
         end == FLOW_END_APPROVED ? OPERATION_STATUS_SUCCEEDED : OPERATION_STATUS_FAILED;
     if (end == FLOW_END_APPROVED)
         txn->operation.amount = c->approved_minor;
-    txn->operation.outcome_json = c->outcome_json;
     txn->operation.updated_us = c->now_us;
+    *outcome_of(txn, work) = c->outcome_json;
     if (!first)
         TRY(event_operation(txn, c));
     if (first || status != before)
@@ -373,12 +380,11 @@ static enum status end_operation(struct store_txn *txn, const struct work *work,
 /* The outcome that merchants see while nobody knows: result "unknown". Sums stay reserved. */
 static void show_unknown(struct store_txn *txn, const struct work *work, const struct change *c)
 {
-    txn->operation.outcome_json = c->outcome_json;
+    *outcome_of(txn, work) = c->outcome_json;
     txn->operation.updated_us = c->now_us;
     txn->write_operation = STORE_UPDATE;
-    if (work->kind != OPERATION_SALE && work->kind != OPERATION_AUTHORISE)
+    if (!is_first(work))
         return;
-    txn->payment.outcome_json = c->outcome_json;
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
 }
@@ -390,7 +396,6 @@ static enum status judge_settle(struct store_txn *txn, const struct work *work,
     txn->attempt.state = state_of(c->outcome);
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
-    txn->attempt.outcome_json = c->outcome_json;
     if (c->sealed_refs.len > 0)
         txn->attempt.refs = c->sealed_refs;
     char kind[48];
