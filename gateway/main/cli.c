@@ -3,6 +3,7 @@
 #include "main/cli.h"
 
 #include "base/ensure.h"
+#include "wire/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,11 @@ static void print_help(FILE *to)
 
 int railgate_main(int argc, char **argv)
 {
+    if (wire_init_process() != STATUS_OK) {
+        fprintf(stderr, "railgate: OpenSSL was used before it could be told to keep its memory out "
+                        "of core dumps\n");
+        return EXIT_COULD_NOT;
+    }
     if (argc < 2) {
         print_help(stderr);
         return EXIT_COULD_NOT;

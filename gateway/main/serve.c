@@ -12,7 +12,6 @@
 
 #include "base/ensure.h"
 #include "wire/conn.h"
-#include "wire/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -314,13 +313,6 @@ int command_serve(int argc, char **argv)
     enum options_result read = options_read(&usage, argc, argv, &count);
     if (read != OPTIONS_GO)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
-    if (wire_init_process() != STATUS_OK) {
-        fprintf(
-            stderr,
-            "railgate serve: OpenSSL was used before it could be told to keep its memory out of "
-            "core dumps\n");
-        return EXIT_COULD_NOT;
-    }
     struct serve serve = { .ready_file = ready_file, .log = { .fd = 2, .level = LOG_INFO } };
     return serve_with(&serve, config);
 }

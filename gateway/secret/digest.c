@@ -1,9 +1,8 @@
-/* digest.c - what needs OpenSSL but no key table: SHA-256, HKDF-SHA256, the memory guard.
- * Interfaces: digest.h, secret_int.h, guard.h. */
+/* digest.c - what needs OpenSSL but no key table: SHA-256 and HKDF-SHA256.
+ * Interfaces: digest.h, secret_int.h. */
 #include "secret/digest.h"
 
 #include "base/vault.h"
-#include "secret/guard.h"
 #include "secret_int.h"
 
 #include <openssl/core_names.h>
@@ -71,30 +70,4 @@ enum status secret_hkdf(struct view key, struct view salt, struct view info, uin
     EVP_KDF_CTX_free(ctx);
     EVP_KDF_free(kdf);
     return done ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-/* --- guard ----------------------------------------------------------------------------------- */
-
-static void *guard_alloc(size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    return vault_alloc(size > 0 ? size : 1);
-}
-
-static void *guard_realloc(void *block, size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    return vault_realloc(block, size > 0 ? size : 1);
-}
-
-static void guard_free(void *block, const char *file, int line)
-{
-    (void)file, (void)line;
-    vault_free(block);
-}
-
-enum status secret_guard_memory(void)
-{
-    return CRYPTO_set_mem_functions(guard_alloc, guard_realloc, guard_free) == 1 ? STATUS_OK
-                                                                                 : STATUS_REFUSED;
 }

@@ -1,7 +1,6 @@
 /* Key files: who may read them, what they may hold; the host key is made once and then kept. */
 #include "base/ensure.h"
 #include "secret/digest.h"
-#include "secret/guard.h"
 #include "secret/secret.h"
 
 #include <dirent.h>
@@ -210,9 +209,6 @@ static void digest_of_a_file(void **state)
 
 int main(void)
 {
-    /* With the guard every key schedule of this program lives in the vault; the tests must not see
-     * a difference. */
-    ENSURE(secret_guard_memory() == STATUS_OK);
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         STORY(hexadecimal_with_white_space),
