@@ -41,7 +41,6 @@ struct call {
     bool reading; /* the store holds our memory */
     uint8_t key_hash[32];
     int64_t merchant;
-    bool live;
     int64_t payment;  /* from the path, 0: none */
     char currency[4]; /* of the payment, once it was read */
     call_fn *then;    /* after the payment was read */

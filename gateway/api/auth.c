@@ -123,7 +123,6 @@ static void proceed(struct call *call, struct cached_key *key)
         return;
     }
     call->merchant = key->row.merchant;
-    call->live = key->row.live;
     call->route->run(call);
 }
 

@@ -134,7 +134,6 @@ struct payment_request *request_new(struct call *call)
         return NULL;
     }
     r->merchant = call->merchant;
-    r->live = call->live;
     r->wait_us = wait_us;
     r->payment = call->payment;
     r->idem_key = arena_copy(&r->arena, key);

@@ -60,7 +60,6 @@ enum status result_to_change(struct work *work, const struct try *try,
 {
     struct change *c = &work->change;
     c->outcome = result->outcome;
-    c->category = result->category;
     c->approved_minor = result->amount_minor > 0 ? result->amount_minor : try->amount;
     c->begun_minor = work->subject.amount;
     c->rail_code = arena_copy(&work->txn_arena, result->rail_code);

@@ -137,18 +137,6 @@ static enum status event_status(struct store_txn *txn, const struct change *c)
 
 /* --- sums ----------------------------------------------------------------------------------- */
 
-static struct flow_sums sums_of(const struct payment_row *row)
-{
-    return (struct flow_sums){ .amount = row->amount,
-                               .authorized = row->authorized,
-                               .capturing = row->capturing,
-                               .captured = row->captured,
-                               .releasing = row->releasing,
-                               .released = row->released,
-                               .refunding = row->refunding,
-                               .refunded = row->refunded };
-}
-
 static void sums_to(struct payment_row *row, const struct flow_sums *sums)
 {
     row->authorized = sums->authorized;
@@ -284,7 +272,7 @@ static struct view refusal_detail(struct store_txn *txn, const struct flow_sums 
 static enum status judge_begin(struct store_txn *txn, const struct work *work,
                                const struct change *c)
 {
-    struct flow_sums sums = sums_of(&txn->payment);
+    struct flow_sums sums = payment_sums(&txn->payment);
     if (c->currency_mismatch)
         return answer_problem(
             txn, PROBLEM_CURRENCY_MISMATCH,
@@ -349,7 +337,7 @@ static struct view *outcome_of(struct store_txn *txn, const struct work *work)
 static enum status end_operation(struct store_txn *txn, const struct work *work,
                                  const struct change *c, enum flow_end end)
 {
-    struct flow_sums sums = sums_of(&txn->payment);
+    struct flow_sums sums = payment_sums(&txn->payment);
     enum payment_status status = txn->payment.status;
     enum payment_status before = status;
     if (txn->operation.status != OPERATION_STATUS_PENDING)
@@ -466,7 +454,7 @@ static enum status judge_retry(struct store_txn *txn, const struct change *c)
     txn->attempt.state = ATTEMPT_SENDING;
     txn->attempt.tries = c->try.tries;
     txn->attempt.updated_us = c->now_us;
-    txn->attempt.next_us = c->next_us;
+    txn->attempt.next_us = 0; /* now */
     return event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 

@@ -290,8 +290,7 @@ static void step_encode(struct work *work, const struct payment_row *row)
         record_operation(work);
         return;
     }
-    struct flow_sums sums = { row->amount,    row->authorized, row->capturing, row->captured,
-                              row->releasing, row->released,   row->refunding, row->refunded };
+    struct flow_sums sums = payment_sums(row);
     enum payment_status status = row->status;
     int64_t amount = r->amount_minor;
     enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);

@@ -70,7 +70,6 @@ struct payment_request {
     struct arena arena;  /* vault memory; wiped as soon as the request's card data was used */
     enum operation verb; /* SALE or AUTHORISE: create (by `capture`); CAPTURE, CANCEL, REFUND */
     int64_t merchant;
-    bool live;            /* key kind: rg_live_ or rg_test_ */
     struct view idem_key; /* 1..255 visible characters */
     uint8_t idem_mac[32]; /* secret_mac("host.idempotency") of method, path, body */
     int64_t wait_us;      /* -1: as long as the channel's deadline; else at most so long */

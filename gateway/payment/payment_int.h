@@ -59,7 +59,6 @@ struct change {
     struct try try;      /* the attempt this change is about */
     int64_t begun_minor; /* what flow_begin took for the operation */
     enum outcome outcome;
-    enum category category;
     int64_t approved_minor;
     struct view sealed_refs;  /* what the attempt row gets */
     struct view payment_refs; /* sealed for the payment row; empty: keep */
@@ -69,10 +68,9 @@ struct change {
     struct view operation_json;
     struct view created_json; /* members for "payment.created": decision and route */
     struct view reason;       /* why this follows */
-    const char *rail_code_event;
     struct view rail_code;
     int64_t latency_us;
-    int64_t next_us;
+    int64_t next_us;            /* wall clock of the next try; 0: none planned */
     enum flow_refusal refusal;  /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
     enum problem problem;       /* the same, for what the channel could not encode; 0: not */
     struct view problem_detail; /* CHANGE_NOTHING as well */
@@ -149,7 +147,6 @@ struct payments {
     bool stopping;                 /* no step goes on; commits in flight are waited for */
     struct list answerings, lates; /* commits beside the works' own */
     struct payments_stats stats;
-    struct arena scratch;
     struct task scrub; /* wipes the stack once at the end of a turn that encoded card data */
     /* recovery */
     struct store_read read;

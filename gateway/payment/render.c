@@ -3,7 +3,6 @@
 #include "payment/render.h"
 
 #include "base/ensure.h"
-#include "flow/flow.h"
 
 static void render_amount(struct json_out *j, const char *key, int64_t minor, const char *currency)
 {
@@ -26,7 +25,7 @@ static void put_id(struct json_out *j, const char *key, enum id_kind kind, int64
     json_put_text(j, key, view_text(id_format(kind, id, text)));
 }
 
-static struct flow_sums sums_of(const struct payment_row *row)
+struct flow_sums payment_sums(const struct payment_row *row)
 {
     return (struct flow_sums){ .amount = row->amount,
                                .authorized = row->authorized,
@@ -38,14 +37,9 @@ static struct flow_sums sums_of(const struct payment_row *row)
                                .refunded = row->refunded };
 }
 
-bool payment_is_settled(const struct payment_row *row)
-{
-    return row->status != PAYMENT_PROCESSING;
-}
-
 void render_payment(struct json_out *j, const char *key, const struct payment_row *row)
 {
-    struct flow_sums sums = sums_of(row);
+    struct flow_sums sums = payment_sums(row);
     json_open_object(j, key);
     put_id(j, "id", ID_PAYMENT, row->id);
     json_put_text(j, "status", view_text(payment_status_word(row->status)));

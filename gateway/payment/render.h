@@ -4,6 +4,7 @@
 #define PAYMENT_RENDER_H
 
 #include "base/json_out.h"
+#include "flow/flow.h"
 #include "store/store.h"
 
 /* key NULL: top level or array element. */
@@ -16,7 +17,7 @@ void render_operation(struct json_out *j, const char *key, const struct operatio
 void render_event(struct json_out *j, const char *key, const struct event_row *row);
 /* Public id of an operation: prefix by its kind. */
 enum id_kind operation_id_kind(enum operation kind);
-/* HTTP status of a payment or operation answer: 201/200 final, 202 still processing. */
-bool payment_is_settled(const struct payment_row *row);
+/* The sums of a row, for flow.h. */
+struct flow_sums payment_sums(const struct payment_row *row);
 
 #endif

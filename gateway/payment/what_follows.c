@@ -208,6 +208,7 @@ static void unknown_then_retry(struct work *work, const struct exchange_result *
         return;
     }
     work->change.public_refs = VIEW_EMPTY;
+    work->change.next_us = work->change.now_us + settings_of(work)->reversal_first_delay_us;
     load_all(work);
     work_commit(work, after_unknown);
 }
