@@ -16,6 +16,49 @@
 
 /* --- opening one ----------------------------------------------------------------------------- */
 
+/* An attempt that is too old for us before it may be undone would only ever be parked. */
+static enum status check_ages(const struct channel *channel, struct writer *why)
+{
+    const struct channel_settings *settings = channel->settings;
+    int64_t longest_us = 0;
+    for (uint32_t verb = RG_OP_AUTHORISE; verb <= RG_OP_REFUND; verb++) {
+        struct channel_ability ability;
+        channel_ability(channel, (enum operation)verb, &ability);
+        if (ability.able && ability.deadline_us + ability.late_window_us > longest_us)
+            longest_us = ability.deadline_us + ability.late_window_us;
+    }
+    if (settings->reversal_max_age_us > longest_us)
+        return STATUS_OK;
+    writer_format(why,
+                  "%s: error: reversal.max_age is %lld ms, but deadline and late_window together "
+                  "are %lld ms; "
+                  "it must be longer, or what has no answer is parked and never undone",
+                  settings->file, (long long)(settings->reversal_max_age_us / LOOP_US_PER_MS),
+                  (long long)(longest_us / LOOP_US_PER_MS));
+    return STATUS_REFUSED;
+}
+
+static enum status channel_fits(const struct channel *channel, struct writer *why)
+{
+    const struct channel_settings *settings = channel->settings;
+    const struct rg_adapter *api = channel->api;
+    if (!view_is(view_text(api->rail), rail_word((enum rail)settings->rail))) {
+        writer_format(why, "the channel is for rail %s, but its adapter %s is for rail %s",
+                      rail_word((enum rail)settings->rail), api->id, api->rail);
+        return STATUS_MISMATCH;
+    }
+    if (api->transport == RG_TRANSPORT_HTTP) {
+        writer_format(why, "adapter %s works over HTTP, which this version cannot drive yet",
+                      api->id);
+        return STATUS_UNSUPPORTED;
+    }
+    if (channel_is_framed(channel) && settings->endpoints.count == 0) {
+        writer_text(why, "'endpoints' is missing; say where the other side listens");
+        return STATUS_REFUSED;
+    }
+    return STATUS_OK;
+}
+
 static enum status channel_load(struct channel *channel, struct writer *why)
 {
     const struct channel_settings *settings = channel->settings;
@@ -29,24 +72,9 @@ static enum status channel_load(struct channel *channel, struct writer *why)
             ? adapter_load_static(entry, &channel->adapter, why)
             : adapter_load(settings->adapter, settings->sha256[0] != '\0' ? settings->sha256 : NULL,
                            &channel->adapter, why));
-    why->len = before; /* it loaded: nothing is wrong */
     channel->api = &channel->adapter->api;
-    if (!view_is(view_text(channel->api->rail), rail_word((enum rail)settings->rail))) {
-        writer_format(why, "%s: the channel is for rail %s, but its adapter %s is for rail %s",
-                      settings->file, rail_word((enum rail)settings->rail), channel->api->id,
-                      channel->api->rail);
-        return STATUS_MISMATCH;
-    }
-    if (channel->api->transport == RG_TRANSPORT_HTTP) {
-        writer_format(why, "%s: adapter %s works over HTTP, which this version cannot drive yet",
-                      settings->file, channel->api->id);
-        return STATUS_UNSUPPORTED;
-    }
-    if (channel_is_framed(channel) && settings->endpoints.count == 0) {
-        writer_format(why, "%s: 'endpoints' is missing; say where the other side listens",
-                      settings->file);
-        return STATUS_REFUSED;
-    }
+    TRY(channel_fits(channel, why));
+    why->len = before; /* nothing is wrong */
     return STATUS_OK;
 }
 
@@ -55,6 +83,7 @@ static enum status channel_configure(struct channel *channel, struct writer *why
     const struct channel_settings *settings = channel->settings;
     struct secrets *secrets = channel->set->options.secrets;
     TRY(values_read(&channel->values, settings, channel->adapter, secrets, why));
+    TRY(check_ages(channel, why));
     for (uint64_t i = 0; i < channel->api->settings_count; i++) {
         const struct rg_value *value = &channel->values.rows[i];
         if (adapter_setting(channel->adapter, i)->type == RG_SETTING_KEY && value->present != 0)

@@ -97,6 +97,7 @@ class Check(Story):
             ("missing", "  terminal_id: TERM0001\n", "", "terminal_id"),
             ("a key that is not there", "mac_key: card_mac", "mac_key: no_such_key", "mac_key"),
             ("no such adapter", "card.so", "nothing.so", "nothing.so"),
+            ("undone too late", "retry_every: 200ms\n", "retry_every: 200ms\n  max_age: 2s\n", "reversal.max_age"),
         ):
             with self.subTest(name=name):
                 with open(path, "w", encoding="utf-8") as file:

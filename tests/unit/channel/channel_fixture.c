@@ -199,6 +199,7 @@ static void fill_settings(struct fixture *f, const struct fixture_plan *plan)
         .echo_every_us = plan->echo_every_us,
         .sign_on = plan->sign_on,
         .key_change = plan->key_change,
+        .reversal_max_age_us = 3600 * LOOP_US_PER_S,
         .in_flight_max = plan->in_flight_max != 0 ? plan->in_flight_max : 16,
         .circuit_failures = plan->circuit_failures != 0 ? plan->circuit_failures : 1000,
         .circuit_open_for_us = 10 * LOOP_US_PER_S,

@@ -204,6 +204,7 @@ static void world_open(struct world *w, bool key_change)
         .echo_every_us = 30 * LOOP_US_PER_S,
         .sign_on = true,
         .key_change = key_change,
+        .reversal_max_age_us = 3600 * LOOP_US_PER_S,
         .in_flight_max = 64,
         .circuit_failures = 1000,
         .circuit_open_for_us = LOOP_US_PER_S,
