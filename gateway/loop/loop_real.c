@@ -42,9 +42,11 @@ static void on_wake(uv_async_t *wake)
     (void)wake;
 }
 
+/* uv_run looks at timers before it polls: an alarm that is due by then fires, no timer is left, and
+ * the poll would wait for ever. A stopped loop polls without waiting. */
 static void on_alarm(uv_timer_t *alarm)
 {
-    (void)alarm;
+    uv_stop(alarm->loop);
 }
 
 struct loop *loop_open_real(void)
