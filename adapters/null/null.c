@@ -4,9 +4,9 @@
  * it is the host's test piece, and it is written to be read: docs/adapter-developer.md walks
  * through it.
  *
- * The same source makes three adapters, because a struct has one transport:
+ * The same source makes two adapters, because a struct has one transport (null_http.c has the
+ * third):
  *     null.so        framed    lines on a long-lived stream
- *     null_http.so   HTTP      one line is the body of a POST; the reply is the body of its answer
  *     null_local.so  local     no other side: begin() answers by the script
  *
  * The protocol, in full. A message is one line of printable ASCII, at most 1024 bytes, ended by LF.
@@ -31,8 +31,7 @@
  *     text      KEYS: the new MAC key wrapped under wrap_key, hexadecimal, `reference` being its
  *               check value; TOKE: the token; else text for people
  *     MAC       with the setting `sign`: 16 hexadecimal digits over all bytes before them, under
- *               mac_key, in requests, replies and notices (HTTP notices carry it in the header
- *               null-mac instead); else '-'
+ *               mac_key, in requests, replies and notices; else '-'
  *     SIOF      is not answered.
  *
  * With null_local.so the amount's last two digits are the code, and 99 lets the adapter FAIL.
@@ -42,9 +41,6 @@
 #if NULL_TRANSPORT == RG_TRANSPORT_FRAMED
 #define NULL_ID   "null"
 #define NULL_RAIL "card"
-#elif NULL_TRANSPORT == RG_TRANSPORT_HTTP
-#define NULL_ID   "null_http"
-#define NULL_RAIL "bank"
 #else
 #define NULL_ID   "null_local"
 #define NULL_RAIL "cbdc"
@@ -367,25 +363,6 @@ static uint32_t resume(const void *memory, void *state, const struct rg_event *e
 
 /* --- notices --------------------------------------------------------------------------------- */
 
-/* The value of an HTTP header; names come in lower case, a line each. */
-static struct rg_bytes header(struct rg_bytes headers, const char *name)
-{
-    uint64_t start = 0;
-    for (uint64_t i = 0; i < headers.len; i++) {
-        if (headers.ptr[i] != '\n')
-            continue;
-        uint64_t k = 0;
-        while (name[k] != '\0' && start + k < i && headers.ptr[start + k] == (uint8_t)name[k])
-            k++;
-        uint64_t value = start + k + 2;
-        if (name[k] == '\0' && value <= i && headers.ptr[start + k] == ':' &&
-            headers.ptr[start + k + 1] == ' ')
-            return (struct rg_bytes){ headers.ptr + value, i - value };
-        start = i + 1;
-    }
-    return (struct rg_bytes){ NULL, 0 };
-}
-
 /* First call: which bytes, which MAC. The host verifies and calls again with verified = 1. */
 static uint32_t notice_verify(struct rg_bytes bytes, struct rg_bytes mac_text,
                               struct rg_notice_out *out)
@@ -414,14 +391,14 @@ static uint32_t notice(const void *memory, const struct rg_notice *in, struct rg
         null_number(field[IN_CURRENCY], 999, &currency) == 0)
         return RG_NOTICE_BROKEN;
     if (instance->sign && in->verified == 0)
-        return NULL_TRANSPORT == RG_TRANSPORT_HTTP
-                   ? notice_verify(in->bytes, header(in->headers, "null-mac"), out)
-                   : notice_verify(line.signed_part, field[IN_COUNT], out);
+        return notice_verify(line.signed_part, field[IN_COUNT], out);
     out->outcome = code->outcome;
     out->category = code->category;
     out->amount_minor = (int64_t)amount;
     out->currency_number = (uint32_t)currency;
-    rg_put_bytes(&out->reference, field[IN_TRACE]); /* the correlation that was set with SEND */
+    /* A line has a trace number and no room for the attempt's name, so attempt_id stays empty. */
+    out->about = RG_ABOUT_STATUS;
+    rg_put_bytes(&out->reference, field[IN_TRACE]);
     rg_put_bytes(&out->rail_code, field[IN_CODE]);
     if (is_empty(field[IN_REFERENCE]) == 0)
         rg_table_put(&out->refs, "reference", field[IN_REFERENCE].ptr, field[IN_REFERENCE].len, 0);

@@ -5,10 +5,10 @@
  * order here is the order of the report. */
 #include "conformance_int.h"
 
-#include "domain/words.h"
-
 #include <limits.h>
 #include <stdarg.h>
+
+#define FLIP_ALL_MAX 1024 /* bytes */
 
 void check_case(struct run *run, enum check check)
 {
@@ -46,116 +46,6 @@ bool run_step(struct run *run, const struct host_take *take, size_t events,
     return false;
 }
 
-/* --- well formed ----------------------------------------------------------------------------- */
-
-static bool readable(const struct rg_buffer *b)
-{
-    struct view text = view_of(b->ptr, b->len);
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return false;
-    return view_is_utf8(text);
-}
-
-static void check_table(struct run *run, const struct rg_table *table, const char *name)
-{
-    for (uint64_t i = 0; i < table->count; i++) {
-        const struct rg_named *row = &table->rows[i];
-        const uint8_t *from = table->text.ptr, *to = from + table->text.len;
-        if (row->name.ptr < from || row->name.ptr > to ||
-            row->name.len > (uint64_t)(to - row->name.ptr) || row->value.ptr < from ||
-            row->value.ptr > to || row->value.len > (uint64_t)(to - row->value.ptr)) {
-            check_fail(run, CHECK_WELL_FORMED, "%s: a row points outside of its table", name);
-            return;
-        }
-        bool good = row->name.len >= 1 && row->name.len <= 32 && row->value.len <= 1024;
-        for (uint64_t k = 0; good && k < row->name.len; k++)
-            good = row->name.ptr[k] >= 0x21 && row->name.ptr[k] <= 0x7e &&
-                   !(row->name.ptr[k] >= 'A' && row->name.ptr[k] <= 'Z');
-        if (!good)
-            check_fail(run, CHECK_WELL_FORMED,
-                       "%s: a name is not 1 to 32 lower-case characters or a value is over 1024 "
-                       "bytes",
-                       name);
-    }
-}
-
-static void check_key_name(struct run *run, const struct rg_buffer *key)
-{
-    for (uint64_t i = 0; i < run->adapter->api.settings_count; i++) {
-        const struct rg_setting *row = adapter_setting(run->adapter, i);
-        if (row->type == RG_SETTING_KEY && view_is(view_of(key->ptr, key->len), row->name))
-            return;
-    }
-    check_fail(run, CHECK_WELL_FORMED, "SIGN: sign_key names no setting of type KEY");
-}
-
-static void check_send(struct run *run, const struct rg_out *out)
-{
-    const struct rg_adapter *api = &run->adapter->api;
-    if (api->transport == RG_TRANSPORT_LOCAL)
-        check_fail(run, CHECK_WELL_FORMED, "SEND from an adapter without transport");
-    if (out->bytes.len < 1 || out->bytes.len > api->request_max)
-        check_fail(run, CHECK_WELL_FORMED, "SEND: %llu bytes; 1 to request_max (%llu) are allowed",
-                   (unsigned long long)out->bytes.len, (unsigned long long)api->request_max);
-    if (out->expects_reply != 1 && out->expects_reply != 2)
-        check_fail(run, CHECK_WELL_FORMED, "SEND: expects_reply is %u; it must be 1 or 2",
-                   (unsigned)out->expects_reply);
-    if (api->transport == RG_TRANSPORT_FRAMED && out->expects_reply == 1 &&
-        out->correlation.len == 0)
-        check_fail(run, CHECK_WELL_FORMED, "SEND: no correlation key, so no reply can be matched");
-}
-
-static void check_done(struct run *run, const struct rg_out *out)
-{
-    bool money = run->take.command.operation <= RG_OP_REFUND;
-    if (out->outcome < RG_OUTCOME_APPROVED || out->outcome > RG_OUTCOME_NOT_FOUND)
-        check_fail(run, CHECK_WELL_FORMED, "DONE: outcome %u is not an adapter's to give",
-                   (unsigned)out->outcome);
-    if (out->category > RG_CATEGORY_OTHER)
-        check_fail(run, CHECK_WELL_FORMED, "DONE: category %u is not known",
-                   (unsigned)out->category);
-    if (out->outcome == RG_OUTCOME_DECLINED && out->category == RG_CATEGORY_NONE)
-        check_fail(run, CHECK_WELL_FORMED, "DONE: declined without a category");
-    if (out->outcome == RG_OUTCOME_NOT_FOUND && money)
-        check_fail(run, CHECK_WELL_FORMED, "DONE: not found answers only inquire and reverse");
-    if (out->amount_minor < -1)
-        check_fail(run, CHECK_WELL_FORMED, "DONE: a negative amount other than -1");
-    if (out->outcome == RG_OUTCOME_APPROVED && money && out->amount_minor < 0)
-        check_fail(run, CHECK_WELL_FORMED,
-                   "DONE: approved, but not for how much; the host has nothing to compare");
-    if (!readable(&out->message) || !readable(&out->rail_code) || !readable(&out->reference))
-        check_fail(run, CHECK_WELL_FORMED,
-                   "DONE: message, rail_code or reference is not readable text");
-}
-
-void check_well_formed(struct run *run)
-{
-    const struct host_step *step = &run->host.step;
-    const struct rg_out *out = &step->out;
-    check_case(run, CHECK_WELL_FORMED);
-    if (host_step_overflowed(step))
-        return; /* the host treats it as FAIL */
-    check_table(run, &out->refs, "refs");
-    check_table(run, &out->grants, "grants");
-    check_table(run, &out->extra, "extra");
-    switch (step->kind) {
-    case RG_STEP_SEND: check_send(run, out); break;
-    case RG_STEP_SIGN:
-        if (out->bytes.len == 0)
-            check_fail(run, CHECK_WELL_FORMED, "SIGN: nothing to sign");
-        check_key_name(run, &out->sign_key);
-        break;
-    case RG_STEP_DONE: check_done(run, out); break;
-    case RG_STEP_FAIL:
-        if (out->diagnosis.len == 0 || !readable(&out->diagnosis))
-            check_fail(run, CHECK_WELL_FORMED, "FAIL without a readable diagnosis");
-        break;
-    default:
-        check_fail(run, CHECK_WELL_FORMED, "returned %u, which is no step", (unsigned)step->kind);
-    }
-}
-
 /* --- the same again -------------------------------------------------------------------------- */
 
 static struct view print_step(struct run *run, uint8_t *room)
@@ -185,16 +75,14 @@ static void check_same(struct run *run)
     if (!view_equal(first, print_step(run, run->print_b)))
         check_fail(run, CHECK_POISON,
                    "inputs overwritten after an earlier call changed the answer");
-}
-
-static uint64_t room_used(const struct host_step *step, int room)
-{
-    const struct rg_out *o = &step->out;
-    const uint64_t used[HOST_ROOMS] = {
-        o->bytes.len,     o->correlation.len, o->sign_key.len, o->refs.text.len, o->grants.text.len,
-        o->reference.len, o->rail_code.len,   o->message.len,  o->diagnosis.len, o->extra.text.len,
-    };
-    return used[room];
+    struct host_variation later;
+    host_variation_init(&run->host, &later);
+    later.later = 64;
+    if (!run_step(run, &run->take, events, &later, "a later host"))
+        return;
+    check_case(run, CHECK_LATER);
+    if (!view_equal(first, print_step(run, run->print_b)))
+        check_fail(run, CHECK_LATER, "members that it cannot know changed the answer");
 }
 
 static void check_rooms(struct run *run)
@@ -207,7 +95,7 @@ static void check_rooms(struct run *run)
     uint32_t kind = run->host.step.kind;
     uint64_t used[HOST_ROOMS];
     for (int i = 0; i < HOST_ROOMS; i++)
-        used[i] = room_used(&run->host.step, i);
+        used[i] = host_room(&run->host.step, (enum host_room)i)->len;
     struct view good = print_step(run, run->print_a);
     for (int i = 0; i < HOST_ROOMS; i++) {
         size_t full = v.room[i];
@@ -231,14 +119,20 @@ static void check_rooms(struct run *run)
 
 /* --- replies that are wrong ------------------------------------------------------------------ */
 
-/* Goes on with signatures of the transcript's kind until the exchange ends. */
+/* Goes on with signatures, real ones where the transcript has the key, until the exchange ends. */
 static void play_to_end(struct run *run, struct host_take *take)
 {
     static const uint8_t mac[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     while (run->host.step.kind == RG_STEP_SIGN && take->events_count < HOST_EVENTS &&
            take->events_count + 1 < run->adapter->api.steps_max) {
-        take->events[take->events_count].kind = RG_EVENT_SIGNED;
-        take->events[take->events_count++].bytes = view_of(mac, sizeof mac);
+        const struct rg_out *out = &run->host.step.out;
+        uint8_t text[256];
+        struct writer real = writer_over(text, sizeof text);
+        struct host_event *event = &take->events[take->events_count++];
+        *event = (struct host_event){ .kind = RG_EVENT_SIGNED, .bytes = view_of(mac, sizeof mac) };
+        if (run->signer != NULL && signer_sign(run->signer, buffer_view(&out->sign_key),
+                                               buffer_view(&out->bytes), &real) == STATUS_OK)
+            event->bytes = arena_copy(&run->arena, writer_done(&real));
         if (!run_step(run, take, take->events_count, NULL, "signing"))
             return;
         check_well_formed(run);
@@ -251,7 +145,7 @@ static bool approved(const struct run *run)
 }
 
 /* Only white space was cut off: that is no loss in a text protocol. */
-static bool lost_nothing(struct view whole, size_t kept)
+bool lost_nothing(struct view whole, size_t kept)
 {
     for (size_t i = kept; i < whole.len; i++)
         if (whole.ptr[i] != ' ' && whole.ptr[i] != '\r' && whole.ptr[i] != '\n')
@@ -259,15 +153,21 @@ static bool lost_nothing(struct view whole, size_t kept)
     return true;
 }
 
-/* The reply at the end of the take is replaced; what follows is signed by anybody. */
-static void with_reply(struct run *run, struct view bytes, const char *what)
+void check_with_reply(struct run *run, const struct host_event *reply, const char *what)
 {
     struct host_take take = run->take;
-    take.events[take.events_count - 1].bytes = bytes;
+    take.events[take.events_count - 1] = *reply;
     if (!run_step(run, &take, take.events_count, NULL, what))
         return;
     check_well_formed(run);
     play_to_end(run, &take);
+}
+
+static void with_reply(struct run *run, struct view bytes, const char *what)
+{
+    struct host_event reply = run->take.events[run->take.events_count - 1];
+    reply.bytes = bytes;
+    check_with_reply(run, &reply, what);
 }
 
 static void check_bad_replies(struct run *run)
@@ -283,10 +183,12 @@ static void check_bad_replies(struct run *run)
     if (copy == NULL)
         return;
     static const uint8_t masks[] = { 0x01, 0x10, 0x80, 0xff };
+    /* each byte; in a long message with one of the masks in turn, in a short one with all */
+    size_t masks_each = whole.len <= FLIP_ALL_MAX ? sizeof masks : 1;
     for (size_t at = 0; at < whole.len; at++) {
-        for (size_t m = 0; m < sizeof masks; m++) {
+        for (size_t m = 0; m < masks_each; m++) {
             memcpy(copy, whole.ptr, whole.len);
-            copy[at] ^= masks[m];
+            copy[at] ^= masks[(m + at) % sizeof masks];
             check_case(run, CHECK_FLIP);
             uint64_t before = run->findings[CHECK_WELL_FORMED].failures;
             with_reply(run, view_of(copy, whole.len), "changed reply");
@@ -313,9 +215,8 @@ static void check_wrong_event(struct run *run)
         return;
     const uint32_t wrong[] = { kind == RG_STEP_SEND ? RG_EVENT_SIGNED : RG_EVENT_REPLY, 0, 99 };
     for (size_t i = 0; i < 3; i++) {
-        take.events[take.events_count].kind = wrong[i];
-        take.events[take.events_count].bytes = VIEW("12345678");
-        take.events_count++;
+        take.events[take.events_count++] =
+            (struct host_event){ .kind = wrong[i], .bytes = VIEW("12345678") };
         check_case(run, CHECK_WRONG_EVENT);
         if (run_step(run, &take, take.events_count, NULL, "wrong event")) {
             check_well_formed(run);
@@ -472,79 +373,14 @@ void check_step(struct run *run)
         check_reversal(run);
     if (events > 0 && run->take.events[events - 1].kind == RG_EVENT_REPLY)
         check_bad_replies(run);
+    if (events > 0 && run->take.events[events - 1].kind == RG_EVENT_REPLY &&
+        run->adapter->api.transport == RG_TRANSPORT_HTTP)
+        check_http_reply(run);
 }
 
-/* --- streams and notices --------------------------------------------------------------------- */
-
-void check_frame(struct run *run, struct view bytes, bool reply)
+void check_step_quick(struct run *run)
 {
-    struct rg_frame frame;
-    uint8_t key[64];
-    for (size_t len = 0; len < bytes.len; len++) {
-        check_case(run, CHECK_FRAME);
-        uint32_t answer = host_frame(&run->host, view_slice(bytes, 0, len), &frame, key);
-        if (answer != RG_FRAME_NEED)
-            check_fail(run, CHECK_FRAME, "%zu of %zu bytes are not NEED but %u", len, bytes.len,
-                       (unsigned)answer);
-        else if (frame.length != 0 && (frame.length <= len || frame.length > bytes.len))
-            check_fail(run, CHECK_FRAME, "after %zu bytes it needs %llu", len,
-                       (unsigned long long)frame.length);
-    }
-    uint8_t *twice = arena_alloc(&run->arena, 2 * bytes.len + 1);
-    if (twice == NULL)
-        return;
-    memcpy(twice, bytes.ptr, bytes.len);
-    memcpy(twice + bytes.len, bytes.ptr, bytes.len);
-    const size_t lengths[] = { bytes.len, bytes.len + 1, 2 * bytes.len };
-    for (size_t i = 0; i < 3; i++) { /* more may have come already; it must not matter */
-        check_case(run, CHECK_FRAME);
-        uint32_t answer = host_frame(&run->host, view_of(twice, lengths[i]), &frame, key);
-        if (answer != RG_FRAME_COMPLETE || frame.length != bytes.len)
-            check_fail(run, CHECK_FRAME, "answer %u with length %llu to a whole message of %zu",
-                       (unsigned)answer, (unsigned long long)frame.length, bytes.len);
-        else if (frame.kind != (reply ? RG_FRAME_REPLY : RG_FRAME_UNSOLICITED))
-            check_fail(run, CHECK_FRAME, "is of kind %u", (unsigned)frame.kind);
-        else if (reply && (frame.correlation.len != run->correlation_len ||
-                           memcmp(key, run->correlation, run->correlation_len) != 0))
-            check_fail(run, CHECK_FRAME, "the reply's key is not the one that was sent");
-    }
-}
-
-static bool same_notice(const struct host_notice *a, const struct host_notice *b)
-{
-    return a->answer == b->answer && a->out.outcome == b->out.outcome &&
-           a->out.category == b->out.category && a->out.amount_minor == b->out.amount_minor &&
-           a->out.currency_number == b->out.currency_number &&
-           a->out.reference.len == b->out.reference.len &&
-           a->out.acknowledgement.len == b->out.acknowledgement.len &&
-           memcmp(a->rooms, b->rooms, sizeof a->rooms) == 0 &&
-           memcmp(a->refs_text, b->refs_text, sizeof a->refs_text) == 0;
-}
-
-void check_notice(struct run *run, struct view bytes)
-{
-    struct host_notice *first = arena_alloc(&run->arena, sizeof *first);
-    struct host_notice *again = arena_alloc(&run->arena, sizeof *again);
-    if (first == NULL || again == NULL)
-        return;
-    check_case(run, CHECK_NOTICE);
-    host_notice(&run->host, bytes, false, first);
-    host_notice(&run->host, bytes, false, again);
-    if (!same_notice(first, again))
-        check_fail(run, CHECK_NOTICE, "delivered twice, it gave something else");
-    if (first->answer < RG_NOTICE_VERIFY || first->answer > RG_NOTICE_BROKEN)
-        check_fail(run, CHECK_NOTICE, "answer %u is none of a notice", (unsigned)first->answer);
-    if (first->answer == RG_NOTICE_VERIFY) {
-        check_key_name(run, &first->out.sign_key);
-        host_notice(&run->host, bytes, true, again);
-        if (again->answer == RG_NOTICE_VERIFY)
-            check_fail(run, CHECK_NOTICE, "asks again for what was verified");
-    }
-    for (size_t len = 0; len < bytes.len; len++) {
-        check_case(run, CHECK_NOTICE);
-        host_notice(&run->host, view_slice(bytes, 0, len), true, again);
-        if (again->answer == RG_NOTICE_DONE && again->out.outcome == RG_OUTCOME_APPROVED &&
-            !lost_nothing(bytes, len))
-            check_fail(run, CHECK_NOTICE, "approved by %zu of %zu bytes", len, bytes.len);
-    }
+    check_well_formed(run);
+    check_quiet(run);
+    check_same(run);
 }

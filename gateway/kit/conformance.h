@@ -15,14 +15,20 @@
 
 #include <stdio.h>
 
+enum conformance_depth {
+    CONFORMANCE_ALL = 1, /* every check at every step */
+    CONFORMANCE_PLAY,    /* only what the transcripts say, and that it comes out the same twice */
+};
+
 struct conformance_options {
     const char *path;            /* absolute path of the object */
     const char *const *settings; /* "name=value"; a transcript's own `set` lines come after them */
     size_t settings_count;
     const char *const *transcripts; /* file names; none: only what needs no reply is checked */
     size_t transcripts_count;
-    uint32_t budget_us; /* CPU time a call may take; 0: 20000 */
-    FILE *report;       /* where the readable report goes */
+    uint32_t budget_us;           /* CPU time a call may take; 0: 20000 */
+    enum conformance_depth depth; /* 0 counts as CONFORMANCE_ALL */
+    FILE *report;                 /* where the readable report goes */
 };
 
 struct conformance_result {

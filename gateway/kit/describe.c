@@ -11,8 +11,8 @@ static const char *transport_word(uint32_t transport)
 
 static const char *type_word(uint32_t type)
 {
-    static const char *const words[] = { "?", "text", "number", "choice", "flag", "key" };
-    return words[type <= RG_SETTING_KEY ? type : 0];
+    static const char *const words[] = { "?", "text", "number", "choice", "flag", "key", "file" };
+    return words[type <= RG_SETTING_FILE ? type : 0];
 }
 
 static void print_setting(const struct rg_setting *row, FILE *out)
@@ -22,11 +22,12 @@ static void print_setting(const struct rg_setting *row, FILE *out)
         fprintf(out, " required");
     if (row->type == RG_SETTING_CHOICE)
         fprintf(out, " %s", row->choices);
-    if (row->type == RG_SETTING_NUMBER || row->type == RG_SETTING_TEXT)
+    bool bytes = row->type == RG_SETTING_TEXT || row->type == RG_SETTING_FILE;
+    if (row->type == RG_SETTING_NUMBER || bytes)
         fprintf(out, " %lld..%lld %s", (long long)row->min, (long long)row->max,
-                row->unit != NULL              ? row->unit
-                : row->type == RG_SETTING_TEXT ? "bytes"
-                                               : "");
+                row->unit != NULL ? row->unit
+                : bytes           ? "bytes"
+                                  : "");
     if (row->fallback != NULL)
         fprintf(out, " default %s", row->fallback);
     if (row->secret != 0)
@@ -76,6 +77,7 @@ void adapter_describe(const struct loaded_adapter *adapter, FILE *out)
     fprintf(out, "messages up to %llu bytes out and %llu in, at most %u steps\n",
             (unsigned long long)api->request_max, (unsigned long long)api->answer_max,
             (unsigned)api->steps_max);
+    fprintf(out, "notices: %s\n", api->notice != NULL ? "taken" : "none");
     fprintf(out, "settings:\n");
     for (uint64_t i = 0; i < api->settings_count; i++)
         print_setting(adapter_setting(adapter, i), out);

@@ -13,7 +13,8 @@
 
 #define HOST_ROWS   64
 #define HOST_EVENTS 64
-#define HOST_ROOMS  10
+#define HOST_ROOMS  13
+#define HOST_TABLES 5
 
 /* The rooms of struct rg_out, in its order. */
 enum host_room {
@@ -27,6 +28,9 @@ enum host_room {
     ROOM_MESSAGE,
     ROOM_DIAGNOSIS,
     ROOM_EXTRA,
+    ROOM_PATH,
+    ROOM_HEADERS,
+    ROOM_ACTION_VALUES,
 };
 const char *host_room_name(enum host_room room);
 
@@ -42,8 +46,10 @@ enum status host_rows_copy(struct arena *arena, const struct rg_named *rows, uin
 struct host_take {
     struct rg_command command; /* details and refs are set from the two below */
     struct host_rows details, refs;
-    struct {
-        uint32_t kind; /* RG_EVENT_... */
+    struct host_event {
+        uint32_t kind;        /* RG_EVENT_... */
+        uint32_t http_status; /* REPLY over HTTP */
+        struct view headers;  /* the same: "name: value\n" lines */
         struct view bytes;
     } events[HOST_EVENTS];
     size_t events_count;
@@ -53,8 +59,12 @@ struct host_step {
     uint32_t kind; /* RG_STEP_... as the adapter returned it */
     struct rg_out out;
     uint8_t *memory; /* of the rooms */
-    struct rg_named *rows[3];
+    struct rg_named *rows[HOST_TABLES];
 };
+/* The tables of struct rg_out: refs, grants, extra, headers, action_values. */
+const struct rg_table *host_table(const struct host_step *step, int table);
+/* What a room of the step holds so far. */
+const struct rg_buffer *host_room(const struct host_step *step, enum host_room room);
 
 struct host {
     const struct loaded_adapter *adapter;
@@ -71,15 +81,20 @@ struct host {
 enum status host_open(struct host *host, const struct loaded_adapter *adapter);
 void host_close(struct host *host);
 
-/* One value, by the type and range of its row. `why`: one sentence that names the setting. */
+/* One value, by the type and range of its row; of a FILE its content. `why`: one sentence that
+ * names the setting. */
 enum status host_set(struct host *host, struct view name, struct view value, struct writer *why);
+bool host_setting_is_file(const struct host *host, struct view name);
+/* What a FILE setting holds; at most 1 MiB. */
+enum status host_read_file(struct arena *arena, const char *path, struct view *out);
 /* Fills defaults and calls configure(). REFUSED with `why`; `row`: which setting, or 0xffffffff. */
 enum status host_configure(struct host *host, uint32_t *row, struct writer *why);
 
 struct host_variation {
-    size_t room[HOST_ROOMS]; /* sizes of the rooms in the last call */
-    bool keep_inputs;        /* do not overwrite inputs after the calls */
-    const struct view *last; /* bytes of the last event instead of those in the take, or NULL */
+    size_t room[HOST_ROOMS];       /* sizes of the rooms in the last call */
+    bool keep_inputs;              /* do not overwrite inputs after the calls */
+    size_t later;                  /* so many bytes more in each input struct, as of a later host */
+    const struct host_event *last; /* instead of the last event in the take, or NULL */
 };
 /* As large as anything may need. */
 void host_variation_init(const struct host *host, struct host_variation *v);
@@ -96,13 +111,30 @@ bool host_step_overflowed(const struct host_step *step);
 
 /* frame() and notice(); inputs and rooms are treated in the same way. */
 uint32_t host_frame(struct host *host, struct view bytes, struct rg_frame *out, uint8_t key[64]);
+
+/* A message that the channel sent unasked. Over HTTP method, path and headers are set. */
+struct host_message {
+    uint32_t http_method;
+    struct view path, headers, bytes;
+    struct rg_civil utc; /* when it came */
+    int64_t time_unix_us;
+};
+#define HOST_NOTICE_ROOMS 10
+#define HOST_NOTICE_ROWS  16
 struct host_notice {
     uint32_t answer;
     struct rg_notice_out out;
-    uint8_t rooms[6][2048];
-    uint8_t refs_text[4096];
-    struct rg_named rows[HOST_ROWS];
+    uint8_t rooms[24576]; /* of all buffers but out.bytes */
+    uint8_t *bytes;       /* room of out.bytes */
+    size_t bytes_room;
+    struct rg_named rows[HOST_NOTICE_ROWS];
 };
-void host_notice(struct host *host, struct view bytes, bool verified, struct host_notice *out);
+/* In the arena. NULL: no memory. */
+struct host_notice *host_notice_open(struct host *host, struct arena *arena);
+/* The name of a room that was too small, or NULL. */
+const char *host_notice_fault(const struct host_notice *notice);
+/* index: entry of the message, from 0 on. */
+void host_notice(struct host *host, const struct host_message *message, bool verified,
+                 uint32_t index, struct host_notice *out);
 
 #endif

@@ -370,7 +370,13 @@ static void settings_rows(void **state)
         enum status status;
     } cases[] = {
         { { .type = 0 }, STATUS_RANGE },
-        { { .type = 6 }, STATUS_RANGE },
+        { { .type = 7 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .max = 0 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .min = -1, .max = 5 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .min = 6, .max = 5 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .max = 1 << 30 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .max = 5, .fallback = "a" }, STATUS_MALFORMED },
+        { { .type = RG_SETTING_FILE, .max = 5 }, STATUS_OK },
         { { .type = RG_SETTING_TEXT, .max = 0 }, STATUS_RANGE },
         { { .type = RG_SETTING_TEXT, .min = -1, .max = 5 }, STATUS_RANGE },
         { { .type = RG_SETTING_TEXT, .min = 6, .max = 5 }, STATUS_RANGE },
@@ -392,6 +398,12 @@ static void settings_rows(void **state)
         { { .type = RG_SETTING_KEY, .fallback = "" }, STATUS_MALFORMED },
         { { .type = RG_SETTING_KEY }, STATUS_OK },
         { { .type = RG_SETTING_KEY, .unit = "" }, STATUS_MALFORMED },
+        { { .type = RG_SETTING_FILE, .max = 262144 }, STATUS_OK },
+        { { .type = RG_SETTING_FILE, .max = 262145 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .min = 2, .max = 1 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .min = -1, .max = 1 }, STATUS_RANGE },
+        { { .type = RG_SETTING_FILE, .max = 9, .fallback = "file" }, STATUS_MALFORMED },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         *row = cases[i].row;

@@ -186,7 +186,7 @@ static uint32_t resume_with(const struct rg_adapter *adapter, const struct card_
     assert_non_null(copy);
     if (len > 0)
         memcpy(copy, bytes, len);
-    struct rg_event event = { sizeof event, kind, 0, { copy, len } };
+    struct rg_event event = { .size = sizeof event, .kind = kind, .bytes = { copy, len } };
     uint32_t step = adapter->resume(card, exchange, &event, &r->out);
     free(copy);
     return step;

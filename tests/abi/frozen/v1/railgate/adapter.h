@@ -14,10 +14,26 @@
  *     resume()          a reply came, or a signature      } on the loop thread that owns the
  *     frame()           bytes arrived on a framed stream  } exchange; different exchanges may run
  *     notice()          the channel sent something unasked/  on different threads at once
+ *
  * The instance is constant after configure(). An exchange's state is used by one thread at a time.
  * Every pointer handed in lives until the call returns, except the instance and exchange memory.
  * The host allocates, zeroes and wipes instance and exchange memory; nothing is freed across the
  * border and no function may block.
+ *
+ * Transports
+ *     HTTP      each SEND is one request (method, path, headers, bytes), its answer is the REPLY;
+ *               an exchange may take several. Host, Content-Length, connection and TLS are not the
+ *               adapter's.
+ *     FRAMED    long-lived streams; frame() cuts them, the correlation key joins reply and request.
+ *     LOCAL     begin() answers DONE by itself.
+ *     Whatever the transport, begin() may answer DONE without sending, and an operation may end as
+ *     PENDING: the final word then comes as a notice, or the host inquires.
+ *
+ * The name of an attempt
+ *     A channel echoes some reference of ours in everything it says (EndToEndId, order id, txid,
+ *     structured creditor reference). Adapters make it from command.attempt_id so that notice() can
+ *     give the attempt id back from the message alone: nothing has to be looked up, and nothing is
+ *     lost when a notice overtakes the answer.
  *
  * Rules of the border
  *     - only fixed-width integers, pointers and arrays of char cross; no enum, bool, long, float;
@@ -27,7 +43,8 @@
  *     - same command and same events in, same bytes out. What varies (time, trace number, random
  *       bytes, idempotency key) comes in with the command.
  *
- * Changes
+ * Changes (frozen: what an adapter was compiled with stays as it is for as long as the major
+ * version is 1; tests/abi/ holds every offset, size and number)
  *     1.0  first version
  */
 #ifndef RAILGATE_ADAPTER_H
@@ -68,11 +85,10 @@ extern "C" {
 #define RG_STEP_FAIL 4u /* the adapter cannot go on; out->diagnosis says why */
 
 /* Outcomes. The first five are an adapter's to give; the last two only the host may set. */
-#define RG_OUTCOME_APPROVED 1u
-#define RG_OUTCOME_DECLINED 2u  /* the other side refused; nothing moved */
-#define RG_OUTCOME_PENDING  3u  /* accepted, final outcome comes later (notice or inquiry) */
-#define RG_OUTCOME_REJECTED 4u  /* the other side did not accept the message itself; nothing moved \
-                                 */
+#define RG_OUTCOME_APPROVED  1u
+#define RG_OUTCOME_DECLINED  2u /* the other side refused; nothing moved */
+#define RG_OUTCOME_PENDING   3u /* accepted, final outcome comes later (notice or inquiry) */
+#define RG_OUTCOME_REJECTED  4u /* the message itself was not accepted; nothing moved */
 #define RG_OUTCOME_NOT_FOUND 5u /* answer to inquire or reverse: no such attempt */
 #define RG_OUTCOME_NOT_SENT  6u
 #define RG_OUTCOME_UNKNOWN   7u
@@ -85,6 +101,19 @@ extern "C" {
 /* Events into resume(). */
 #define RG_EVENT_REPLY  1u /* event->bytes is one whole message (a frame's payload as received) */
 #define RG_EVENT_SIGNED 2u /* event->bytes is the signature or MAC asked for */
+
+/* Methods of an HTTP request. */
+#define RG_HTTP_GET    1u
+#define RG_HTTP_POST   2u
+#define RG_HTTP_PUT    3u
+#define RG_HTTP_DELETE 4u
+#define RG_HTTP_PATCH  5u
+
+/* What a person must do before a pending payment can go on. */
+#define RG_ACTION_SHOW_CODE    1u /* show action_values "payload" as a QR code to the payer */
+#define RG_ACTION_AUTHENTICATE 2u
+#define RG_ACTION_REDIRECT     3u /* send the payer to action_values "url" */
+#define RG_ACTION_TRANSFER     4u /* the payer makes a bank transfer as action_values say */
 
 /* frame() answers. */
 #define RG_FRAME_COMPLETE 1u /* out->length bytes make one message */
@@ -102,6 +131,12 @@ extern "C" {
     2u /* reference and outcome (may be 0: link matter only) and acknowledgement */
 #define RG_NOTICE_BROKEN 3u /* not understood; the host logs and drops it */
 
+/* What (an entry of) a notice is about. */
+#define RG_ABOUT_STATUS 1u /* the outcome of the attempt named */
+#define RG_ABOUT_RETURN 2u /* money of an approved attempt came back, without our asking */
+#define RG_ABOUT_CREDIT 3u /* money came in that no attempt of ours asked for */
+#define RG_ABOUT_LINK   4u /* nothing about a payment */
+
 /* Reasons why a payment did not go through: one word for merchants, whatever the rail. */
 #define RG_CATEGORY_NONE           0u
 #define RG_CATEGORY_FUNDS          1u /* not enough money */
@@ -118,6 +153,9 @@ extern "C" {
 
 /* Flags of a named value. */
 #define RG_NAMED_SENSITIVE 1u /* the host seals it before it stores it, and never logs it */
+/* Only in out->headers: the value is a prefix, a zero byte and the name of a grant (or of a KEY
+ * setting of kind `token`); the host puts its bytes in the place of zero byte and name. */
+#define RG_NAMED_SLOT 2u
 
 /* --- small structures ---------------------------------------------------------------------- */
 
@@ -137,7 +175,7 @@ struct rg_buffer {
 
 struct rg_named {
     struct rg_bytes name;  /* lower-case ASCII, 1..32 bytes */
-    struct rg_bytes value; /* 0..1024 bytes */
+    struct rg_bytes value; /* 0..2048 bytes */
     uint32_t flags;        /* RG_NAMED_... */
     uint32_t reserved;
 };
@@ -154,8 +192,9 @@ struct rg_civil {
 #define RG_SETTING_NUMBER 2u
 #define RG_SETTING_CHOICE 3u /* choices: names separated by '|' */
 #define RG_SETTING_FLAG   4u /* yes or no; number is 1 or 0 */
-#define RG_SETTING_KEY    5u /* name of a key in the host's key table; the bytes are never seen here \
-                              */
+#define RG_SETTING_KEY    5u /* name of a key of the host; its bytes are never seen here */
+#define RG_SETTING_FILE                                                                            \
+    6u /* a path in the channel file; text is what the file holds, min..max bytes */
 
 struct rg_setting {
     uint64_t size;
@@ -164,7 +203,7 @@ struct rg_setting {
     uint32_t required;    /* non-zero: a channel without it does not load */
     const char *fallback; /* default as text, or NULL */
     const char *choices;  /* "ascii|bcd", or NULL */
-    int64_t min, max;     /* number: range; text: length in bytes */
+    int64_t min, max;     /* number: range; text, file: length in bytes */
     const char *unit;     /* "ms", "digits", or NULL */
     uint32_t secret;      /* non-zero: never shown */
     uint32_t reserved;
@@ -229,13 +268,16 @@ struct rg_command {
     const struct rg_named
         *refs; /* of the attempt this operation refers to; empty for a first one */
     uint64_t refs_count;
+    struct rg_bytes notice_url; /* where the channel can send notices; empty: nowhere */
 };
 
 struct rg_event {
     uint64_t size;
-    uint32_t kind; /* RG_EVENT_... */
-    uint32_t reserved;
+    uint32_t kind;        /* RG_EVENT_... */
+    uint32_t http_status; /* REPLY over HTTP: 100..599; else 0 */
     struct rg_bytes bytes;
+    struct rg_bytes
+        headers; /* REPLY over HTTP: "name: value\n" lines, lower-case names; else empty */
 };
 
 /* Named values an adapter hands back; written with rg_table_put() of writer.h. */
@@ -265,9 +307,26 @@ struct rg_out {
     struct rg_buffer message;   /* DONE: one short sentence for people, from the code table */
     struct rg_buffer diagnosis; /* FAIL: what could not be encoded or understood, without values */
     struct rg_table extra; /* DONE: values for the merchant ("approval_code", "emv_response") */
+
+    /* SEND over HTTP. */
+    uint32_t http_method; /* RG_HTTP_... ; with GET and DELETE `bytes` may be empty */
+    uint32_t
+        grants_lifetime_s;   /* DONE of token: how long the grants hold; 0: until refused (401) */
+    struct rg_buffer path;   /* "/v1/orders?x=1": begins with '/', visible ASCII, <= 2048 bytes */
+    struct rg_table headers; /* names in lower case; not host, content-length, connection,
+                                transfer-encoding, expect */
+
+    /* DONE of authorise or sale with PENDING. */
+    uint32_t action;               /* RG_ACTION_..., or 0: only waiting */
+    uint32_t expires_in_s;         /* the action is good for so long from command.time_unix_us on;
+                                      0: no end. Afterwards the host inquires, then cancels */
+    struct rg_table action_values; /* "payload", "url", "iban", ... */
 };
 
-/* Grants: rows whose name is a setting row of type KEY replace that key for this link. The value is
+/* Grants of `token`: name and value of a token for slots (RG_NAMED_SLOT), kept for the channel.
+ *
+ * Grants of sign_on and key_change: rows whose name is a setting row of type KEY replace that key
+ * for this link. The value is
  *     name of the wrapping KEY setting, a zero byte, one byte KCV length (0 or 3), KCV, wrapped key
  * written with rg_table_put_wrapped_key(). The host unwraps (TDES-ECB or AES-KW by the
  * wrapping key's type), compares the check value (KCV) and refuses the grant when it differs. */
@@ -287,6 +346,11 @@ struct rg_notice {
     struct rg_bytes bytes;   /* the message */
     struct rg_bytes headers; /* HTTP: "name: value\n" lines, lower-case names; else empty */
     struct rg_civil utc;     /* now */
+    int64_t time_unix_us;    /* the same */
+    uint32_t index; /* a message may tell of several payments: 0 first, then while out->more */
+    uint32_t http_method; /* RG_HTTP_...; 0 on a framed stream */
+    struct rg_bytes path; /* HTTP: what follows the channel's notice address, with query; may be
+                             empty */
 };
 
 struct rg_notice_out {
@@ -294,17 +358,32 @@ struct rg_notice_out {
     struct rg_buffer bytes;     /* VERIFY: what must be verified */
     struct rg_buffer signature; /* VERIFY: with this signature or MAC */
     struct rg_buffer sign_key;  /* VERIFY: under this KEY setting */
-    struct rg_buffer reference; /* DONE: names the attempt (its correlation or reference) */
-    struct rg_buffer
-        acknowledgement; /* DONE: bytes to send back after it is stored; may be empty */
+    struct rg_buffer reference; /* DONE: the channel's own reference; of RETURN and CREDIT the name
+                                   of that movement, by which a repeated notice is recognised */
+    struct rg_buffer acknowledgement; /* DONE: bytes to send back after it is stored; may be empty.
+                                         Of several entries that of the last one counts */
     struct rg_table refs;
     uint32_t outcome; /* 0: nothing about a payment (a link matter) */
     uint32_t category;
     uint32_t currency_number;
     uint32_t reserved;
-    int64_t amount_minor;
+    int64_t amount_minor; /* as the channel sees it; -1 when it does not say */
     struct rg_buffer rail_code;
+    uint32_t about;              /* DONE: RG_ABOUT_... ; 0: STATUS if outcome is set, else LINK */
+    uint32_t more;               /* DONE: non-zero: call again with index + 1 (same verified) */
+    struct rg_buffer attempt_id; /* DONE, STATUS and RETURN: as command.attempt_id was; empty: the
+                                    message names none of ours */
+    struct rg_buffer message;    /* DONE: one short sentence for people */
+    uint32_t ack_status;         /* HTTP: status of the acknowledgement; 0: 200 */
+    uint32_t reserved2;
+    struct rg_buffer ack_type;  /* HTTP: its content type; empty: text/plain */
+    struct rg_buffer diagnosis; /* BROKEN: what was not understood, without values */
 };
+
+/* notice(): a message that is authenticated by a signature or MAC answers VERIFY first (verified is
+ * 0); the host checks it and calls again with verified 1, or refuses the message (401). A message
+ * that answers DONE without VERIFY is not authenticated: the host takes it as a hint, inquires
+ * about the attempt it names, and changes no money because of it. */
 
 /* --- the adapter --------------------------------------------------------------------------- */
 
