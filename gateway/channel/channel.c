@@ -5,8 +5,7 @@
  * out; the others work. Links and trace numbers start only when the whole set stands, because all
  * share one workspace, sized for the adapter with the largest message.
  *
- * Transports: framed and local. An adapter that speaks HTTP is refused with a clear word; its
- * driver does not exist yet.
+ * Transports: framed (link.c), HTTP (http.c) and local.
  */
 #include "base/ensure.h"
 #include "base/vault.h"
@@ -47,12 +46,7 @@ static enum status channel_fits(const struct channel *channel, struct writer *wh
                       rail_word((enum rail)settings->rail), api->id, api->rail);
         return STATUS_MISMATCH;
     }
-    if (api->transport == RG_TRANSPORT_HTTP) {
-        writer_format(why, "adapter %s works over HTTP, which this version cannot drive yet",
-                      api->id);
-        return STATUS_UNSUPPORTED;
-    }
-    if (channel_is_framed(channel) && settings->endpoints.count == 0) {
+    if (api->transport != RG_TRANSPORT_LOCAL && settings->endpoints.count == 0) {
         writer_text(why, "'endpoints' is missing; say where the other side listens");
         return STATUS_REFUSED;
     }
@@ -78,12 +72,31 @@ static enum status channel_load(struct channel *channel, struct writer *why)
     return STATUS_OK;
 }
 
+/* Where the channel can send notices: the gateway's address for them and the channel's name. */
+static enum status channel_notice_url(struct channel *channel, struct writer *why)
+{
+    const char *base = channel->set->options.notice_base;
+    if (base == NULL || base[0] == '\0' || channel->api->notice == NULL)
+        return STATUS_OK;
+    struct writer url = writer_over(channel->notice_url, sizeof channel->notice_url);
+    writer_text(&url, base);
+    writer_text(&url, channel_name(channel));
+    if (writer_terminate(&url) == STATUS_OK)
+        return STATUS_OK;
+    channel->notice_url[0] = '\0';
+    writer_format(why, "%s: error: the address for notices is longer than %u bytes",
+                  channel->settings->file, (unsigned)sizeof channel->notice_url - 1);
+    return STATUS_RANGE;
+}
+
 static enum status channel_configure(struct channel *channel, struct writer *why)
 {
     const struct channel_settings *settings = channel->settings;
     struct secrets *secrets = channel->set->options.secrets;
-    TRY(values_read(&channel->values, settings, channel->adapter, secrets, why));
+    TRY(values_read(&channel->values, settings, channel->adapter, secrets,
+                    channel->set->options.settings->folder, why));
     TRY(check_ages(channel, why));
+    TRY(channel_notice_url(channel, why));
     for (uint64_t i = 0; i < channel->api->settings_count; i++) {
         const struct rg_value *value = &channel->values.rows[i];
         if (adapter_setting(channel->adapter, i)->type == RG_SETTING_KEY && value->present != 0)
@@ -141,9 +154,11 @@ static enum status channel_tables(struct channel *channel, struct writer *why)
     const struct channel_settings *s = channel->settings;
     size_t size = sizeof(struct exchange) + (size_t)channel->api->exchange_size;
     size_t late_max = LATE_BYTES_MAX / size;
-    channel->late_max = (uint32_t)(late_max < 16               ? 16
-                                   : late_max > LATE_COUNT_MAX ? LATE_COUNT_MAX
-                                                               : late_max);
+    if (channel_is_http(channel) && late_max > (size_t)s->connections)
+        late_max = (size_t)s->connections; /* each keeps a connection */
+    if (!channel_is_http(channel) && late_max < 16)
+        late_max = 16;
+    channel->late_max = (uint32_t)(late_max > LATE_COUNT_MAX ? LATE_COUNT_MAX : late_max);
     channel->link_count = channel_is_framed(channel) ? (uint32_t)s->links : 0;
     uint64_t seed = loop_random_u64(channel->set->options.loop);
     channel->awaited =
@@ -156,7 +171,7 @@ static enum status channel_tables(struct channel *channel, struct writer *why)
     for (uint32_t i = 0; i < channel->link_count; i++)
         link_init(&channel->links[i], channel, i);
     circuit_init(&channel->circuit, (uint32_t)s->circuit_failures, s->circuit_open_for_us);
-    return STATUS_OK;
+    return channel_is_http(channel) ? http_open(channel, why) : STATUS_OK;
 }
 
 /* Takes back whatever was opened, also half of it. */
@@ -164,6 +179,8 @@ static void channel_free(struct channel *channel)
 {
     if (channel == NULL)
         return;
+    http_close(channel);
+    tokens_fini(channel);
     map_close(channel->awaited);
     free(channel->links);
     if (channel->tls != NULL)
@@ -188,6 +205,7 @@ static enum status channel_open(struct channels *set, const struct channel_setti
     list_init(&channel->waiting);
     list_init(&channel->late);
     list_init(&channel->all);
+    list_init(&channel->notices);
     enum status s = channel_load(channel, why);
     if (s == STATUS_OK)
         s = channel_configure(channel, why);
@@ -282,7 +300,10 @@ static void set_end(struct channels *set, void (*end_link)(struct link *), enum 
         struct channel *channel = set->list[i];
         for (uint32_t k = 0; k < channel->link_count; k++)
             end_link(&channel->links[k]);
+        if (how == TRACES_ABANDON)
+            http_abandon(channel);
         exchanges_fini(channel);
+        notices_fini(channel);
         traces_fini(channel, how);
     }
     set_free(set);
@@ -335,6 +356,11 @@ int64_t channel_now(const struct channel *channel)
 bool channel_is_framed(const struct channel *channel)
 {
     return channel->api->transport == RG_TRANSPORT_FRAMED;
+}
+
+bool channel_is_http(const struct channel *channel)
+{
+    return channel->api->transport == RG_TRANSPORT_HTTP;
 }
 
 static uint32_t links_ready(const struct channel *channel)

@@ -12,6 +12,11 @@
  * on it end as unknown; those whose bytes were not taken by the connection end as not_sent. A key
  * change waits until nothing is in flight on the link.
  *
+ * HTTP channels keep a pool of connections for each endpoint; an exchange takes one request or
+ * several, within one deadline. The endpoint that was reached last is used until it cannot be
+ * connected to; then the next one. Access tokens are fetched when a request needs one. An HTTP
+ * channel is ready when its circuit is closed and there is room in flight.
+ *
  * What a channel never does: retry, inquire or reverse a payment by itself. It says what it knows
  * (the result); follow.h says what may follow; payment/ does it.
  *
@@ -34,6 +39,16 @@ struct channels;
 struct channel;
 struct exchange;
 
+/* What a person must do before a pending payment goes on; numbers equal RG_ACTION_... */
+enum channel_action {
+    ACTION_SHOW_CODE = 1,
+    ACTION_AUTHENTICATE,
+    ACTION_REDIRECT,
+    ACTION_MAKE_TRANSFER,
+};
+/* "show_code", "authenticate", "redirect", "make_transfer" */
+const char *channel_action_word(enum channel_action action);
+
 /* --- results ------------------------------------------------------------------------------- */
 struct exchange_result {
     enum outcome outcome;   /* NOT_SENT and UNKNOWN are the host's own */
@@ -47,6 +62,10 @@ struct exchange_result {
     struct view extra;                         /* refs.h set: values for the merchant */
     struct view diagnosis; /* NOT_SENT, UNKNOWN: why, one sentence without values */
     int64_t latency_us;
+    /* PENDING of authorise or sale; action 0: only waiting. */
+    enum channel_action action;
+    uint32_t expires_in_s;     /* from the command's time on; 0: no end */
+    struct view action_values; /* refs.h set: "payload", "url", ... */
 };
 /* The views live during the call, also when the exchange is dropped from within. */
 typedef void exchange_done_fn(struct exchange *exchange, void *arg,
@@ -86,7 +105,55 @@ void exchange_start(struct exchange *exchange, int64_t deadline_us, exchange_don
  * allowed. */
 void exchange_drop(struct exchange *exchange);
 
+/* --- notices ------------------------------------------------------------------------------- */
+/* What a channel says unasked. It is read (and its signature checked) at once; what it says is
+ * recorded by payment/ before it is acknowledged. */
+#define NOTICE_ENTRIES_MAX 256
+#define NOTICE_POST        2u /* RG_HTTP_POST */
+
+struct notice_message {
+    struct view body;
+    struct view headers;  /* HTTP: "name: value\n" lines, lower-case names */
+    struct view path;     /* HTTP: what follows the channel's address, with query */
+    uint32_t http_method; /* NOTICE_POST; 0 on a framed link */
+};
+enum notice_about { NOTICE_STATUS = 1, NOTICE_RETURN, NOTICE_CREDIT, NOTICE_LINK };
+struct notice_entry {
+    enum notice_about about;
+    bool verified;        /* by signature or MAC; else it is a hint, which changes no money */
+    int64_t attempt_id;   /* 0: it names none of ours */
+    enum outcome outcome; /* STATUS: APPROVED, DECLINED, PENDING or REJECTED */
+    enum category category;
+    int64_t amount_minor;     /* -1: it does not say */
+    uint32_t currency_number; /* 0: it does not say */
+    struct view reference, rail_code, message;
+    struct view refs; /* refs.h set, not sealed */
+};
+enum notice_verdict {
+    NOTICE_READ = 1,
+    NOTICE_NOT_VERIFIED, /* signature missing where one is due, wrong, or made with no known key */
+    NOTICE_NOT_UNDERSTOOD,
+    NOTICE_NOT_TAKEN, /* the adapter takes no notices */
+};
+struct notice_read {
+    struct notice_entry *entries;
+    size_t count;
+    int ack_status;            /* HTTP */
+    struct view ack_type, ack; /* to be sent when every entry is recorded */
+    const char *why;           /* not READ: one sentence */
+};
+/* What it hands out lives in the arena. For messages that came over HTTP. */
+enum notice_verdict channel_notice_read(struct channel *channel,
+                                        const struct notice_message *message, struct arena *arena,
+                                        struct notice_read *out);
+
 /* --- the set ------------------------------------------------------------------------------- */
+/* A notice about payments came on a framed link. The read lives until `recorded` was called (once,
+ * any time before the channels are closed, loop's thread). OK: it is acknowledged if the link still
+ * stands; else it is not. */
+typedef void notice_recorded_fn(void *recorded_arg, enum status status);
+typedef void notice_fn(void *arg, struct channel *channel, const struct notice_read *read,
+                       notice_recorded_fn *recorded, void *recorded_arg);
 /* Gives `count` numbers from `name`'s durable counter: call `taken` later (loop's thread). */
 typedef void trace_taken_fn(void *taken_arg, uint64_t first, uint64_t count, enum status status);
 typedef void trace_take_fn(void *arg, const char *name, uint64_t count, trace_taken_fn *taken,
@@ -107,9 +174,12 @@ struct channels_options {
     const struct log *log;
     trace_take_fn *take_traces;
     late_fn *late;
-    builtin_fn *builtin; /* may be NULL: every adapter is loaded from its file */
-    void *arg;           /* for the three */
-    const void *owner;   /* see wire_crash */
+    notice_fn *notice;       /* may be NULL: such notices are not acknowledged */
+    builtin_fn *builtin;     /* may be NULL: every adapter is loaded from its file */
+    const char *notice_base; /* "https://host:port/notices/", to which the channel's name is added:
+                                where channels can send notices. "" or NULL: nowhere */
+    void *arg;               /* for the four */
+    const void *owner;       /* see wire_crash */
 };
 /* A channel whose adapter does not load or whose settings are wrong is reported in `why` (a line
  * each) and left out; the others work. Fails only when memory is out. */

@@ -5,9 +5,13 @@
  *     trace.c     blocks of durable trace numbers, fetched ahead
  *     exchange.c  the life of an exchange: prepared, waiting, sent, late, done
  *     drive.c     calls begin and resume, and believes nothing that comes back
+ *     request.c   a message on its way: taken out of the workspace, checked, slots filled
+ *     http.c      HTTP channels: requests of an exchange to endpoints, answers back
+ *     token.c     HTTP channels: fetches access tokens, keeps them, fills them into slots
  *     judge.c     compares an answer with the command; makes the result
  *     link.c      the life of a link: connect, sign on, change keys, ready, echo, break
  *     stream.c    bytes of a link into frames; replies to exchanges, the rest to notice()
+ *     notice.c    what a channel says unasked: verified, read entry by entry
  *     late.c      exchanges that ended as unknown and whose answer may still come
  *     circuit.c   passes over a channel that keeps failing
  *     loader.c    adapters from shared objects; follow.c what may follow an attempt
@@ -21,6 +25,7 @@
 #include "base/map.h"
 #include "channel/channel.h"
 #include "channel/loader.h"
+#include "wire/http_client.h"
 #include "wire/tls.h"
 
 #include <railgate/adapter.h>
@@ -36,6 +41,10 @@
 #define GRANTS_ROWS_MAX    8
 #define EXTRA_ROWS_MAX     32
 #define CORRELATION_MAX    64
+#define HEADER_ROWS_MAX    32
+#define HEADER_BYTES_MAX   16384u /* names and values out; lines of an answer's head in */
+#define PATH_BYTES_MAX     2048u
+#define ACTION_ROWS_MAX    16
 #define DIAGNOSIS_MAX      256
 
 /* How long an exchange may wait for a link before it is not_sent. */
@@ -57,10 +66,11 @@ struct channel_values {
     struct arena texts; /* what rows[].text points to */
 };
 /* Fills `values` from the channel's `settings:` map. Every mistake is a line of `why` (file:line:
- * column: what, what to do); REFUSED when there was one. */
+ * column: what, what to do); REFUSED when there was one. folder: where relative paths of FILE
+ * settings begin (that of gateway.yaml); may be NULL. */
 enum status values_read(struct channel_values *values, const struct channel_settings *settings,
                         const struct loaded_adapter *adapter, struct secrets *secrets,
-                        struct writer *why);
+                        const char *folder, struct writer *why);
 
 /* --- trace.c ------------------------------------------------------------------------------- */
 struct trace_request;
@@ -121,11 +131,12 @@ struct link {
     enum operation op_wanted; /* waits for a trace number; 0: none */
     struct list in_flight;    /* exchanges sent on this link, oldest first */
     uint32_t in_flight_count;
-    uint32_t tries;     /* attempts to connect since it was last ready */
-    bool draining;      /* a key change is due: nothing more is sent until it is over */
-    bool was_ready;     /* since it was connected */
-    int64_t heard_us;   /* monotonic, when bytes last came */
-    struct timer timer; /* DOWN: connect; waiting for traces: go on; READY: echo */
+    uint32_t tries;       /* attempts to connect since it was last ready */
+    uint64_t connections; /* so many were begun: names the present one */
+    bool draining;        /* a key change is due: nothing more is sent until it is over */
+    bool was_ready;       /* since it was connected */
+    int64_t heard_us;     /* monotonic, when bytes last came */
+    struct timer timer;   /* DOWN: connect; waiting for traces: go on; READY: echo */
     /* Keys that this connection was granted, by setting row; NULL: the configured one. generation
      * is 0 until the first grant and never the same for two sets of keys of a channel. */
     struct secret_key *granted[SETTINGS_ROWS_MAX];
@@ -158,11 +169,25 @@ struct secret_key *link_key(const struct link *link, const struct channel *chann
 /* Bytes came in on the link: cuts them into messages and hands them on. */
 void stream_bytes(struct link *link, struct view bytes);
 
+/* --- notice.c ------------------------------------------------------------------------------ */
+/* channel_notice_read with the keys of `link` (NULL: the configured ones). */
+enum notice_verdict notice_read_on(struct channel *channel, const struct link *link,
+                                   const struct notice_message *message, struct arena *arena,
+                                   struct notice_read *out);
+/* A message of a framed link. NULL, or why it is dropped. `about_link`: what of the link it
+ * concerns ("key_change", "sign_off", "other"), acknowledged; empty: it is about payments, and is
+ * acknowledged when they are recorded. */
+const char *notice_on_link(struct link *link, struct view message, struct view *about_link);
+/* Forgets what waits to be recorded: nobody will call back any more. */
+void notices_fini(struct channel *channel);
+
 /* --- exchanges ----------------------------------------------------------------------------- */
+enum drive { DRIVE_SEND = 1, DRIVE_DONE, DRIVE_FAIL }; /* what calling the adapter came to */
+
 enum exchange_state {
     EXCHANGE_PREPARED = 1, /* has its message, or already its result */
-    EXCHANGE_WAITING,      /* started; no link is ready */
-    EXCHANGE_SENT,         /* in flight on `link` */
+    EXCHANGE_WAITING,      /* started; no link is ready, or no token is there */
+    EXCHANGE_SENT,         /* in flight on `link`, or its HTTP request is on its way */
     EXCHANGE_ENDING,       /* the result stands; `done` is called at the end of the turn */
     EXCHANGE_DONE,
     EXCHANGE_LATE, /* done with unknown; the answer is still awaited */
@@ -174,6 +199,7 @@ struct exchange {
     struct channel *channel;
     struct link *op_of;   /* the link whose own exchange it is; NULL: a payment's */
     struct link *link;    /* SENT: where */
+    bool for_token;       /* the channel's own exchange that fetches tokens */
     struct list item;     /* of link->in_flight, channel->waiting or channel->late */
     struct list siblings; /* of channel->all */
     struct exchange_command command;
@@ -194,8 +220,17 @@ struct exchange {
     void *arg;
     struct exchange_result result;
     uint8_t *result_block; /* what the result's views point to; vault memory */
-    uint8_t *block;        /* the message, then the refs; vault memory */
-    size_t message_len, refs_len;
+    /* One after the other: the message, the refs; HTTP: path, headers (as a set of refs.h, with
+     * flags RG_NAMED_...). Vault memory. */
+    uint8_t *block;
+    size_t message_len, refs_len, path_len, headers_len;
+    struct http_call *call;    /* HTTP: the request on its way; NULL: none */
+    uint32_t http_method;      /* RG_HTTP_... */
+    size_t endpoint;           /* that the request goes to */
+    uint32_t endpoints_tried;  /* of this request */
+    uint64_t token_generation; /* that the request was filled with; 0: no token in it */
+    bool sent_again;           /* after 401, with a new token */
+    bool unreachable;          /* NOT_SENT: it was the other side that could not be reached */
     uint8_t correlation[CORRELATION_MAX];
     size_t correlation_len;
     char diagnosis[DIAGNOSIS_MAX];
@@ -213,6 +248,21 @@ void exchange_start_op(struct exchange *exchange, int64_t deadline_us, exchange_
 void exchange_answered(struct exchange *exchange, struct link *link, struct view message);
 /* Its link broke: unknown. */
 void exchange_link_lost(struct exchange *exchange);
+/* HTTP: the adapter was given an answer and `drive` is what it said. Its exchange may end. */
+void exchange_driven(struct exchange *exchange, struct link *link, enum drive drive);
+/* HTTP: bytes of it may have left. */
+void exchange_has_left(struct exchange *exchange);
+/* HTTP: ends it with NOT_SENT, or UNKNOWN when bytes of it may have left; `done` is called. */
+void exchange_end(struct exchange *exchange, const char *diagnosis);
+/* The same from inside a call of the owner: `done` comes at the end of the turn. */
+void exchange_end_later(struct exchange *exchange, const char *diagnosis);
+/* HTTP: UNKNOWN, and its answer may still come. */
+void exchange_end_unanswered(struct exchange *exchange, const char *diagnosis);
+/* The exchange that fetches tokens: prepared, not sent. */
+enum status exchange_prepare_token(struct channel *channel, uint32_t trace, struct exchange **out,
+                                   struct writer *why);
+void exchange_start_token(struct exchange *exchange, exchange_done_fn *done, void *arg);
+bool exchange_is_payment(const struct exchange *exchange);
 /* Sends what waits for a link, in order. */
 void exchanges_flush(struct channel *channel);
 /* channels_close, channels_abandon: frees whatever is left. */
@@ -226,22 +276,26 @@ void exchange_leave_map(struct exchange *exchange);
 struct workspace {
     struct rg_out out;
     struct rg_named refs_rows[REFS_ROWS_MAX], grants_rows[GRANTS_ROWS_MAX],
-        extra_rows[EXTRA_ROWS_MAX];
+        extra_rows[EXTRA_ROWS_MAX], header_rows[HEADER_ROWS_MAX], action_rows[ACTION_ROWS_MAX];
     struct rg_named details_in[REFS_ROWS_MAX], refs_in[REFS_ROWS_MAX];
     uint8_t correlation[CORRELATION_MAX], sign_key[64];
     uint8_t reference[128], rail_code[32], message[256], diagnosis[DIAGNOSIS_MAX];
-    uint8_t refs_text[8192], grants_text[2048], extra_text[8192];
+    uint8_t refs_text[8192], grants_text[8192], extra_text[8192], action_text[8192];
+    uint8_t path[PATH_BYTES_MAX], header_text[HEADER_BYTES_MAX];
+    uint8_t answer_headers[HEADER_BYTES_MAX]; /* an answer's head, for the adapter */
     size_t bytes_room;
     uint8_t bytes[]; /* the largest request_max of the set, at least WORKSPACE_BYTES_MIN */
 };
 #define WORKSPACE_BYTES_MIN 8192u
 
-enum drive { DRIVE_SEND = 1, DRIVE_DONE, DRIVE_FAIL };
 /* begin() and what follows, with the keys of `link` (NULL: the configured ones). SEND: the message,
  * refs and correlation are in the exchange. DONE: the answer is in the workspace. FAIL: the
  * diagnosis is in the exchange. */
 enum drive drive_begin(struct exchange *exchange, const struct link *link);
 enum drive drive_reply(struct exchange *exchange, const struct link *link, struct view message);
+/* The same for an answer over HTTP. headers: "name: value\n" lines. */
+enum drive drive_http_reply(struct exchange *exchange, int http_status, struct view body,
+                            struct view headers);
 /* Wipes what the last call left in the workspace. */
 void drive_clean(struct channels *set);
 void exchange_diagnose(struct exchange *exchange, const char *text);
@@ -249,9 +303,72 @@ void exchange_diagnose(struct exchange *exchange, const char *text);
 bool table_holds(const struct rg_table *table, const struct rg_named *rows, uint64_t rows_max,
                  const uint8_t *text, uint64_t room);
 bool buffer_holds(const struct rg_buffer *buffer, const uint8_t *ptr, uint64_t room);
+/* 1..32 bytes of a-z, 0-9, '_', '-', '.'. */
+bool row_name_fits(struct rg_bytes name);
+bool table_holds_flags(const struct rg_table *table, const struct rg_named *rows, uint64_t rows_max,
+                       const uint8_t *text, uint64_t room, uint32_t flags_allowed);
 /* A set (refs.h) of the table's rows. */
 size_t table_set_len(const struct rg_table *table);
 void table_put_set(struct writer *w, const struct rg_table *table);
+
+/* --- request.c ----------------------------------------------------------------------------- */
+/* SEND: checks message, path and headers in the workspace and copies them into the exchange. NULL,
+ * or what is wrong (a constant sentence). */
+const char *request_take(struct exchange *exchange);
+struct view request_path(const struct exchange *exchange);
+/* A slot of the request takes a grant (not the bytes of a KEY setting). */
+bool request_needs_token(const struct exchange *exchange);
+const char *request_method_word(const struct exchange *exchange);
+/* Composes the headers with slots filled. `room`: vault memory of at least request_filled_max
+ * bytes, where filled values are put. *count headers at most HEADER_ROWS_MAX. False: a token is
+ * missing. */
+size_t request_filled_max(const struct exchange *exchange);
+bool request_fill(struct exchange *exchange, struct writer *room,
+                  struct http_header out[HEADER_ROWS_MAX], size_t *count);
+
+/* --- http.c -------------------------------------------------------------------------------- */
+/* One pool of connections for each endpoint. */
+enum status http_open(struct channel *channel, struct writer *why);
+/* After exchanges_fini. */
+void http_close(struct channel *channel);
+/* Before exchanges_fini: forgets calls and connections, which are gone already (wire_crash). */
+void http_abandon(struct channel *channel);
+/* Sends the exchange's message, or lets it wait for a token: the exchange ends, now or later. */
+void http_start(struct exchange *exchange);
+/* A further message of the same exchange, within the same deadline. NULL, or what is wrong. */
+const char *http_next(struct exchange *exchange);
+/* Its deadline is over while the request is on its way. */
+void http_deadline(struct exchange *exchange);
+/* Forgets the request that is on its way; its connection is closed if bytes may have left. */
+void http_forget(struct exchange *exchange);
+/* The request may have left; if it certainly has not, it is forgotten and never will. */
+bool http_request_left(struct exchange *exchange);
+/* Tokens are there: sends what waits for them. */
+void http_flush(struct channel *channel);
+
+/* --- token.c ------------------------------------------------------------------------------- */
+struct tokens {
+    uint8_t *set; /* refs.h set of the grants, vault memory; NULL: none */
+    size_t set_len;
+    uint64_t generation;       /* of the set; 0: there never was one */
+    int64_t refresh_us;        /* monotonic: from then on a new one is fetched; INT64_MAX: never */
+    int64_t expires_us;        /* from then on it is not used; INT64_MAX: until it is refused */
+    struct exchange *fetching; /* at most one */
+    bool wanted;               /* a trace number is waited for */
+};
+void tokens_fini(struct channel *channel);
+/* A valid token is there (a new one is fetched in time, in the background). */
+bool token_ready(struct channel *channel);
+/* Fetches tokens unless that is under way. NULL, or why it cannot be. */
+const char *token_want(struct channel *channel);
+/* The grant's value, or an empty view. */
+struct view token_find(const struct channel *channel, struct view name);
+/* The other side refused this one (401). */
+void token_refused(struct channel *channel, uint64_t generation);
+/* The token exchange is DONE and approved: takes the grants out of the workspace. */
+enum status token_take(struct exchange *exchange, const struct rg_out *out, struct writer *why);
+/* New trace numbers are there. */
+void token_continue(struct channel *channel);
 
 /* --- judge.c ------------------------------------------------------------------------------- */
 /* The workspace holds what the adapter was DONE with: fills exchange->result. Whatever is not as it
@@ -280,12 +397,18 @@ struct channel {
     struct secret_key *configured[SETTINGS_ROWS_MAX]; /* of KEY rows */
     void *instance;
     struct tls_context *tls;
+    struct http_client **clients; /* HTTP: one for each endpoint */
+    size_t client_count;
+    size_t endpoint; /* HTTP: where requests go first; the next one when it cannot be reached */
+    struct tokens tokens;
+    char notice_url[512]; /* "": nowhere */
     struct link *links;
     uint32_t link_count;
     struct map *awaited; /* correlation key -> exchange, in flight or late */
     struct list waiting;
-    struct list late; /* oldest first */
-    struct list all;  /* every exchange, so that closing leaves none behind */
+    struct list late;    /* oldest first */
+    struct list all;     /* every exchange, so that closing leaves none behind */
+    struct list notices; /* that wait to be recorded */
     uint32_t late_count, late_max;
     uint32_t in_flight;
     uint64_t key_generations;
@@ -308,6 +431,7 @@ const struct rg_ability *channel_ability_row(const struct channel *channel, uint
 bool ability_takes_currency(const struct rg_ability *row, const char code[4]);
 int64_t channel_now(const struct channel *channel);
 bool channel_is_framed(const struct channel *channel);
+bool channel_is_http(const struct channel *channel);
 enum status channel_trace_take(struct channel *channel, uint32_t *out);
 #define CHANNEL_LOG(channel, level, id, ...)                                                       \
     LOG((channel)->set->options.log, level, id, LOG_TEXT("channel", channel_name(channel)),        \

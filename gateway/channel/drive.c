@@ -3,7 +3,7 @@
  *
  * The adapter writes into rooms of the workspace, which all exchanges of a set share, because calls
  * never nest and nothing of it is needed after the call: a message and its refs are copied out
- * (take_message), an answer is turned into a result (judge.c). What was written is wiped at once.
+ * (request.c), an answer is turned into a result (judge.c). What was written is wiped at once.
  *
  * After each call, before anything is read: pointers and rooms must still be ours, lengths and
  * counts within them, rows inside the text they were put into, names and flags of the kind the ABI
@@ -11,8 +11,8 @@
  * adapter's mistake and no value. What FAIL means (refused, unknown) is up to the caller, who knows
  * whether bytes have left.
  *
- * SIGN is answered here: the MAC comes from secret/ with the link's key, the adapter never sees a
- * key.
+ * SIGN is answered here: MAC or signature come from secret/ with the link's key, the adapter never
+ * sees a key.
  */
 #include "channel/channel_int.h"
 
@@ -72,6 +72,13 @@ static void workspace_open(struct workspace *w, size_t bytes_room)
                    .room = COUNT_OF(w->extra_rows),
                    .text = room(w->extra_text, sizeof w->extra_text) },
         .amount_minor = -1,
+        .path = room(w->path, sizeof w->path),
+        .headers = { .rows = w->header_rows,
+                     .room = COUNT_OF(w->header_rows),
+                     .text = room(w->header_text, sizeof w->header_text) },
+        .action_values = { .rows = w->action_rows,
+                           .room = COUNT_OF(w->action_rows),
+                           .text = room(w->action_text, sizeof w->action_text) },
     };
 }
 
@@ -87,6 +94,9 @@ void drive_clean(struct channels *set)
     wipe_used(w->refs_text, w->out.refs.text.len, sizeof w->refs_text);
     wipe_used(w->grants_text, w->out.grants.text.len, sizeof w->grants_text);
     wipe_used(w->extra_text, w->out.extra.text.len, sizeof w->extra_text);
+    wipe_used(w->path, w->out.path.len, sizeof w->path);
+    wipe_used(w->header_text, w->out.headers.text.len, sizeof w->header_text);
+    wipe_used(w->action_text, w->out.action_values.text.len, sizeof w->action_text);
 }
 
 /* --- is it as it must be? -------------------------------------------------------------------- */
@@ -105,7 +115,7 @@ static bool inside(struct rg_bytes part, const struct rg_buffer *whole)
     return at >= from && at - from <= whole->len && part.len <= whole->len - (at - from);
 }
 
-static bool is_row_name(struct rg_bytes name)
+bool row_name_fits(struct rg_bytes name)
 {
     if (name.len < 1 || name.len > REFS_NAME_MAX)
         return false;
@@ -119,8 +129,8 @@ static bool is_row_name(struct rg_bytes name)
     return true;
 }
 
-bool table_holds(const struct rg_table *table, const struct rg_named *rows, uint64_t rows_max,
-                 const uint8_t *text, uint64_t size)
+bool table_holds_flags(const struct rg_table *table, const struct rg_named *rows, uint64_t rows_max,
+                       const uint8_t *text, uint64_t size, uint32_t flags_allowed)
 {
     if (table->rows != rows || table->room != rows_max || table->count > rows_max ||
         !buffer_holds(&table->text, text, size))
@@ -128,11 +138,17 @@ bool table_holds(const struct rg_table *table, const struct rg_named *rows, uint
     for (uint64_t i = 0; i < table->count; i++) {
         const struct rg_named *row = &rows[i];
         if (!inside(row->name, &table->text) || !inside(row->value, &table->text) ||
-            !is_row_name(row->name) || row->value.len > REFS_VALUE_MAX ||
-            (row->flags & ~RG_NAMED_SENSITIVE) != 0)
+            !row_name_fits(row->name) || row->value.len > REFS_VALUE_MAX ||
+            (row->flags & ~flags_allowed) != 0)
             return false;
     }
     return true;
+}
+
+bool table_holds(const struct rg_table *table, const struct rg_named *rows, uint64_t rows_max,
+                 const uint8_t *text, uint64_t size)
+{
+    return table_holds_flags(table, rows, rows_max, text, size, RG_NAMED_SENSITIVE);
 }
 
 static bool out_holds(const struct workspace *w, size_t bytes_room)
@@ -149,7 +165,12 @@ static bool out_holds(const struct workspace *w, size_t bytes_room)
            table_holds(&o->grants, w->grants_rows, COUNT_OF(w->grants_rows), w->grants_text,
                        sizeof w->grants_text) &&
            table_holds(&o->extra, w->extra_rows, COUNT_OF(w->extra_rows), w->extra_text,
-                       sizeof w->extra_text);
+                       sizeof w->extra_text) &&
+           buffer_holds(&o->path, w->path, sizeof w->path) &&
+           table_holds_flags(&o->headers, w->header_rows, COUNT_OF(w->header_rows), w->header_text,
+                             sizeof w->header_text, RG_NAMED_SENSITIVE | RG_NAMED_SLOT) &&
+           table_holds(&o->action_values, w->action_rows, COUNT_OF(w->action_rows), w->action_text,
+                       sizeof w->action_text);
 }
 
 /* --- what a step brings ---------------------------------------------------------------------- */
@@ -178,41 +199,9 @@ static enum drive fail(struct exchange *exchange, const char *diagnosis)
     return DRIVE_FAIL;
 }
 
-/* SEND: copies message, correlation and refs out of the workspace. */
-static enum drive take_message(struct exchange *exchange)
-{
-    const struct rg_out *o = &exchange->channel->set->workspace->out;
-    if (o->bytes.len == 0)
-        return fail(exchange, "the adapter sends an empty message");
-    if (o->expects_reply != 1 && o->expects_reply != 2)
-        return fail(exchange, "the adapter does not say whether it expects a reply");
-    if (o->expects_reply == 1 && o->correlation.len == 0)
-        return fail(exchange, "the adapter gives no correlation key for its message");
-    size_t refs_len = table_set_len(&o->refs);
-    if (exchange->bytes_left && refs_len != 0)
-        return fail(exchange, "the adapter adds refs to a second message; they cannot be stored "
-                              "before it leaves");
-    size_t message_len = (size_t)o->bytes.len;
-    uint8_t *block = vault_alloc(message_len + refs_len);
-    if (block == NULL)
-        return fail(exchange, "memory is out");
-    memcpy(block, o->bytes.ptr, message_len);
-    struct writer w = writer_over(block + message_len, refs_len);
-    table_put_set(&w, &o->refs);
-    ENSURE(!w.overflow && w.len == refs_len);
-    vault_free(exchange->block);
-    exchange->block = block;
-    exchange->message_len = message_len;
-    exchange->refs_len = refs_len;
-    exchange->expects_reply = o->expects_reply;
-    exchange->correlation_len = (size_t)o->correlation.len;
-    memcpy(exchange->correlation, o->correlation.ptr, exchange->correlation_len);
-    return DRIVE_SEND;
-}
-
-/* SIGN: the MAC of what the adapter wrote, under the link's key. */
-static bool sign(struct exchange *exchange, const struct link *link, uint8_t mac[SECRET_MAC_MAX],
-                 size_t *mac_len)
+/* SIGN: the MAC or signature of what the adapter wrote, under the link's key. */
+static bool sign(struct exchange *exchange, const struct link *link,
+                 uint8_t signature[SECRET_SIGNATURE_MAX], size_t *len)
 {
     const struct rg_out *o = &exchange->channel->set->workspace->out;
     struct secret_key *key =
@@ -223,14 +212,14 @@ static bool sign(struct exchange *exchange, const struct link *link, uint8_t mac
     }
     exchange->used_key = true;
     exchange->key_generation = link != NULL ? link->key_generation : 0;
-    if (secret_mac(key, view_of(o->bytes.ptr, (size_t)o->bytes.len), mac, mac_len) == STATUS_OK)
+    if (secret_sign(key, view_of(o->bytes.ptr, (size_t)o->bytes.len), signature, len) == STATUS_OK)
         return true;
-    exchange_diagnose(exchange, "the key that the adapter asks for cannot make a MAC");
+    exchange_diagnose(exchange, "the key that the adapter asks for cannot sign");
     return false;
 }
 
 static enum drive drive(struct exchange *exchange, const struct link *link,
-                        const struct rg_command *command, struct view reply)
+                        const struct rg_command *command, struct rg_event event)
 {
     struct channel *channel = exchange->channel;
     struct workspace *w = channel->set->workspace;
@@ -238,10 +227,7 @@ static enum drive drive(struct exchange *exchange, const struct link *link,
     if (bytes_room < WORKSPACE_BYTES_MIN) /* what is signed may be longer than what is sent */
         bytes_room = WORKSPACE_BYTES_MIN;
     ENSURE(bytes_room <= w->bytes_room);
-    struct rg_event event = { .size = sizeof event,
-                              .kind = RG_EVENT_REPLY,
-                              .bytes = { reply.ptr, reply.len } };
-    uint8_t mac[SECRET_MAC_MAX] = { 0 };
+    uint8_t signature[SECRET_SIGNATURE_MAX] = { 0 };
     for (;;) {
         if (exchange->steps >= channel->api->steps_max)
             return fail(exchange, "the adapter takes more steps than it declared");
@@ -258,23 +244,24 @@ static enum drive drive(struct exchange *exchange, const struct link *link,
         }
         if (!out_holds(w, bytes_room))
             return fail(exchange, "what the adapter wrote is too long or broken");
-        size_t mac_len = 0;
+        size_t len = 0;
+        const char *wrong = NULL;
         switch (step) {
         case RG_STEP_SEND:
-            if (w->out.bytes.len > channel->api->request_max)
-                return fail(exchange, "the adapter's message is longer than it declared");
-            return take_message(exchange);
+            wrong = request_take(exchange);
+            return wrong == NULL ? DRIVE_SEND : fail(exchange, wrong);
         case RG_STEP_DONE: return DRIVE_DONE;
         case RG_STEP_SIGN:
-            if (!sign(exchange, link, mac, &mac_len))
+            if (!sign(exchange, link, signature, &len))
                 return DRIVE_FAIL;
             break;
         default: return fail(exchange, "the adapter answered with a step that does not exist");
         }
         drive_clean(channel->set);
         command = NULL;
-        event.kind = RG_EVENT_SIGNED;
-        event.bytes = (struct rg_bytes){ mac, mac_len };
+        event = (struct rg_event){ .size = sizeof event,
+                                   .kind = RG_EVENT_SIGNED,
+                                   .bytes = { signature, len } };
     }
 }
 
@@ -331,9 +318,11 @@ static bool command_put(const struct exchange *exchange, char attempt[ID_TEXT_MA
     civil_put(c->time_us, 0, &out->utc);
     civil_put(c->time_us, exchange->channel->settings->time_offset_minutes, &out->local);
     memcpy(out->random, c->random, sizeof out->random);
-    if (exchange->op_of != NULL) { /* no attempt: the trace number is unique enough for a link */
+    const char *notice_url = exchange->channel->notice_url;
+    out->notice_url = (struct rg_bytes){ (const uint8_t *)notice_url, strlen(notice_url) };
+    if (!exchange_is_payment(exchange)) { /* no attempt: the trace number is unique enough */
         struct writer text = writer_over(attempt, ID_TEXT_MAX);
-        writer_format(&text, "lnk_%06u", (unsigned)c->trace);
+        writer_format(&text, exchange->for_token ? "tok_%06u" : "lnk_%06u", (unsigned)c->trace);
         out->attempt_id = (struct rg_bytes){ text.ptr, text.len };
     } else {
         const char *text = id_format(ID_ATTEMPT, c->attempt_id, attempt);
@@ -349,10 +338,24 @@ enum drive drive_begin(struct exchange *exchange, const struct link *link)
     char attempt[ID_TEXT_MAX];
     if (!command_put(exchange, attempt, &command))
         return fail(exchange, "the details or refs of the command are broken or too many");
-    return drive(exchange, link, &command, VIEW_EMPTY);
+    return drive(exchange, link, &command, (struct rg_event){ .size = sizeof(struct rg_event) });
 }
 
 enum drive drive_reply(struct exchange *exchange, const struct link *link, struct view message)
 {
-    return drive(exchange, link, NULL, message);
+    return drive(exchange, link, NULL,
+                 (struct rg_event){ .size = sizeof(struct rg_event),
+                                    .kind = RG_EVENT_REPLY,
+                                    .bytes = { message.ptr, message.len } });
+}
+
+enum drive drive_http_reply(struct exchange *exchange, int http_status, struct view body,
+                            struct view headers)
+{
+    return drive(exchange, NULL, NULL,
+                 (struct rg_event){ .size = sizeof(struct rg_event),
+                                    .kind = RG_EVENT_REPLY,
+                                    .http_status = (uint32_t)http_status,
+                                    .bytes = { body.ptr, body.len },
+                                    .headers = { headers.ptr, headers.len } });
 }

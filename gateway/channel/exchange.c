@@ -2,14 +2,15 @@
  *
  *     PREPARED  the adapter has its message (or was done without one); nothing has left
  *        |  exchange_start
- *     WAITING   no link is ready: for CONNECT_WAIT_US, then not_sent
+ *     WAITING   no link is ready, or no token is there: for CONNECT_WAIT_US, then not_sent
  *        |  a link took the bytes                       ENDING   `done` at the end of this turn
  *     SENT  --- answer, break of the link, deadline -----> DONE
  *        \----- deadline or break, and the channel has a late window --> LATE --> DONE
  *
  * Sent or not sent is decided in one line of send_on: when conn_write returned OK the bytes may
  * have left, whatever happens later. Before that line every failure is NOT_SENT, after it every
- * failure is UNKNOWN.
+ * failure is UNKNOWN. Over HTTP (http.c) the line is exchange_has_left; `bytes_left` holds for the
+ * whole exchange, so whatever happens to its second request, the outcome is not NOT_SENT.
  *
  * Keys: what is prepared without a ready link is signed with the configured keys, and a link may
  * change its keys before the start. So the generation of the keys is kept, and when the link that
@@ -68,6 +69,7 @@ void exchange_free(struct exchange *exchange)
     ENSURE_MAGIC(exchange, EXCHANGE_MAGIC);
     ENSURE(!exchange->task.queued && exchange->link == NULL);
     timer_stop(&exchange->timer);
+    http_forget(exchange);
     exchange_leave_map(exchange);
     list_remove(&exchange->item);
     list_remove(&exchange->siblings);
@@ -75,6 +77,11 @@ void exchange_free(struct exchange *exchange)
     vault_free(exchange->block);
     exchange->magic = 0;
     vault_free(exchange);
+}
+
+bool exchange_is_payment(const struct exchange *exchange)
+{
+    return exchange->op_of == NULL && !exchange->for_token;
 }
 
 /* --- preparing ------------------------------------------------------------------------------- */
@@ -134,6 +141,26 @@ static const struct exchange *rival_of(const struct exchange *exchange)
     return same ? NULL : other;
 }
 
+/* What sign_on, key_change and token bring; an answer whose grants are wrong is none. */
+static void take_grants(struct exchange *exchange, struct link *link)
+{
+    char text[DIAGNOSIS_MAX];
+    struct writer why = writer_over(text, sizeof text - 1);
+    const struct rg_out *out = &exchange->channel->set->workspace->out;
+    enum status status = STATUS_OK;
+    if (exchange->result.outcome != OUTCOME_APPROVED || exchange_is_payment(exchange))
+        return;
+    if (exchange->for_token)
+        status = token_take(exchange, out, &why);
+    else if (link != NULL)
+        status = judge_grants(link, &out->grants, &why);
+    if (status == STATUS_OK)
+        return;
+    text[why.len] = '\0';
+    exchange_diagnose(exchange, text);
+    judge_host(exchange, OUTCOME_UNKNOWN);
+}
+
 static enum status prepare(struct exchange *exchange, const struct link *link, struct writer *why)
 {
     enum drive drive = drive_begin(exchange, link);
@@ -144,10 +171,11 @@ static enum status prepare(struct exchange *exchange, const struct link *link, s
     } else if (drive == DRIVE_DONE) {
         judge_done(exchange);
         exchange->has_result = true;
-    } else if (!channel_is_framed(exchange->channel)) {
+        take_grants(exchange, exchange->op_of);
+    } else if (exchange->channel->api->transport == RG_TRANSPORT_LOCAL) {
         writer_text(why, "the adapter wants to send, but its transport is local");
         status = STATUS_REFUSED;
-    } else if (rival_of(exchange) != NULL) {
+    } else if (channel_is_framed(exchange->channel) && rival_of(exchange) != NULL) {
         writer_text(why, "an answer with the same correlation key is awaited already");
         status = STATUS_BUSY;
     }
@@ -197,6 +225,31 @@ enum status exchange_prepare_op(struct link *link, enum operation operation, uin
     return STATUS_OK;
 }
 
+enum status exchange_prepare_token(struct channel *channel, uint32_t trace, struct exchange **out,
+                                   struct writer *why)
+{
+    struct loop *loop = channel->set->options.loop;
+    struct exchange_command command = { .operation = OPERATION_TOKEN,
+                                        .trace = trace,
+                                        .time_us = loop_wall_us(loop) };
+    loop_random(loop, command.random, sizeof command.random);
+    *out = NULL;
+    struct exchange *exchange = exchange_new(channel, NULL, &command);
+    if (exchange == NULL) {
+        writer_text(why, "memory is out");
+        return STATUS_NO_MEMORY;
+    }
+    exchange->for_token = true;
+    exchange->started_us = channel_now(channel);
+    enum status status = prepare(exchange, NULL, why);
+    if (status != STATUS_OK) {
+        exchange_free(exchange);
+        return status;
+    }
+    *out = exchange;
+    return STATUS_OK;
+}
+
 struct view exchange_refs(const struct exchange *exchange)
 {
     ENSURE_MAGIC(exchange, EXCHANGE_MAGIC);
@@ -219,7 +272,8 @@ static void count_result(struct exchange *exchange)
         else
             channel->not_sent++;
         /* That our own limits were reached says nothing about the other side. */
-        if (r->outcome == OUTCOME_NOT_SENT && link_pick(channel) != NULL)
+        if (r->outcome == OUTCOME_NOT_SENT &&
+            (channel_is_http(channel) ? !exchange->unreachable : link_pick(channel) != NULL))
             return;
         changed = circuit_failed(&channel->circuit, now);
         if (changed)
@@ -251,12 +305,13 @@ static void end(struct exchange *exchange, enum after_end after)
 {
     leave_link(exchange);
     exchange->result.latency_us = channel_now(exchange->channel) - exchange->started_us;
-    if (exchange->op_of == NULL) {
+    if (exchange_is_payment(exchange)) {
         ENSURE(exchange->channel->in_flight > 0);
         exchange->channel->in_flight--;
         count_result(exchange);
     }
-    if (after != END_KEEP_LATE || exchange->op_of != NULL || !late_keep(exchange)) {
+    if (after != END_KEEP_LATE || !exchange_is_payment(exchange) || !late_keep(exchange)) {
+        http_forget(exchange);
         exchange_leave_map(exchange);
         exchange->state = EXCHANGE_DONE;
     }
@@ -292,6 +347,37 @@ static void end_not_sent(struct exchange *exchange, const char *diagnosis)
     end_later(exchange);
 }
 
+/* --- ends of exchanges over HTTP --- */
+
+void exchange_has_left(struct exchange *exchange)
+{
+    if (!exchange->bytes_left && exchange_is_payment(exchange))
+        exchange->channel->sent++;
+    exchange->bytes_left = true;
+}
+
+static enum outcome unanswered(const struct exchange *exchange)
+{
+    return exchange->bytes_left ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT;
+}
+
+void exchange_end(struct exchange *exchange, const char *diagnosis)
+{
+    end_host(exchange, unanswered(exchange), diagnosis, END_FOR_GOOD);
+}
+
+void exchange_end_later(struct exchange *exchange, const char *diagnosis)
+{
+    exchange_diagnose(exchange, diagnosis);
+    judge_host(exchange, unanswered(exchange));
+    end_later(exchange);
+}
+
+void exchange_end_unanswered(struct exchange *exchange, const char *diagnosis)
+{
+    end_host(exchange, OUTCOME_UNKNOWN, diagnosis, END_KEEP_LATE);
+}
+
 static void exchange_task(struct task *task)
 {
     struct exchange *exchange = CONTAINER_OF(task, struct exchange, task);
@@ -302,7 +388,7 @@ static void exchange_task(struct task *task)
         return;
     }
     if (exchange->channel != NULL) /* NULL: the channel is closed */
-        exchange->channel->in_flight -= exchange->op_of == NULL;
+        exchange->channel->in_flight -= exchange_is_payment(exchange);
     exchange_free(exchange);
 }
 
@@ -311,13 +397,20 @@ static void exchange_timed(struct timer *timer, void *arg)
     (void)timer;
     struct exchange *exchange = arg;
     ENSURE_MAGIC(exchange, EXCHANGE_MAGIC);
+    if (exchange->state == EXCHANGE_WAITING && channel_is_http(exchange->channel)) {
+        exchange_end(exchange, "no access token was there in time");
+        return;
+    }
     if (exchange->state == EXCHANGE_WAITING) {
         end_host(exchange, OUTCOME_NOT_SENT, "no link of the channel became ready in time",
                  END_FOR_GOOD);
         return;
     }
     ENSURE(exchange->state == EXCHANGE_SENT);
-    end_host(exchange, OUTCOME_UNKNOWN, "no answer came in time", END_KEEP_LATE);
+    if (channel_is_http(exchange->channel))
+        http_deadline(exchange);
+    else
+        exchange_end_unanswered(exchange, "no answer came in time");
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
@@ -440,6 +533,11 @@ void exchange_start(struct exchange *exchange, int64_t deadline_us, exchange_don
         end_not_sent(exchange, "too many exchanges of the channel are in flight");
         return;
     }
+    if (channel_is_http(channel)) {
+        circuit_started(&channel->circuit, channel_now(channel));
+        http_start(exchange);
+        return;
+    }
     struct link *link = link_pick(channel);
     if (link != NULL) {
         send_or_end(exchange, link);
@@ -460,6 +558,15 @@ void exchange_start_op(struct exchange *exchange, int64_t deadline_us, exchange_
         end_later(exchange);
     else
         send_or_end(exchange, exchange->op_of);
+}
+
+void exchange_start_token(struct exchange *exchange, exchange_done_fn *done, void *arg)
+{
+    start(exchange, 0, done, arg);
+    if (exchange->has_result)
+        end_later(exchange);
+    else
+        http_start(exchange);
 }
 
 void exchanges_flush(struct channel *channel)
@@ -499,6 +606,8 @@ static void answered_late(struct exchange *exchange, bool readable)
 static const char *send_next(struct exchange *exchange)
 {
     struct link *link = exchange->link;
+    if (channel_is_http(exchange->channel))
+        return http_next(exchange);
     if (exchange->expects_reply != 1)
         return "the adapter's second message expects no answer";
     const char *wrong = await_answer(exchange);
@@ -513,21 +622,17 @@ void exchange_answered(struct exchange *exchange, struct link *link, struct view
 {
     ENSURE(exchange->state == EXCHANGE_SENT || exchange->state == EXCHANGE_LATE);
     exchange_leave_map(exchange);
+    exchange_driven(exchange, link, drive_reply(exchange, link, message));
+}
+
+void exchange_driven(struct exchange *exchange, struct link *link, enum drive drive)
+{
     struct channel *channel = exchange->channel;
-    enum drive drive = drive_reply(exchange, link, message);
-    if (drive == DRIVE_DONE)
+    if (drive == DRIVE_DONE) {
         judge_done(exchange);
-    else if (drive == DRIVE_FAIL)
+        take_grants(exchange, link);
+    } else if (drive == DRIVE_FAIL) {
         judge_host(exchange, OUTCOME_UNKNOWN); /* bytes have left: never declined */
-    if (drive == DRIVE_DONE && exchange->op_of != NULL &&
-        exchange->result.outcome == OUTCOME_APPROVED) {
-        char text[DIAGNOSIS_MAX];
-        struct writer why = writer_over(text, sizeof text - 1);
-        if (judge_grants(link, &channel->set->workspace->out.grants, &why) != STATUS_OK) {
-            text[why.len] = '\0';
-            exchange_diagnose(exchange, text);
-            judge_host(exchange, OUTCOME_UNKNOWN);
-        }
     }
     drive_clean(channel->set);
     if (exchange->state == EXCHANGE_LATE) {
@@ -575,16 +680,18 @@ void exchange_drop(struct exchange *exchange)
             exchange_free(exchange);
         return;
     case EXCHANGE_WAITING:
-        channel->in_flight--;
+        channel->in_flight -= exchange_is_payment(exchange);
         exchange_free(exchange);
         return;
     case EXCHANGE_ENDING: /* its task frees it */
     case EXCHANGE_LATE: exchange->dropped = true; return;
     case EXCHANGE_SENT:
         leave_link(exchange);
-        channel->in_flight -= exchange->op_of == NULL;
+        channel->in_flight -= exchange_is_payment(exchange);
         exchange->dropped = true;
-        if (exchange->op_of != NULL || !late_keep(exchange))
+        if (http_request_left(exchange))
+            exchange_has_left(exchange);
+        if (!exchange_is_payment(exchange) || !late_keep(exchange))
             exchange_free(exchange);
         return;
     }
@@ -598,6 +705,7 @@ void exchanges_fini(struct channel *channel)
         list_remove(&exchange->item);
         list_remove(&exchange->siblings);
         timer_stop(&exchange->timer);
+        http_forget(exchange);
         exchange->link = NULL;
         exchange->channel = NULL;
         exchange->dropped = true;

@@ -32,6 +32,7 @@
 #define REPEAT   8u
 #define INQUIRE  16u
 #define REVERSE  32u
+#define EXPIRED  64u
 
 struct follow_row {
     uint32_t verbs, outcomes, yes, no;
@@ -48,6 +49,10 @@ static const struct follow_row rows[] = {
     { MONEY, O(APPROVED) | O(DECLINED) | O(REJECTED), 0, 0, FOLLOW_SETTLE,
       "the other side has given its final answer" },
     { MONEY, O(NOT_SENT), 0, 0, FOLLOW_ELSEWHERE, "certainly no byte has left" },
+    { MONEY, O(PENDING), INQUIRE | EXPIRED, OLD, FOLLOW_INQUIRE,
+      "nobody is known to have acted in time; asking moves nothing" },
+    { MONEY, O(PENDING), REVERSE | EXPIRED, OLD, FOLLOW_REVERSE,
+      "nobody is known to have acted in time; closing it makes sure that nobody can any more" },
     { MONEY, O(PENDING), INQUIRE | WINDOW, OLD, FOLLOW_INQUIRE,
       "accepted, but the final answer did not come in time; asking moves nothing" },
     { MONEY, O(PENDING), 0, OLD, FOLLOW_WAIT, "accepted; the final answer comes later" },
@@ -72,6 +77,8 @@ static const struct follow_row rows[] = {
     { V(INQUIRE), O(NOT_FOUND), 0, 0, FOLLOW_ELSEWHERE,
       "not found after the late window: the original did not arrive and cannot any more" },
     { V(INQUIRE), ANY, OLD, 0, FOLLOW_PARK, "no answer to the inquiry for too long" },
+    { V(INQUIRE), O(PENDING), REVERSE | EXPIRED, 0, FOLLOW_REVERSE,
+      "nobody acted in time; closing it makes sure that nobody can any more" },
     { V(INQUIRE), O(PENDING), 0, 0, FOLLOW_WAIT, "the other side is still at it" },
     { V(INQUIRE), ANY, 0, 0, FOLLOW_INQUIRE,
       "no answer to the inquiry; asking again moves nothing" },
@@ -102,7 +109,8 @@ static uint32_t facts_bits(const struct follow_facts *facts)
 {
     return (facts->conflict ? CONFLICT : 0) | (facts->over_age ? OLD : 0) |
            (facts->window_passed ? WINDOW : 0) | (facts->can_repeat ? REPEAT : 0) |
-           (facts->can_inquire ? INQUIRE : 0) | (facts->can_reverse ? REVERSE : 0);
+           (facts->can_inquire ? INQUIRE : 0) | (facts->can_reverse ? REVERSE : 0) |
+           (facts->expired ? EXPIRED : 0);
 }
 
 enum follow follow_attempt(const struct follow_facts *facts, const char **reason)

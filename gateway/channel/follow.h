@@ -28,6 +28,7 @@ struct follow_facts {
                                   can_reverse is that of the verb inquired about */
     bool window_passed; /* the late window of the original was over when this try BEGAN (when
                            it was answered is too late: the original may have come between) */
+    bool expired;       /* PENDING on a person, and the time for that is over */
     bool over_age;      /* older than the channel lets us go on by ourselves */
     uint32_t tries;     /* how often its bytes were handed to the channel, this try included */
 };

@@ -12,7 +12,9 @@
  *                else                           conflict
  *
  * A conflict is UNKNOWN with a mark: never approved, never declined, a person looks. An outcome or
- * an amount that does not exist is the adapter's mistake and simply UNKNOWN.
+ * an amount that does not exist is the adapter's mistake and simply UNKNOWN; so is an action for a
+ * person where none can be (it belongs to a PENDING authorise or sale), or one without what it
+ * needs.
  *
  * Codes, messages and references are for people and records; one that is not text is left out. In
  * messages, which are words, card numbers are masked; codes and references must stay as they are.
@@ -33,6 +35,25 @@ _Static_assert(CATEGORY_NONE == RG_CATEGORY_NONE + 1 && CATEGORY_OTHER == RG_CAT
                "categories cross the border plus one");
 _Static_assert(OPERATION_AUTHORISE == RG_OP_AUTHORISE && OPERATION_TOKEN == RG_OP_TOKEN,
                "operations cross the border as they are");
+
+_Static_assert(ACTION_SHOW_CODE == RG_ACTION_SHOW_CODE &&
+                   ACTION_AUTHENTICATE == RG_ACTION_AUTHENTICATE &&
+                   ACTION_REDIRECT == RG_ACTION_REDIRECT &&
+                   ACTION_MAKE_TRANSFER == RG_ACTION_TRANSFER,
+               "actions cross the border as they are");
+
+#define EXPIRES_S_MAX (366u * 86400u)
+
+const char *channel_action_word(enum channel_action action)
+{
+    switch (action) {
+    case ACTION_SHOW_CODE: return "show_code";
+    case ACTION_AUTHENTICATE: return "authenticate";
+    case ACTION_REDIRECT: return "redirect";
+    case ACTION_MAKE_TRANSFER: return "make_transfer";
+    }
+    return "?";
+}
 
 static struct view text_or_empty(const struct rg_buffer *b)
 {
@@ -55,7 +76,8 @@ static bool result_copy(struct exchange *exchange)
     struct view reference = text_or_empty(&o->reference), code = text_or_empty(&o->rail_code),
                 message = text_or_empty(&o->message);
     size_t refs_len = table_set_len(&o->refs), extra_len = table_set_len(&o->extra);
-    size_t len = refs_len + extra_len + reference.len + code.len + message.len;
+    size_t action_len = table_set_len(&o->action_values);
+    size_t len = refs_len + extra_len + action_len + reference.len + code.len + message.len;
     vault_free(exchange->result_block);
     exchange->result_block = vault_alloc(len);
     if (exchange->result_block == NULL)
@@ -65,6 +87,8 @@ static bool result_copy(struct exchange *exchange)
     r->refs = view_of(w.ptr, refs_len);
     table_put_set(&w, &o->extra);
     r->extra = view_of(w.ptr + refs_len, extra_len);
+    table_put_set(&w, &o->action_values);
+    r->action_values = view_of(w.ptr + refs_len + extra_len, action_len);
     r->reference = keep(&w, reference);
     r->rail_code = keep(&w, code);
     r->message = view_of(w.ptr + w.len, message.len);
@@ -79,6 +103,34 @@ static bool outcome_fits(enum operation operation, uint32_t outcome)
         return false; /* NOT_SENT and UNKNOWN are not an adapter's to give */
     return outcome != RG_OUTCOME_NOT_FOUND || operation == OPERATION_INQUIRE ||
            operation == OPERATION_REVERSE;
+}
+
+static bool has_value(const struct rg_table *table, const char *name)
+{
+    const struct rg_named *row = rg_find(table->rows, table->count, name);
+    return row != NULL && row->value.len > 0;
+}
+
+static bool action_fits(enum operation operation, const struct rg_out *o)
+{
+    bool none = o->action == 0 && o->expires_in_s == 0 && o->action_values.count == 0;
+    if (none)
+        return true;
+    if (o->outcome != RG_OUTCOME_PENDING || o->action > RG_ACTION_TRANSFER ||
+        (operation != OPERATION_AUTHORISE && operation != OPERATION_SALE) ||
+        o->expires_in_s > EXPIRES_S_MAX)
+        return false;
+    for (uint64_t i = 0; i < o->action_values.count; i++) { /* they are shown to people */
+        struct rg_bytes value = o->action_values.rows[i].value;
+        if (!view_is_utf8(view_of(value.ptr, (size_t)value.len)))
+            return false;
+    }
+    switch (o->action) {
+    case 0: return o->action_values.count == 0; /* it may expire without anybody's doing anything */
+    case RG_ACTION_SHOW_CODE: return has_value(&o->action_values, "payload");
+    case RG_ACTION_REDIRECT: return has_value(&o->action_values, "url");
+    default: return true;
+    }
 }
 
 static bool refers_to_original(enum operation operation)
@@ -135,6 +187,9 @@ static void conflict(struct exchange *exchange, const char *diagnosis)
     r->conflict = true;
     r->category = CATEGORY_OTHER;
     r->amount_minor = 0;
+    r->action = 0;
+    r->expires_in_s = 0;
+    r->action_values = VIEW_EMPTY;
     r->diagnosis = view_of(exchange->diagnosis, exchange->diagnosis_len);
 }
 
@@ -148,16 +203,23 @@ void judge_done(struct exchange *exchange)
         judge_host(exchange, OUTCOME_UNKNOWN);
         return;
     }
+    if (!action_fits(c->operation, o)) {
+        exchange_diagnose(exchange, "the adapter asks a person for an action that cannot be");
+        judge_host(exchange, OUTCOME_UNKNOWN);
+        return;
+    }
     exchange->result = (struct exchange_result){
         .outcome = (enum outcome)o->outcome,
         .category = category_of(o),
+        .action = (enum channel_action)o->action,
+        .expires_in_s = o->expires_in_s,
     };
     if (!result_copy(exchange)) {
         exchange_diagnose(exchange, "memory is out while the answer is read");
         judge_host(exchange, OUTCOME_UNKNOWN);
         return;
     }
-    if (exchange->op_of != NULL)
+    if (!exchange_is_payment(exchange))
         return; /* no money in it */
     int64_t approved = 0;
     if (o->currency_number != 0 &&

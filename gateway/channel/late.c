@@ -2,9 +2,9 @@
  *
  * After its deadline, or when its link broke, an exchange keeps its place in the map of awaited
  * answers for the adapter's late window, with the adapter's memory of it, so that a late answer can
- * be decoded and reported with its attempt. The owner may drop it meanwhile; it is freed when the
- * window is over. The table is bounded in number and bytes: when it is full the oldest leaves, and
- * an answer to that one will count as unmatched.
+ * be decoded and reported with its attempt; over HTTP its request and connection are kept. The
+ * owner may drop it meanwhile; it is freed when the window is over. The table is bounded in number
+ * and bytes: when it is full the oldest leaves, and an answer to that one will count as unmatched.
  */
 #include "channel/channel_int.h"
 
@@ -14,6 +14,7 @@ void late_end(struct exchange *exchange)
 {
     ENSURE(exchange->state == EXCHANGE_LATE);
     exchange_leave_map(exchange);
+    http_forget(exchange);
     list_remove(&exchange->item);
     exchange->channel->late_count--;
     timer_stop(&exchange->timer);
@@ -35,7 +36,8 @@ bool late_keep(struct exchange *exchange)
     struct channel *channel = exchange->channel;
     struct channel_ability ability;
     channel_ability(channel, exchange->command.operation, &ability);
-    if (!exchange->in_map || ability.late_window_us == 0)
+    bool awaited = exchange->in_map || exchange->call != NULL;
+    if (!awaited || ability.late_window_us == 0)
         return false;
     if (channel->late_count >= channel->late_max) {
         struct exchange *oldest = CONTAINER_OF(channel->late.next, struct exchange, item);

@@ -166,6 +166,7 @@ static void link_connect(struct link *link)
     struct endpoint endpoint;
     enum status s = endpoint_parse(view_text(text), &endpoint);
     link->state = LINK_CONNECTING;
+    link->connections++;
     if (s == STATUS_OK)
         s = conn_connect(channel->set->options.wire, &endpoint, &options, &link->conn);
     if (s == STATUS_OK)

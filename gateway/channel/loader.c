@@ -271,6 +271,7 @@ static bool fallback_valid(const struct rg_setting *row)
     case RG_SETTING_CHOICE: return choice_index(row->choices, row->fallback) >= 0;
     case RG_SETTING_FLAG:
         return strcmp(row->fallback, "yes") == 0 || strcmp(row->fallback, "no") == 0;
+    case RG_SETTING_FILE: return false;    /* an operator's file has no name that we could know */
     default: return len >= 1 && len <= 64; /* a key's name */
     }
 }
@@ -284,7 +285,7 @@ static enum status check_setting(struct loaded_adapter *adapter, uint64_t index,
     for (uint64_t i = 0; i < index; i++)
         if (strcmp(adapter->settings[i].name, row->name) == 0)
             REFUSE(STATUS_MALFORMED, "has two settings called %s", row->name);
-    if (row->type < RG_SETTING_TEXT || row->type > RG_SETTING_KEY)
+    if (row->type < RG_SETTING_TEXT || row->type > RG_SETTING_FILE)
         REFUSE(STATUS_RANGE, "setting %s has the unknown type %u", row->name, (unsigned)row->type);
     if (row->type == RG_SETTING_CHOICE && !choices_valid(row->choices))
         REFUSE(STATUS_MALFORMED, "setting %s has no proper list of choices", row->name);
@@ -292,6 +293,11 @@ static enum status check_setting(struct loaded_adapter *adapter, uint64_t index,
         REFUSE(STATUS_RANGE, "setting %s has a smallest value over its largest", row->name);
     if (row->type == RG_SETTING_TEXT && (row->min < 0 || row->max < 1 || row->max > 65536))
         REFUSE(STATUS_RANGE, "setting %s: a text has 0 to 65536 bytes", row->name);
+    if (row->type == RG_SETTING_FILE &&
+        (row->min < 0 || row->max < 1 || row->max > ADAPTER_SETTING_FILE_MAX ||
+         row->min > row->max))
+        REFUSE(STATUS_RANGE, "setting %s: a file has 0 to %u bytes", row->name,
+               ADAPTER_SETTING_FILE_MAX);
     if (!fallback_valid(row))
         REFUSE(STATUS_MALFORMED, "the default of setting %s does not fit its own type and range",
                row->name);

@@ -16,7 +16,8 @@
 
 #include <railgate/adapter.h>
 
-#define ADAPTER_FILE_SIZE_MAX (64u << 20)
+#define ADAPTER_FILE_SIZE_MAX    (64u << 20)
+#define ADAPTER_SETTING_FILE_MAX (256u << 10) /* what a file that a setting names may hold */
 
 struct loaded_adapter {
     /* Copied by size into a zeroed one: what an older adapter does not have is NULL or 0, what a

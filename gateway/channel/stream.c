@@ -9,10 +9,8 @@
  * An answer whose correlation key nobody awaits is counted, logged and dropped: a second copy of an
  * answer can never end an exchange a second time, because the first took its key out of the map.
  *
- * What comes unasked goes to notice(). It may be verified with a key first. Matters of the link are
- * acknowledged and acted upon (refs row "link": key_change). A notice about a payment is not
- * acknowledged here, because it must be stored first, and nobody stores notices of framed channels
- * yet.
+ * What comes unasked goes to notice.c. Matters of the link are acknowledged and acted upon here
+ * (refs row "link": key_change, sign_off); what is about payments is recorded first.
  *
  * The other side decides how many such messages there are, so it must not decide how long the log
  * gets: of each kind one line a second and link is written, and the next says how many were not.
@@ -20,7 +18,6 @@
 #include "base/ensure.h"
 #include "base/vault.h"
 #include "channel/channel_int.h"
-#include "domain/time.h"
 
 #define CHATTER_EVERY_US (1 * LOOP_US_PER_S)
 
@@ -60,125 +57,27 @@ static void reply(struct link *link, struct view key, struct view message)
 
 /* --- notices --------------------------------------------------------------------------------- */
 
-#define NOTICE_BYTES 4096u
-#define NOTICE_ROWS  16u
-
-struct notice_room {
-    struct rg_notice_out out;
-    struct rg_named rows[NOTICE_ROWS];
-    uint8_t bytes[NOTICE_BYTES], acknowledgement[NOTICE_BYTES], refs[NOTICE_BYTES];
-    uint8_t signature[64], sign_key[64], reference[128], rail_code[32];
-};
-
-static void notice_open(struct notice_room *n)
-{
-#define ROOM(array) { .ptr = n->array, .room = sizeof n->array }
-    n->out = (struct rg_notice_out){
-        .size = sizeof n->out,
-        .bytes = ROOM(bytes),
-        .signature = ROOM(signature),
-        .sign_key = ROOM(sign_key),
-        .reference = ROOM(reference),
-        .acknowledgement = ROOM(acknowledgement),
-        .refs = { .rows = n->rows, .room = NOTICE_ROWS, .text = ROOM(refs) },
-        .rail_code = ROOM(rail_code),
-        .amount_minor = -1,
-    };
-#undef ROOM
-}
-
-static bool notice_holds(const struct notice_room *n)
-{
-    const struct rg_notice_out *o = &n->out;
-    return buffer_holds(&o->bytes, n->bytes, sizeof n->bytes) &&
-           buffer_holds(&o->signature, n->signature, sizeof n->signature) &&
-           buffer_holds(&o->sign_key, n->sign_key, sizeof n->sign_key) &&
-           buffer_holds(&o->reference, n->reference, sizeof n->reference) &&
-           buffer_holds(&o->acknowledgement, n->acknowledgement, sizeof n->acknowledgement) &&
-           buffer_holds(&o->rail_code, n->rail_code, sizeof n->rail_code) &&
-           table_holds(&o->refs, n->rows, NOTICE_ROWS, n->refs, sizeof n->refs);
-}
-
-static bool verified(const struct link *link, const struct rg_notice_out *o)
-{
-    struct secret_key *key =
-        link_key(link, link->channel, view_of(o->sign_key.ptr, (size_t)o->sign_key.len), NULL);
-    return key != NULL &&
-           secret_verify(key, view_of(o->bytes.ptr, (size_t)o->bytes.len),
-                         view_of(o->signature.ptr, (size_t)o->signature.len)) == STATUS_OK;
-}
-
-/* NULL, or why it is dropped. */
-static const char *notice_read(struct link *link, struct notice_room *n, struct view message)
-{
-    const struct channel *channel = link->channel;
-    struct rg_notice in = { .size = sizeof in, .bytes = { message.ptr, message.len } };
-    struct civil now;
-    civil_from_us(loop_wall_us(channel->set->options.loop), 0, &now);
-    in.utc = (struct rg_civil){ (uint32_t)now.year, (uint32_t)now.month,  (uint32_t)now.day,
-                                (uint32_t)now.hour, (uint32_t)now.minute, (uint32_t)now.second };
-    if (channel->api->notice == NULL)
-        return "the adapter takes no notices";
-    for (;;) {
-        notice_open(n);
-        uint32_t said = channel->api->notice(channel->instance, &in, &n->out);
-        if (said == RG_NOTICE_BROKEN)
-            return "the adapter does not understand it";
-        if (!notice_holds(n))
-            return "what the adapter wrote is too long or broken";
-        if (said == RG_NOTICE_DONE)
-            return NULL;
-        if (said != RG_NOTICE_VERIFY || in.verified != 0)
-            return "the adapter answered with something that does not exist";
-        if (!verified(link, &n->out))
-            return "its signature is not right";
-        in.verified = 1;
-    }
-}
-
-static void notice_act(struct link *link, const struct notice_room *n)
-{
-    const struct rg_notice_out *o = &n->out;
-    struct channel *channel = link->channel;
-    uint64_t kept_back = 0;
-    bool say = may_say(link, CHATTER_NOTICE, &kept_back);
-    if (o->outcome != 0) {
-        if (say)
-            CHANNEL_LOG(channel, LOG_ERROR, "channel.notice_not_taken",
-                        LOG_INT("link", link->index), LOG_INT("kept_back", kept_back),
-                        LOG_TEXT("why", "notices about payments on framed channels are not stored "
-                                        "yet; it was not acknowledged"));
-        return;
-    }
-    if (o->acknowledgement.len > 0 &&
-        conn_write(link->conn, view_of(o->acknowledgement.ptr, (size_t)o->acknowledgement.len)) !=
-            STATUS_OK) {
-        link_break(link, "an acknowledgement cannot be sent");
-        return;
-    }
-    const struct rg_named *about = rg_find(o->refs.rows, o->refs.count, "link");
-    struct view word =
-        about != NULL ? view_of(about->value.ptr, (size_t)about->value.len) : VIEW_EMPTY;
-    if (say)
-        CHANNEL_LOG(channel, LOG_INFO, "channel.link_notice", LOG_INT("link", link->index),
-                    LOG_VIEW("about", word), LOG_INT("kept_back", kept_back));
-    if (view_is(word, "key_change"))
-        link_asked_for_key_change(link);
-    else if (view_is(word, "sign_off"))
-        link_break(link, "the other side signed off");
-}
-
 static void unsolicited(struct link *link, struct view message)
 {
-    struct notice_room *n = vault_alloc(sizeof *n);
-    const char *wrong = n != NULL ? notice_read(link, n, message) : "memory is out";
-    uint64_t kept_back;
-    if (wrong == NULL)
-        notice_act(link, n);
-    else if (may_say(link, CHATTER_DROPPED, &kept_back))
-        CHANNEL_LOG(link->channel, LOG_WARN, "channel.notice_dropped", LOG_INT("link", link->index),
-                    LOG_TEXT("why", wrong), LOG_INT("kept_back", kept_back));
-    vault_free(n);
+    struct channel *channel = link->channel;
+    struct view about;
+    uint64_t kept_back = 0;
+    const char *wrong = notice_on_link(link, message, &about);
+    if (wrong != NULL) {
+        if (may_say(link, CHATTER_DROPPED, &kept_back))
+            CHANNEL_LOG(channel, LOG_WARN, "channel.notice_dropped", LOG_INT("link", link->index),
+                        LOG_TEXT("why", wrong), LOG_INT("kept_back", kept_back));
+        return;
+    }
+    if (about.len == 0 || !link_lives(link))
+        return;
+    if (may_say(link, CHATTER_NOTICE, &kept_back))
+        CHANNEL_LOG(channel, LOG_INFO, "channel.link_notice", LOG_INT("link", link->index),
+                    LOG_VIEW("about", about), LOG_INT("kept_back", kept_back));
+    if (view_is(about, "key_change"))
+        link_asked_for_key_change(link);
+    else if (view_is(about, "sign_off"))
+        link_break(link, "the other side signed off");
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */

@@ -43,9 +43,11 @@ static void traces_taken(void *taken_arg, uint64_t first, uint64_t count, enum s
         t->ahead = first;
         t->ahead_left = count;
     }
-    if (waited)
-        for (uint32_t i = 0; i < channel->link_count; i++)
-            link_continue(&channel->links[i]);
+    if (!waited)
+        return;
+    for (uint32_t i = 0; i < channel->link_count; i++)
+        link_continue(&channel->links[i]);
+    token_continue(channel);
 }
 
 static void traces_ask(struct channel *channel)

@@ -3,17 +3,27 @@
  * settings/ hands them over as written (name, text, place), because only the adapter knows what
  * they must be. Every mistake is said, each on a line with its place, before the channel is
  * refused: an operator corrects a file once, not five times.
+ *
+ * Files that settings name (type FILE) are read here, once, whole; a changed file counts from the
+ * next start on.
  */
 #include "base/ensure.h"
 #include "channel/channel_int.h"
 
-#define TEXTS_BYTES_MAX (1u << 20)
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEXTS_BYTES_MAX (16u << 20)
 
 struct reading {
     struct channel_values *values;
     const struct channel_settings *settings;
     const struct loaded_adapter *adapter;
     struct secrets *secrets;
+    const char *folder;
     struct writer *why;
     uint32_t mistakes;
 };
@@ -94,10 +104,101 @@ static void read_text(struct reading *r, const struct rg_setting *row,
                   (long long)row->min, (long long)row->max, text.len);
 }
 
+/* --- files ----------------------------------------------------------------------------------- */
+
+/* Reads to the end, at most `room` bytes. */
+static bool read_all(int fd, uint8_t *out, size_t room, size_t *len)
+{
+    *len = 0;
+    while (*len < room) {
+        ssize_t got = read(fd, out + *len, room - *len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            break;
+        *len += (size_t)got;
+    }
+    return true;
+}
+
+static void file_mistake(struct reading *r, const struct rg_setting *row,
+                         const struct raw_setting *raw, const char *path, const char *what)
+{
+    mistake(r, raw);
+    writer_format(r->why, "setting '%s': %s: %s", row->name, path, what);
+}
+
+/* From an open file into the instance's texts; the value then has its zero byte behind it. */
+static void take_file(struct reading *r, const struct rg_setting *row,
+                      const struct raw_setting *raw, const char *path, int fd,
+                      struct rg_value *value)
+{
+    struct stat info;
+    size_t room = (size_t)row->max + 2, len = 0; /* one more to see that it is too long, one zero */
+    uint8_t *bytes = NULL;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        file_mistake(r, row, raw, path, "is not a regular file");
+    } else if ((bytes = arena_alloc(&r->values->texts, room)) == NULL) {
+        file_mistake(r, row, raw, path, "memory is out");
+    } else if (!read_all(fd, bytes, room - 1, &len)) {
+        file_mistake(r, row, raw, path, "cannot be read");
+    } else if ((int64_t)len < row->min || (int64_t)len > row->max) {
+        mistake(r, raw);
+        writer_format(r->why, "setting '%s': %s must have %lld to %lld bytes, it has %lld",
+                      row->name, path, (long long)row->min, (long long)row->max,
+                      (long long)info.st_size);
+    } else {
+        bytes[len] = 0;
+        arena_trim(&r->values->texts, bytes, len + 1);
+        value->text = (struct rg_bytes){ bytes, len };
+    }
+}
+
+static void read_file(struct reading *r, const struct rg_setting *row,
+                      const struct raw_setting *raw, struct view name, struct rg_value *value)
+{
+    char path[PATH_MAX];
+    struct writer w = writer_over(path, sizeof path);
+    value->text = (struct rg_bytes){ NULL, 0 };
+    if (name.len == 0 || memchr(name.ptr, 0, name.len) != NULL) {
+        mistake(r, raw);
+        writer_format(r->why, "setting '%s' must be a file name", row->name);
+        return;
+    }
+    if (name.ptr[0] != '/' && r->folder != NULL) {
+        writer_text(&w, r->folder);
+        writer_u8(&w, '/');
+    }
+    writer_view(&w, name);
+    if (writer_terminate(&w) != STATUS_OK) {
+        mistake(r, raw);
+        writer_format(r->why, "setting '%s': the file's path is too long", row->name);
+        return;
+    }
+    /* O_NONBLOCK: a pipe of that name must not stop us. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        mistake(r, raw);
+        writer_format(r->why, "setting '%s': %s cannot be opened: %s", row->name, path,
+                      strerror(errno));
+        return;
+    }
+    take_file(r, row, raw, path, fd, value);
+    close(fd);
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
 static void read_value(struct reading *r, const struct rg_setting *row,
                        const struct raw_setting *raw, struct view text, struct rg_value *value)
 {
     value->present = 1;
+    if (row->type == RG_SETTING_FILE) {
+        read_file(r, row, raw, text, value);
+        return;
+    }
     char *copy = arena_text(&r->values->texts, text); /* with a zero byte, for secret_find */
     if (copy == NULL) {
         mistake(r, raw);
@@ -135,10 +236,10 @@ static void read_value(struct reading *r, const struct rg_setting *row,
 
 enum status values_read(struct channel_values *values, const struct channel_settings *settings,
                         const struct loaded_adapter *adapter, struct secrets *secrets,
-                        struct writer *why)
+                        const char *folder, struct writer *why)
 {
     ENSURE(adapter->api.settings_count <= SETTINGS_ROWS_MAX);
-    struct reading r = { values, settings, adapter, secrets, why, 0 };
+    struct reading r = { values, settings, adapter, secrets, folder, why, 0 };
     *values = (struct channel_values){ 0 };
     arena_init(&values->texts, TEXTS_BYTES_MAX);
     for (uint64_t i = 0; i < adapter->api.settings_count; i++) {

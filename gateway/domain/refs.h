@@ -11,7 +11,7 @@
 
 #define REFS_ROWS_MAX  64
 #define REFS_NAME_MAX  32
-#define REFS_VALUE_MAX 1024
+#define REFS_VALUE_MAX 2048
 
 #define REF_SENSITIVE 1u /* secret: sealed when stored, never logged, never answered */
 #define REF_SEALED    2u /* the value in this set is sealed */

@@ -158,14 +158,20 @@ static const struct kind_row {
     const char *word;
     size_t len_min, len_max, len_step; /* bytes */
     enum status (*prepare)(struct secret_key *key, struct view bytes);
+    bool has_check_value;
 } kinds[] = {
-    { SECRET_RETAIL_MAC, "retail_mac", 16, 16, 8, prepare_retail },
-    { SECRET_RETAIL_MAC_PAD2, "retail_mac_pad2", 16, 16, 8, prepare_retail },
-    { SECRET_AES_CMAC, "aes_cmac", 16, 32, 8, prepare_cmac },
-    { SECRET_HMAC_SHA256, "hmac_sha256", 16, 128, 1, prepare_hmac },
-    { SECRET_WRAP_TDES, "wrap_tdes", 16, 24, 8, prepare_wrap_tdes },
-    { SECRET_WRAP_AES, "wrap_aes", 16, 32, 8, prepare_wrap_aes },
-    { SECRET_SEAL, "seal", 32, 32, 1, prepare_seal },
+    { SECRET_RETAIL_MAC, "retail_mac", 16, 16, 8, prepare_retail, true },
+    { SECRET_RETAIL_MAC_PAD2, "retail_mac_pad2", 16, 16, 8, prepare_retail, true },
+    { SECRET_AES_CMAC, "aes_cmac", 16, 32, 8, prepare_cmac, true },
+    { SECRET_HMAC_SHA256, "hmac_sha256", 16, 128, 1, prepare_hmac, false },
+    { SECRET_WRAP_TDES, "wrap_tdes", 16, 24, 8, prepare_wrap_tdes, true },
+    { SECRET_WRAP_AES, "wrap_aes", 16, 32, 8, prepare_wrap_aes, true },
+    { SECRET_SEAL, "seal", 32, 32, 1, prepare_seal, true },
+    { SECRET_TOKEN, "token", 1, SECRET_TOKEN_MAX, 1, secret_prepare_token, false },
+    { SECRET_SIGN_ED25519, "sign_ed25519", 32, 32, 1, secret_prepare_ed25519, false },
+    { SECRET_VERIFY_ED25519, "verify_ed25519", 32, 32, 1, secret_prepare_ed25519, false },
+    { SECRET_SIGN_ES256, "sign_es256", 32, 32, 1, secret_prepare_es256, false },
+    { SECRET_VERIFY_ES256, "verify_es256", 65, 65, 1, secret_prepare_es256, false },
 };
 
 static const struct kind_row *kind_row(enum secret_kind kind)
@@ -222,6 +228,8 @@ void secret_key_close(struct secret_key *key)
     EVP_CIPHER_CTX_free(key->encrypt);
     EVP_CIPHER_CTX_free(key->decrypt);
     EVP_MAC_CTX_free(key->mac);
+    EVP_PKEY_free(key->pair);
+    vault_free(key->token);
     vault_free(key);
 }
 
@@ -234,7 +242,7 @@ enum secret_kind secret_kind_of(const struct secret_key *key)
 enum status secret_check_value(struct secret_key *key, uint8_t out[3])
 {
     ENSURE_MAGIC(key, KEY_MAGIC);
-    if (key->kind == SECRET_HMAC_SHA256)
+    if (!kind_row(key->kind)->has_check_value)
         return STATUS_UNSUPPORTED;
     memcpy(out, key->check_value, sizeof key->check_value);
     return STATUS_OK;
@@ -278,8 +286,8 @@ enum status secret_unwrap(struct secret_key *wrapping, enum secret_kind kind, st
         status = secret_key_open(wrapping->loop, kind, view_of(plain, plain_len), &key);
     vault_wipe(plain, sizeof plain);
     TRY(status);
-    /* An HMAC key has no check value, so one that came with it cannot match. */
-    if (kcv.len == 3 && (kind == SECRET_HMAC_SHA256 ||
+    /* What has no check value cannot match one that came with it. */
+    if (kcv.len == 3 && (!kind_row(kind)->has_check_value ||
                          !view_equal_constant_time(kcv, view_of(key->check_value, 3)))) {
         secret_key_close(key);
         return STATUS_MISMATCH;

@@ -99,12 +99,28 @@ enum status secret_mac(struct secret_key *key, struct view bytes, uint8_t out[SE
     return STATUS_OK;
 }
 
-enum status secret_verify(struct secret_key *key, struct view bytes, struct view mac)
+enum status secret_sign(struct secret_key *key, struct view bytes,
+                        uint8_t out[SECRET_SIGNATURE_MAX], size_t *len)
 {
+    ENSURE_MAGIC(key, KEY_MAGIC);
+    _Static_assert(SECRET_MAC_MAX <= SECRET_SIGNATURE_MAX, "a MAC fits where a signature does");
+    if (key->kind != SECRET_SIGN_ED25519 && key->kind != SECRET_SIGN_ES256)
+        return secret_mac(key, bytes, out, len);
+    *len = 0;
+    TRY(secret_pair_sign(key, bytes, out));
+    *len = SECRET_SIGNATURE_MAX;
+    return STATUS_OK;
+}
+
+enum status secret_verify(struct secret_key *key, struct view bytes, struct view signature)
+{
+    ENSURE_MAGIC(key, KEY_MAGIC);
+    if (key->kind == SECRET_VERIFY_ED25519 || key->kind == SECRET_VERIFY_ES256)
+        return secret_pair_verify(key, bytes, signature);
     uint8_t expected[SECRET_MAC_MAX];
     size_t len = 0;
     TRY(secret_mac(key, bytes, expected, &len));
-    bool equal = view_equal_constant_time(view_of(expected, len), mac);
+    bool equal = view_equal_constant_time(view_of(expected, len), signature);
     vault_wipe(expected, sizeof expected);
     return equal ? STATUS_OK : STATUS_MISMATCH;
 }

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #define HOST_KEY_LEN 32
-#define KEY_FILE_MAX 4096 /* bytes of hexadecimal text with its white space */
+#define KEY_FILE_MAX                                                                               \
+    16384 /* bytes of a key's file: hexadecimal text with white space, PEM, token */
 
 struct secrets {
     uint32_t magic;
@@ -85,9 +86,12 @@ enum status secret_put(struct secrets *secrets, const char *name, enum secret_ki
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-/* Opens a file that nobody but its owner (root or we) may read or write. NOT_FOUND is left to the
- * caller to explain. */
-static enum status open_private(const char *path, int *fd, struct writer *why)
+/* What others than its owner must not be allowed to do with a file. */
+enum guarded { GUARD_SECRET = S_IRWXG | S_IRWXO, GUARD_PUBLIC = S_IWGRP | S_IWOTH };
+
+/* Opens a file that nobody but its owner (root or we) may read or write; a public one may be read.
+ * NOT_FOUND is left to the caller to explain. */
+static enum status open_private(const char *path, enum guarded guarded, int *fd, struct writer *why)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0 && errno == ENOENT)
@@ -106,7 +110,7 @@ static enum status open_private(const char *path, int *fd, struct writer *why)
                       (unsigned)info.st_uid, (unsigned)geteuid());
         return STATUS_DENIED;
     }
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if ((info.st_mode & (mode_t)guarded) != 0) {
         writer_format(why, "%s: others than its owner may use it (mode %04o); chmod 600 it", path,
                       (unsigned)(info.st_mode & 07777));
         return STATUS_DENIED;
@@ -131,11 +135,11 @@ static enum status read_all(int fd, uint8_t *out, size_t room, size_t *len)
     }
 }
 
-static enum status read_private(const char *path, uint8_t *out, size_t room, size_t *len,
-                                struct writer *why)
+static enum status read_private(const char *path, enum guarded guarded, uint8_t *out, size_t room,
+                                size_t *len, struct writer *why)
 {
     int fd = -1;
-    enum status status = open_private(path, &fd, why);
+    enum status status = open_private(path, guarded, &fd, why);
     if (status == STATUS_OK) {
         status = read_all(fd, out, room, len);
         if (status != STATUS_OK)
@@ -157,39 +161,128 @@ static size_t squeeze(uint8_t *text, size_t len)
     return kept;
 }
 
-static enum status put_hex(struct secrets *secrets, const char *name, enum secret_kind kind,
-                           const char *path, struct view text, struct writer *why)
+/* What went wrong with a key from `place`, a path or "". */
+static void explain(enum status status, const char *place, const char *name, size_t len,
+                    struct writer *why)
 {
-    uint8_t bytes[256];
+    if (status == STATUS_OK)
+        return;
+    if (place[0] != '\0')
+        writer_format(why, "%s: ", place);
+    if (status == STATUS_RANGE)
+        writer_format(why, "%u bytes are no length for a key of this kind", (unsigned)len);
+    else if (status == STATUS_MALFORMED)
+        writer_text(why, "these bytes are no key of this kind");
+    else
+        writer_format(why, "key %s: %s", name, status_text(status));
+}
+
+/* `text` is overwritten. */
+static enum status put_hex(struct secrets *secrets, const char *name, enum secret_kind kind,
+                           const char *place, uint8_t *text, size_t text_len, struct writer *why)
+{
     size_t len = 0;
-    enum status status = hex_decode(text, bytes, sizeof bytes, &len);
+    size_t kept = squeeze(text, text_len);
+    enum status status = hex_decode(view_of(text, kept), text, kept, &len); /* a byte for two */
     if (status != STATUS_OK) {
-        writer_format(why, "%s: is not hexadecimal, two letters a byte", path);
+        writer_format(why, "%s%sis not hexadecimal, two letters a byte", place,
+                      place[0] != '\0' ? ": " : "");
         return status;
     }
-    status = secret_put(secrets, name, kind, view_of(bytes, len));
-    vault_wipe(bytes, sizeof bytes);
-    if (status == STATUS_RANGE)
-        writer_format(why, "%s: %u bytes are no length for a key of this kind", path,
-                      (unsigned)len);
-    else if (status != STATUS_OK)
-        writer_format(why, "%s: key %s: %s", path, name, status_text(status));
+    status = secret_put(secrets, name, kind, view_of(text, len));
+    explain(status, place, name, len, why);
+    return status;
+}
+
+static enum status put_token(struct secrets *secrets, const char *name, const char *path,
+                             struct view text, struct writer *why)
+{
+    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+        text.len--;
+    text = view_trim(text);
+    enum status status = secret_put(secrets, name, SECRET_TOKEN, text);
+    explain(status, path, name, text.len, why);
+    return status;
+}
+
+static enum status put_pem(struct secrets *secrets, const char *name, enum secret_kind kind,
+                           const char *path, struct view text, struct writer *why)
+{
+    uint8_t raw[65];
+    size_t len = 0;
+    enum status status = secret_pem_read(text, kind, raw, &len);
+    if (status == STATUS_OK) {
+        status = secret_put(secrets, name, kind, view_of(raw, len));
+        explain(status, path, name, len, why);
+    } else {
+        writer_format(why, "%s: its PEM %s", path,
+                      status == STATUS_MISMATCH ? "is of another algorithm"
+                                                : "holds no key that can be used here (private for "
+                                                  "sign_, public for verify_, without passphrase)");
+    }
+    vault_wipe(raw, sizeof raw);
+    return status;
+}
+
+static bool has_pem(struct view text)
+{
+    static const char begin[] = "-----BEGIN ";
+    for (size_t i = 0; i + sizeof begin <= text.len; i++)
+        if (memcmp(text.ptr + i, begin, sizeof begin - 1) == 0)
+            return true;
+    return false;
+}
+
+enum file_form { FORM_BY_KIND = 1, FORM_HEX };
+
+static enum status put_file(struct secrets *secrets, const char *name, enum secret_kind kind,
+                            const char *path, enum file_form form, struct writer *why)
+{
+    uint8_t *text = vault_alloc(KEY_FILE_MAX);
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    size_t len = 0;
+    bool public = kind == SECRET_VERIFY_ED25519 || kind == SECRET_VERIFY_ES256;
+    enum status status =
+        read_private(path, public ? GUARD_PUBLIC : GUARD_SECRET, text, KEY_FILE_MAX, &len, why);
+    if (status == STATUS_NOT_FOUND)
+        writer_format(why, "%s: no such file", path);
+    if (status == STATUS_OK && form == FORM_BY_KIND && kind == SECRET_TOKEN)
+        status = put_token(secrets, name, path, view_of(text, len), why);
+    else if (status == STATUS_OK && form == FORM_BY_KIND && secret_is_pair(kind) &&
+             has_pem(view_of(text, len)))
+        status = put_pem(secrets, name, kind, path, view_of(text, len), why);
+    else if (status == STATUS_OK)
+        status = put_hex(secrets, name, kind, path, text, len, why);
+    vault_free(text);
     return status;
 }
 
 enum status secret_put_file(struct secrets *secrets, const char *name, enum secret_kind kind,
                             const char *path, struct writer *why)
 {
-    uint8_t *text = vault_alloc(KEY_FILE_MAX);
-    if (text == NULL)
+    return put_file(secrets, name, kind, path, FORM_BY_KIND, why);
+}
+
+enum status secret_put_hex_file(struct secrets *secrets, const char *name, enum secret_kind kind,
+                                const char *path, struct writer *why)
+{
+    return put_file(secrets, name, kind, path, FORM_HEX, why);
+}
+
+enum status secret_put_hex(struct secrets *secrets, const char *name, enum secret_kind kind,
+                           struct view text, struct writer *why)
+{
+    ENSURE_MAGIC(secrets, SECRETS_MAGIC);
+    if (text.len > KEY_FILE_MAX)
+        return STATUS_RANGE;
+    uint8_t *copy = vault_alloc(text.len);
+    if (copy == NULL)
         return STATUS_NO_MEMORY;
-    size_t len = 0;
-    enum status status = read_private(path, text, KEY_FILE_MAX, &len, why);
-    if (status == STATUS_NOT_FOUND)
-        writer_format(why, "%s: no such file", path);
-    if (status == STATUS_OK)
-        status = put_hex(secrets, name, kind, path, view_of(text, squeeze(text, len)), why);
-    vault_free(text);
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    enum status status = put_hex(secrets, name, kind, "", copy, text.len, why);
+    vault_free(copy);
     return status;
 }
 
@@ -278,7 +371,7 @@ static enum status read_host_key(struct secrets *secrets, const char *path, stru
 {
     uint8_t bytes[HOST_KEY_LEN];
     size_t len = 0;
-    TRY(read_private(path, bytes, sizeof bytes, &len, why));
+    TRY(read_private(path, GUARD_SECRET, bytes, sizeof bytes, &len, why));
     if (len != sizeof bytes) {
         vault_wipe(bytes, sizeof bytes);
         writer_format(why, "%s: has %u bytes; a host key has %u", path, (unsigned)len,

@@ -3,6 +3,7 @@
  *   secret.c   the table of names, files, the host key
  *   key.c      one key: its prepared contexts, made and closed; check value; unwrap
  *   mac.c      MAC, HMAC, verify
+ *   sign.c     key pairs: PEM and raw bytes, sign, verify; tokens
  *   seal.c     seal and unseal
  *   digest.c   SHA-256, HKDF, and the guard: no key table involved
  */
@@ -41,7 +42,22 @@ struct secret_key {
     EVP_CIPHER_CTX *encrypt; /* seal */
     EVP_CIPHER_CTX *decrypt; /* seal, wrap */
     EVP_MAC_CTX *mac;        /* CMAC, HMAC */
+    EVP_PKEY *pair;          /* sign_*: both halves; verify_*: the public one */
+    uint8_t *token;          /* vault memory */
+    size_t token_len;
 };
+
+/* sign.c: one of the four kinds of signature, or a token. */
+bool secret_is_pair(enum secret_kind kind);
+enum status secret_prepare_ed25519(struct secret_key *key, struct view bytes);
+enum status secret_prepare_es256(struct secret_key *key, struct view bytes);
+enum status secret_prepare_token(struct secret_key *key, struct view bytes);
+enum status secret_pair_sign(struct secret_key *key, struct view bytes,
+                             uint8_t out[SECRET_SIGNATURE_MAX]);
+enum status secret_pair_verify(struct secret_key *key, struct view bytes, struct view signature);
+/* The raw bytes (seed, scalar, public key or point) of the first PEM block of the right sort:
+ * *len <= 65. NOT_FOUND when there is none, MISMATCH when it is a key of another algorithm. */
+enum status secret_pem_read(struct view text, enum secret_kind kind, uint8_t out[65], size_t *len);
 
 /* Makes a key that is in no table. RANGE for a length that the kind does not have. */
 enum status secret_key_open(struct loop *loop, enum secret_kind kind, struct view bytes,

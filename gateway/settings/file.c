@@ -199,6 +199,11 @@ static void channel_check(const struct reader *reader, const struct channel_sett
                         LINE_OF(&section_channel, channel_settings, tls_certificate, c->from), 1,
                         "settings.tls_pair",
                         "`tls.certificate` and `tls.key` belong together; give both or none");
+    if (c->amount_max_minor > 0 && c->amount_min_minor > c->amount_max_minor)
+        reader_complain(reader,
+                        LINE_OF(&section_channel, channel_settings, amount_min_minor, c->from), 1,
+                        "settings.range",
+                        "`amount.min_minor` is larger than `amount.max_minor`: no payment fits");
 }
 
 enum status channel_read(const struct reader *reader, struct view bytes,

@@ -27,6 +27,7 @@ enum setting_type {
     SETTING_CURRENCIES,
     SETTING_RAILS,
     SETTING_COUNTRIES,
+    SETTING_CONDITIONS,
 };
 
 struct setting_row {

@@ -49,6 +49,7 @@ struct settings_list {
 #define SETTING_C_CURRENCIES  struct settings_list /* ISO 4217 codes */
 #define SETTING_C_RAILS       struct settings_list /* words of enum rail */
 #define SETTING_C_COUNTRIES   struct settings_list /* two upper-case letters */
+#define SETTING_C_CONDITIONS  struct settings_list /* settings/condition.h */
 
 #define SETTING(type, member, path, fallback, min, max, unit, choices, secret, sentence)           \
     SETTING_C_##type member;

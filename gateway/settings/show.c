@@ -29,6 +29,7 @@ static const char *type_word(enum setting_type type)
     case SETTING_CURRENCIES: return "list of currencies";
     case SETTING_RAILS: return "list of rails";
     case SETTING_COUNTRIES: return "list of countries";
+    case SETTING_CONDITIONS: return "list of conditions";
     }
     return "?";
 }

@@ -9,6 +9,7 @@
 
 #include "base/ensure.h"
 #include "domain/time.h"
+#include "settings/condition.h"
 
 #include <stdio.h>
 
@@ -287,6 +288,13 @@ static bool country_fine(struct view text)
            text.ptr[1] <= 'Z';
 }
 
+static bool condition_check(const struct value *v)
+{
+    char room[192];
+    const char *wrong = condition_wrong(v->text, room, sizeof room);
+    return wrong == NULL || refuse(v, "settings.condition", wrong);
+}
+
 static bool text_check(const struct value *v)
 {
     const struct currency *currency;
@@ -318,6 +326,7 @@ static bool text_check(const struct value *v)
     case SETTING_COUNTRIES:
         return country_fine(v->text) ||
                refuse(v, "settings.type", "an ISO 3166 code of two capitals like DE");
+    case SETTING_CONDITIONS: return condition_check(v);
     case SETTING_TEXTS: return name_fine(v->text) || refuse(v, "settings.type", "a name");
     default: break;
     }

@@ -243,6 +243,21 @@ size_t http_header_count(const struct http_request *request, const char *name)
     return count;
 }
 
+size_t http_headers_count(const struct http_request *request)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    return request->message.header_count;
+}
+
+struct http_header http_header_at(const struct http_request *request, size_t index)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    ENSURE(index < request->message.header_count);
+    const struct http_message *message = &request->message;
+    return (struct http_header){ .name = http_head_part(request, message->headers[index].name),
+                                 .value = http_head_part(request, message->headers[index].value) };
+}
+
 const char *http_peer(const struct http_request *request)
 {
     ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);

@@ -5,8 +5,9 @@
  * sent twice by itself: whether a request may be repeated is decided by those who know what it
  * moves. `bytes_may_have_left` tells them what they need for that.
  *
- * A link serves one call at a time and is kept afterwards if the answer allows it. Answers are read
- * with the same guard and parser as requests: an odd one breaks the link (MALFORMED).
+ * A link serves one call at a time and is kept afterwards if the answer allows it, but not idle for
+ * ever: a request that meets the other side's closing is one of which nobody knows. Answers are
+ * read with the same guard and parser as requests: an odd one breaks the link (MALFORMED).
  */
 #include "wire/http_client.h"
 #include "wire/conn_int.h"
@@ -36,6 +37,7 @@ struct link {
     struct list item;
     struct conn *conn;
     struct http_call *call;
+    struct timer idle; /* armed while it is idle */
     struct http_guard guard;
     struct http_message message;
     struct http_parse *parse;
@@ -92,6 +94,7 @@ static void call_failed(struct http_call *call, enum status why)
 
 static void link_break(struct link *link)
 {
+    timer_stop(&link->idle);
     link->state = LINK_OVER;
     if (link->conn != NULL)
         conn_abort(link->conn);
@@ -115,10 +118,26 @@ static void link_start_over(struct link *link, enum link_state state)
     link->len = link->head_len = link->body_len = link->raw_at = 0;
     http_guard_start(&link->guard, HTTP_OF_ANSWER);
     link->state = state;
+    if (state == LINK_IDLE && link->client->options.idle_max_us > 0)
+        timer_start(&link->idle, link->client->options.idle_max_us);
+    else
+        timer_stop(&link->idle);
+}
+
+static void on_idle_over(struct timer *timer, void *arg)
+{
+    struct link *link = arg;
+    ENSURE_MAGIC(link, LINK_MAGIC);
+    (void)timer;
+    if (link->state != LINK_IDLE || link->call != NULL)
+        return;
+    link->state = LINK_OVER;
+    conn_close(link->conn);
 }
 
 static void link_free(struct link *link)
 {
+    timer_stop(&link->idle);
     list_remove(&link->item);
     link->client->link_count--;
     http_parse_close(link->parse);
@@ -216,6 +235,11 @@ static bool read_head(struct link *link)
         http_guard_start(&link->guard, HTTP_OF_ANSWER);
         return left > 0;
     }
+    if (link->message.has_length && !link->message.bodyless &&
+        link->message.length > link->client->options.answer_bytes_max) {
+        link_failed(link, STATUS_FULL);
+        return false;
+    }
     link->state = LINK_BODY;
     if (link->message.chunked)
         http_guard_start_chunks(&link->guard);
@@ -239,6 +263,10 @@ static void read_body(struct link *link)
             link_failed(link, STATUS_MALFORMED);
             return;
         }
+    }
+    if (!message->chunked && taken > link->client->options.answer_bytes_max - link->body_len) {
+        link_failed(link, STATUS_FULL); /* until the connection ends, and it does not */
+        return;
     }
     if (!http_parse_body(link->parse, view_of(link->in + link->raw_at, taken))) {
         link_failed(link, STATUS_MALFORMED);
@@ -312,6 +340,7 @@ static void on_ended(struct conn *conn, void *arg)
     bool until_end = link->state == LINK_BODY && !message->chunked && !message->has_length;
     if (until_end && link->call != NULL)
         answer_complete(link);
+    timer_stop(&link->idle);
     link->state = LINK_OVER;
     conn_close_why(conn, STATUS_CLOSED);
 }
@@ -343,6 +372,7 @@ static enum status link_open(struct http_client *client, struct link **out)
     link->magic = LINK_MAGIC;
     link->state = LINK_CONNECTING;
     link->client = client;
+    timer_init(&link->idle, client->loop, on_idle_over, link);
     link->guard.head_max = HEAD_MAX;
     link->guard.target_max = HEAD_MAX;
     link->guard.lines_max = HTTP_HEADERS_MAX;
@@ -465,6 +495,30 @@ void http_client_close(struct http_client *client)
     free(client);
 }
 
+void http_client_abandon(struct http_client *client)
+{
+    if (client == NULL)
+        return;
+    ENSURE_MAGIC(client, CLIENT_MAGIC);
+    while (!list_empty(&client->links)) {
+        struct link *link = CONTAINER_OF(client->links.next, struct link, item);
+        if (link->call != NULL)
+            call_free(link->call);
+        link_free(link);
+    }
+    while (!list_empty(&client->waiting))
+        call_free(CONTAINER_OF(client->waiting.next, struct http_call, item));
+    loop_forget(client->loop, &client->assign);
+    client->magic = 0;
+    free(client);
+}
+
+size_t http_client_conns(const struct http_client *client)
+{
+    ENSURE_MAGIC(client, CLIENT_MAGIC);
+    return client->link_count;
+}
+
 static bool is_clean(struct view text, uint8_t lowest)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -489,7 +543,9 @@ static void compose(struct writer *w, const struct http_client *client, const ch
         writer_text(w, ": ");
         writer_view(w, headers[i].value);
     }
-    if (body.len > 0 || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) {
+    bool has_body =
+        strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+    if (body.len > 0 || has_body) {
         writer_text(w, "\r\nContent-Length: ");
         writer_u64_text(w, body.len);
     }
@@ -541,6 +597,12 @@ enum status http_call(struct http_client *client, const char *method, struct vie
     if (out != NULL)
         *out = call;
     return STATUS_OK;
+}
+
+bool http_call_may_have_left(const struct http_call *call)
+{
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    return call->sent;
 }
 
 void http_call_cancel(struct http_call *call)

@@ -1,6 +1,6 @@
 /* http_client.h - HTTP/1.1 out: one request, one answer, on pooled keep-alive connections.
  *
- * Used towards channels (later), for command-line tools and tests. Bounded like the server. The
+ * Used towards channels, for command-line tools and tests. Bounded like the server. The
  * done function is called exactly once on the loop's thread, unless http_call_cancel came first.
  */
 #ifndef WIRE_HTTP_CLIENT_H
@@ -27,18 +27,27 @@ struct http_client_options {
     size_t conns_max;           /* default 16 */
     size_t answer_bytes_max;    /* default 1 MiB */
     int64_t connect_timeout_us; /* default 5 s */
+    int64_t idle_max_us;        /* an idle connection is closed after it; 0: never. Should be less
+                                   than the other side's, or a request may meet its closing */
     const void *owner;
 };
 enum status http_client_open(struct http_client **out, struct wire *wire, struct loop *loop,
                              const struct http_client_options *options);
-/* Calls still open are done with CANCELED. Not from within a done function. */
+/* Calls still open are done with CANCELED. Not from within a done function. NULL is allowed. */
 void http_client_close(struct http_client *client);
+/* Simulated crash, after wire_crash: frees everything, touches no connection, calls nobody; calls
+ * are gone. NULL is allowed. */
+void http_client_abandon(struct http_client *client);
+/* Connections it has now, open or being opened. */
+size_t http_client_conns(const struct http_client *client);
 /* method, path, headers and body are copied. BUSY when conns_max calls are running and 1024 wait.
  */
 enum status http_call(struct http_client *client, const char *method, struct view path,
                       const struct http_header *headers, size_t header_count, struct view body,
                       int64_t timeout_us, http_done_fn *done, void *arg, struct http_call **out);
-/* After this, done is not called. */
+/* False: certainly not a byte of the request was written yet. */
+bool http_call_may_have_left(const struct http_call *call);
+/* After this, done is not called. The connection is closed if the request was written. */
 void http_call_cancel(struct http_call *call);
 
 #endif

@@ -76,6 +76,9 @@ struct view http_body(const struct http_request *request);
 /* First header of that name (any case) or an empty view; count of them via http_header_count. */
 struct view http_header(const struct http_request *request, const char *name);
 size_t http_header_count(const struct http_request *request, const char *name);
+/* All headers, in the order in which they came; index below the count. */
+size_t http_headers_count(const struct http_request *request);
+struct http_header http_header_at(const struct http_request *request, size_t index);
 const char *http_peer(const struct http_request *request);
 /* A place for the handler's own pointer. */
 void http_set_context(struct http_request *request, void *context);

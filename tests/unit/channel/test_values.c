@@ -2,8 +2,14 @@
  * place. */
 #include "channel_fixture.h"
 #include "tiny_adapter.h"
+#include "web_adapter.h"
+#include "web_fixture.h"
 
 #include "channel/channel_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define RAW(n, t, l)                                                                               \
     {                                                                                              \
@@ -91,14 +97,87 @@ static void test_adapter_refuses_with_its_row(void **state)
     fixture_close(&f);
 }
 
-static void test_http_is_refused_clearly(void **state)
+static void test_http_needs_an_endpoint(void **state)
 {
     (void)state;
-    struct fixture f;
-    const struct raw_setting raw[] = { RAW("terminal", "T1", 4) };
-    assert_false(OPEN(&f, .entry = tiny_http_adapter));
-    assert_says(&f, "works over HTTP, which this version cannot drive yet");
-    fixture_close(&f);
+    struct web w;
+    assert_false(web_open(&w, &(struct web_plan){ .endpoints = -1 }));
+    assert_non_null(strstr(w.why, "'endpoints' is missing; say where the other side listens"));
+    web_close(&w);
+}
+
+/* --- files that settings name ---------------------------------------------------------------- */
+
+struct letter {
+    char folder[64];
+    char why[1000];
+    bool present;
+    char text[128];
+    uint64_t len;
+};
+
+/* Opens a channel whose setting `letter` is `path`; in `folder` there is a file "letter". */
+static bool open_letter(struct letter *l, const char *path, const char *content, size_t len)
+{
+    (void)snprintf(l->folder, sizeof l->folder, "/tmp/railgate-values-XXXXXX");
+    assert_non_null(mkdtemp(l->folder));
+    char file[96];
+    (void)snprintf(file, sizeof file, "%s/letter", l->folder);
+    FILE *out = fopen(file, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(content, 1, len, out), len);
+    assert_int_equal(fclose(out), 0);
+    const struct raw_setting raw[] = { RAW("letter", path[0] == '=' ? file : path, 4) };
+    struct web w;
+    bool opened = web_open(
+        &w, &(struct web_plan){ .servers = 1, .raw = raw, .raw_count = 1, .folder = l->folder });
+    memcpy(l->why, w.why, sizeof l->why);
+    if (opened) {
+        const struct rg_value *value = &w.channel->values.rows[WEB_LETTER];
+        l->len = value->text.len;
+        assert_true(l->len < sizeof l->text);
+        memcpy(l->text, value->text.ptr, (size_t)l->len + 1);
+    }
+    web_close(&w);
+    unlink(file);
+    assert_int_equal(rmdir(l->folder), 0);
+    return opened;
+}
+
+static void test_file_is_read(void **state)
+{
+    (void)state;
+    struct letter l;
+    assert_true(open_letter(&l, "letter", "Dear bank\n", 10)); /* beside gateway.yaml */
+    assert_string_equal(l.text, "Dear bank\n");
+    assert_true(open_letter(&l, "=", "x\0y", 3)); /* an absolute path; any bytes */
+    assert_int_equal(l.len, 3);
+    assert_memory_equal(l.text, "x\0y", 4);
+}
+
+static void test_file_that_cannot_be(void **state)
+{
+    (void)state;
+    char big[102];
+    memset(big, 'x', sizeof big);
+    static const struct {
+        const char *path, *says;
+        size_t len;
+    } rows[] = {
+        { "nowhere", "/nowhere cannot be opened: No such file or directory", 0 },
+        { "../letter/", "cannot be opened", 0 },
+        { ".", "is not a regular file", 0 },
+        { "/dev/null", "is not a regular file", 0 },
+        { "", "setting 'letter' must be a file name", 0 },
+        { "letter", "must have 0 to 100 bytes, it has 101", 101 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct letter l;
+        assert_false(open_letter(&l, rows[i].path, big, rows[i].len));
+        if (strstr(l.why, rows[i].says) == NULL ||
+            strstr(l.why, "card_test.yaml:4:10: setting 'letter'") == NULL)
+            fail_msg("'%s' is not in:\n%s", rows[i].says, l.why);
+    }
 }
 
 int main(void)
@@ -109,7 +188,9 @@ int main(void)
         cmocka_unit_test(test_number_must_be_exact),
         cmocka_unit_test(test_text_has_a_length),
         cmocka_unit_test(test_adapter_refuses_with_its_row),
-        cmocka_unit_test(test_http_is_refused_clearly),
+        cmocka_unit_test(test_http_needs_an_endpoint),
+        cmocka_unit_test(test_file_is_read),
+        cmocka_unit_test(test_file_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

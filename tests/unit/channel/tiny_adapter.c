@@ -333,7 +333,6 @@ static uint32_t local_begin(const void *instance, void *exchange, const struct r
     }
 static const struct rg_adapter framed = TINY(RG_TRANSPORT_FRAMED, begin);
 static const struct rg_adapter local = TINY(RG_TRANSPORT_LOCAL, local_begin);
-static const struct rg_adapter http = TINY(RG_TRANSPORT_HTTP, begin);
 
 const struct rg_adapter *tiny_adapter(uint32_t host_abi)
 {
@@ -344,9 +343,4 @@ const struct rg_adapter *tiny_local_adapter(uint32_t host_abi)
 {
     (void)host_abi;
     return &local;
-}
-const struct rg_adapter *tiny_http_adapter(uint32_t host_abi)
-{
-    (void)host_abi;
-    return &http;
 }

@@ -18,7 +18,5 @@
 const struct rg_adapter *tiny_adapter(uint32_t host_abi);
 /* The same, local: begin() is done at once. */
 const struct rg_adapter *tiny_local_adapter(uint32_t host_abi);
-/* The same, over HTTP. */
-const struct rg_adapter *tiny_http_adapter(uint32_t host_abi);
 
 #endif

@@ -343,8 +343,10 @@ static void lengths_and_names(void **state)
 static void kinds_have_words(void **state)
 {
     (void)state;
-    static const char *const words[] = { "retail_mac", "retail_mac_pad2", "aes_cmac", "hmac_sha256",
-                                         "wrap_tdes",  "wrap_aes",        "seal" };
+    static const char *const words[] = { "retail_mac",     "retail_mac_pad2", "aes_cmac",
+                                         "hmac_sha256",    "wrap_tdes",       "wrap_aes",
+                                         "seal",           "token",           "sign_ed25519",
+                                         "verify_ed25519", "sign_es256",      "verify_es256" };
     enum secret_kind kind;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         assert_int_equal(secret_kind_parse(view_text(words[i]), &kind), STATUS_OK);

@@ -183,6 +183,10 @@ static void test_forms_of_answers(void **state)
           STATUS_MALFORMED, 0, "" },
         { VIEW("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n"), false, "GET",
           STATUS_MALFORMED, 0, "" }, /* 1001 bytes: over the client's limit */
+        { VIEW("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"), false, "GET", STATUS_FULL, 0,
+          "" }, /* the same */
+        { VIEW("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), false, "HEAD", STATUS_OK,
+          200, "" },
         { VIEW_EMPTY, true, "GET", STATUS_CLOSED, 0, "" },
         { VIEW_EMPTY, false, "GET", STATUS_TIMEOUT, 0, "" },
     };
@@ -248,6 +252,75 @@ static void test_cancel_and_close(void **state)
     assert_int_equal(vault_in_use(), before);
 }
 
+static void test_no_end_of_the_body(void **state)
+{
+    (void)state;
+    static char script[1200];
+    memset(script, 'x', sizeof script);
+    memcpy(script, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    open_world(view_of(script, 19 + 1001), 0);
+    world.close_after = true;
+    call(0, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S);
+    expect(0, STATUS_FULL, 0, "");
+    close_world();
+}
+
+static void test_idle_connections_are_let_go(void **state)
+{
+    (void)state;
+    open_world(VIEW("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"), 2);
+    struct http_client_options options = { .conns_max = 2, .idle_max_us = LOOP_US_PER_S };
+    assert_int_equal(endpoint_parse(VIEW("bank:80"), &options.to), STATUS_OK);
+    http_client_close(world.client);
+    assert_int_equal(http_client_open(&world.client, world.wire, world.loop, &options), STATUS_OK);
+    call(0, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S / 2);
+    assert_int_equal(http_client_conns(world.client), 1);
+    call(1, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S * 9 / 10); /* counts from the last answer */
+    assert_int_equal(world.conns, 1);
+    assert_int_equal(http_client_conns(world.client), 1);
+    pass(LOOP_US_PER_S / 5);
+    assert_int_equal(http_client_conns(world.client), 0);
+    call(2, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S / 2);
+    expect(2, STATUS_OK, 200, "x");
+    assert_int_equal(world.conns, 2);
+    close_world();
+}
+
+static void test_may_have_left(void **state)
+{
+    (void)state;
+    open_world(VIEW_EMPTY, 1);
+    struct http_call *first = call(0, "GET", VIEW_EMPTY), *second = call(1, "GET", VIEW_EMPTY);
+    assert_false(http_call_may_have_left(first));
+    pass(1000);
+    assert_true(http_call_may_have_left(first));
+    assert_false(http_call_may_have_left(second));
+    close_world();
+}
+
+static void test_crash(void **state)
+{
+    (void)state;
+    size_t before = vault_in_use();
+    for (int64_t us = 0; us < 200; us += 10) {
+        open_world(VIEW_EMPTY, 1);
+        call(0, "GET", VIEW_EMPTY);
+        call(1, "GET", VIEW_EMPTY);
+        pass(us);
+        wire_crash(world.wire, NULL);
+        http_client_abandon(world.client);
+        world.client = NULL;
+        pass(10 * LOOP_US_PER_S);
+        assert_int_equal(world.results[0].done + world.results[1].done, 0);
+        close_world();
+        assert_int_equal(vault_in_use(), before);
+    }
+}
+
 static void test_line_ends_are_not_sent(void **state)
 {
     (void)state;
@@ -265,9 +338,16 @@ static void test_line_ends_are_not_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_call_and_its_answer), cmocka_unit_test(test_forms_of_answers),
-        cmocka_unit_test(test_nobody_there),          cmocka_unit_test(test_calls_share_links),
-        cmocka_unit_test(test_cancel_and_close),      cmocka_unit_test(test_line_ends_are_not_sent),
+        cmocka_unit_test(test_a_call_and_its_answer),
+        cmocka_unit_test(test_forms_of_answers),
+        cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_calls_share_links),
+        cmocka_unit_test(test_cancel_and_close),
+        cmocka_unit_test(test_line_ends_are_not_sent),
+        cmocka_unit_test(test_no_end_of_the_body),
+        cmocka_unit_test(test_idle_connections_are_let_go),
+        cmocka_unit_test(test_may_have_left),
+        cmocka_unit_test(test_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
