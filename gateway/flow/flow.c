@@ -5,8 +5,10 @@
  * the sums. Nothing else decides a status, so operations may end in any order and the result is the
  * same.
  *
- *   (new) --begin authorise/sale--> processing --failed--> failed
- *                                              --reversed--> reversed
+ *   (new) --begin authorise/sale--> processing --a person must act--> requires_action
+ *     both of these --failed--> failed
+ *                   --reversed--> reversed
+ *                   --canceled--> canceled
  *     processing --approved authorise--> authorized       (captured shows the part already taken)
  *     processing --approved sale--> succeeded
  *     authorized --nothing of it open any more--> canceled (nothing captured) or succeeded
@@ -29,8 +31,9 @@
 #define ON(operation) [OPERATION_##operation] = true
 static const bool possible[PAYMENT_PARTIALLY_REFUNDED + 1][OPERATION_TOKEN + 1] = {
     [NEW] = { ON(AUTHORISE), ON(SALE) },
-    [PAYMENT_REQUIRES_ACTION] = { ON(AUTHORISE), ON(SALE) },
-    [PAYMENT_PROCESSING] = { ON(AUTHORISE), ON(SALE) }, /* only while all sums are zero */
+    [PAYMENT_REQUIRES_ACTION] = { ON(AUTHORISE), ON(SALE), ON(CANCEL) },
+    /* The first two only while all sums are zero. */
+    [PAYMENT_PROCESSING] = { ON(AUTHORISE), ON(SALE), ON(CANCEL) },
     [PAYMENT_AUTHORIZED] = { ON(CAPTURE), ON(CANCEL), ON(REFUND) },
     [PAYMENT_SUCCEEDED] = { ON(REFUND) },
     [PAYMENT_FAILED] = { false },
@@ -157,8 +160,31 @@ static enum flow_refusal begin_first(struct flow_sums *sums, enum operation oper
     return FLOW_ALLOWED;
 }
 
-static enum flow_refusal begin_cancel(struct flow_sums *sums, int64_t *amount_minor)
+bool flow_first_runs(enum payment_status status, const struct flow_sums *sums)
 {
+    return (status == PAYMENT_PROCESSING || status == PAYMENT_REQUIRES_ACTION) &&
+           sums->authorized == 0 && sums->captured == 0;
+}
+
+enum status flow_act(enum payment_status *status, const struct flow_sums *sums)
+{
+    if (!flow_first_runs(*status, sums))
+        return STATUS_MISMATCH;
+    *status = PAYMENT_REQUIRES_ACTION;
+    return STATUS_OK;
+}
+
+static enum flow_refusal begin_cancel(enum payment_status status, struct flow_sums *sums,
+                                      int64_t *amount_minor)
+{
+    if (flow_first_runs(status, sums)) {
+        if (*amount_minor != 0 && *amount_minor != sums->amount)
+            return FLOW_OVER_CAPTURABLE;
+        *amount_minor = 0;
+        return FLOW_ALLOWED;
+    }
+    if (status != PAYMENT_AUTHORIZED)
+        return FLOW_WRONG_STATUS;
     /* A capture on its way may still be approved: what is left is not known before. */
     if (sums->capturing > 0 || sums->releasing > 0)
         return FLOW_OPERATION_RUNNING;
@@ -189,7 +215,7 @@ enum flow_refusal flow_begin(enum payment_status *status, struct flow_sums *sums
         if (refusal == FLOW_ALLOWED)
             after.capturing += amount;
         break;
-    case OPERATION_CANCEL: refusal = begin_cancel(&after, &amount); break;
+    case OPERATION_CANCEL: refusal = begin_cancel(*status, &after, &amount); break;
     case OPERATION_REFUND:
         refusal = amount_pick(&amount, flow_refundable(sums), FLOW_OVER_REFUNDABLE);
         if (refusal == FLOW_ALLOWED)
@@ -200,7 +226,7 @@ enum flow_refusal flow_begin(enum payment_status *status, struct flow_sums *sums
     if (refusal != FLOW_ALLOWED)
         return refusal;
     ENSURE(flow_sums_hold(&after));
-    ENSURE(amount > 0);
+    ENSURE(amount > 0 || (operation == OPERATION_CANCEL && flow_first_runs(*status, sums)));
     *sums = after;
     *amount_minor = amount;
     if (operation == OPERATION_AUTHORISE || operation == OPERATION_SALE)
@@ -230,6 +256,22 @@ static enum status end_first(enum payment_status *status, struct flow_sums *sums
     return STATUS_OK;
 }
 
+/* A cancel that was begun while the first operation was running. MISMATCH: that one was approved
+ * meanwhile, so an approval of the cancel contradicts it. */
+static enum status end_cancel_of_first(enum payment_status *status, struct flow_sums *sums,
+                                       enum flow_end end)
+{
+    if (end != FLOW_END_APPROVED)
+        return STATUS_OK;
+    if (sums->authorized != 0)
+        return STATUS_MISMATCH;
+    if (flow_first_runs(*status, sums)) {
+        sums->capturing = 0;
+        *status = PAYMENT_CANCELED;
+    }
+    return STATUS_OK; /* else it came to nothing by itself */
+}
+
 static enum status end_later(enum payment_status *status, struct flow_sums *sums,
                              enum operation operation, enum capture_mode mode, int64_t begun,
                              int64_t approved, enum flow_end end)
@@ -241,6 +283,8 @@ static enum status end_later(enum payment_status *status, struct flow_sums *sums
     case OPERATION_REFUND: running = &sums->refunding, done = &sums->refunded; break;
     default: return STATUS_MISMATCH;
     }
+    if (begun == 0)
+        return end_cancel_of_first(status, sums, end);
     /* authorized > 0 tells a capture apart from a sale that is not answered yet. */
     if (sums->authorized == 0 || !take(running, begun))
         return STATUS_MISMATCH;
@@ -258,10 +302,12 @@ enum status flow_end(enum payment_status *status, struct flow_sums *sums, enum o
     struct flow_sums after = *sums;
     enum payment_status status_after = *status;
 
-    if (!flow_sums_hold(sums) || begun_minor <= 0)
+    bool of_first = operation == OPERATION_CANCEL && begun_minor == 0;
+    if (!flow_sums_hold(sums) || begun_minor < 0 || (begun_minor == 0 && !of_first))
         return STATUS_MISMATCH;
     /* More than asked, or nothing at all, is no approval: the caller has a conflict at hand. */
-    if (end == FLOW_END_APPROVED && (approved_minor <= 0 || approved_minor > begun_minor))
+    if (end == FLOW_END_APPROVED && !of_first &&
+        (approved_minor <= 0 || approved_minor > begun_minor))
         return STATUS_MISMATCH;
     if (operation == OPERATION_AUTHORISE || operation == OPERATION_SALE)
         TRY(end_first(&status_after, &after, operation, mode, begun_minor, approved_minor, end));

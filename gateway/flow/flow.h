@@ -9,6 +9,9 @@
  * Always: captured + capturing + released + releasing <= authorized, refunded + refunding <=
  * captured.
  *
+ * A first operation may be accepted and not yet final (a code is shown, a transfer is on its way).
+ * Until it is, a cancel is about that operation as a whole: it takes no sums, its amount is 0.
+ *
  * An operation is *begun* (its amount moves to the -ing column, inside the commit that records it)
  * and *ended* (approved: to the -ed column; else back). A sale begins with capturing = amount. The
  * functions run on the store's thread inside the commit that spends the sums: they are pure.
@@ -51,6 +54,11 @@ enum flow_end {
 enum status flow_end(enum payment_status *status, struct flow_sums *sums, enum operation operation,
                      enum capture_mode mode, int64_t begun_minor, int64_t approved_minor,
                      enum flow_end end);
+
+/* The first operation goes on only when a person acts. MISMATCH unless it is running. */
+enum status flow_act(enum payment_status *status, const struct flow_sums *sums);
+/* The first operation is not answered finally yet. */
+bool flow_first_runs(enum payment_status status, const struct flow_sums *sums);
 
 /* Still to be captured / refunded. */
 int64_t flow_capturable(const struct flow_sums *sums);

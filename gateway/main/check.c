@@ -39,21 +39,20 @@ static size_t check_keys(struct check *check, struct writer *out)
     for (size_t i = 0; i < s->keys_count; i++) {
         const struct key_settings *key = &s->keys[i];
         enum secret_kind kind;
+        size_t before = out->len;
         enum status status = secret_kind_parse(view_text(key->kind), &kind);
-        if (status == STATUS_OK && key->test_value[0] != '\0') {
-            uint8_t bytes[64];
-            size_t len;
-            status = hex_decode(view_text(key->test_value), bytes, sizeof bytes, &len);
-            if (status == STATUS_OK)
-                status = secret_put(check->secrets, key->name, kind, view_of(bytes, len));
-        } else if (status == STATUS_OK) {
-            status = secret_put_file(check->secrets, key->name, kind,
-                                     key->hex_file[0] != '\0' ? key->hex_file : key->file, out);
-        }
+        if (status == STATUS_OK && key->test_value[0] != '\0')
+            status =
+                secret_put_hex(check->secrets, key->name, kind, view_text(key->test_value), out);
+        else if (status == STATUS_OK && key->hex_file[0] != '\0')
+            status = secret_put_hex_file(check->secrets, key->name, kind, key->hex_file, out);
+        else if (status == STATUS_OK)
+            status = secret_put_file(check->secrets, key->name, kind, key->file, out);
         if (status != STATUS_OK) {
             wrong++;
-            writer_format(out, "%s:%u: error: key `%s` cannot be used: %s\n", s->file, key->line,
-                          key->name, status_text(status));
+            writer_format(out, "%s%s:%u: error: key `%s` cannot be used: %s\n",
+                          out->len > before ? "\n" : "", s->file, key->line, key->name,
+                          status_text(status));
         }
     }
     return wrong;

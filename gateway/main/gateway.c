@@ -23,7 +23,9 @@ struct gateway {
     struct store *store;
     struct channels *channels;
     struct payments *payments;
-    struct tls_context *api_tls;
+    struct tls_context *api_tls, *notify_tls;
+    struct notify *notify; /* NULL: no address for notices */
+    char notice_base[384];
     struct api *api;
     struct http_server *ops;
     struct list traces; /* blocks being taken */
@@ -86,6 +88,14 @@ static void late_answer(void *arg, struct channel *channel, int64_t attempt_id,
     payments_late_answer(gateway->payments, channel, attempt_id, operation, result);
 }
 
+static void framed_notice(void *arg, struct channel *channel, const struct notice_read *read,
+                          notice_recorded_fn *recorded, void *recorded_arg)
+{
+    struct gateway *gateway = arg;
+    ENSURE_MAGIC(gateway, GATEWAY_MAGIC);
+    notify_framed(gateway->payments, channel, read, recorded, recorded_arg);
+}
+
 static adapter_entry_fn *builtin_entry(void *arg, const char *adapter)
 {
     struct gateway *gateway = arg;
@@ -95,16 +105,14 @@ static adapter_entry_fn *builtin_entry(void *arg, const char *adapter)
 /* --- opening
  * ---------------------------------------------------------------------------------------- */
 
-static enum status put_test_key(struct secrets *secrets, const struct key_settings *key,
-                                enum secret_kind kind)
+static enum status put_key(struct secrets *secrets, const struct key_settings *key,
+                           enum secret_kind kind, struct writer *why)
 {
-    uint8_t bytes[64];
-    size_t len;
-    enum status status = hex_decode(view_text(key->test_value), bytes, sizeof bytes, &len);
-    if (status == STATUS_OK)
-        status = secret_put(secrets, key->name, kind, view_of(bytes, len));
-    vault_wipe(bytes, sizeof bytes);
-    return status;
+    if (key->test_value[0] != '\0')
+        return secret_put_hex(secrets, key->name, kind, view_text(key->test_value), why);
+    if (key->hex_file[0] != '\0')
+        return secret_put_hex_file(secrets, key->name, kind, key->hex_file, why);
+    return secret_put_file(secrets, key->name, kind, key->file, why);
 }
 
 static enum status open_keys(struct gateway *g, struct writer *why)
@@ -119,13 +127,10 @@ static enum status open_keys(struct gateway *g, struct writer *why)
         const struct key_settings *key = &s->keys[i];
         enum secret_kind kind;
         TRY(secret_kind_parse(view_text(key->kind), &kind));
-        const char *path = key->hex_file[0] != '\0' ? key->hex_file : key->file;
-        enum status status = key->test_value[0] != '\0'
-                                 ? put_test_key(g->secrets, key, kind)
-                                 : secret_put_file(g->secrets, key->name, kind, path, why);
+        enum status status = put_key(g->secrets, key, kind, why);
         if (status != STATUS_OK) {
-            writer_format(why, "%s:%u: key %s cannot be used: %s\n", s->file, key->line, key->name,
-                          status_text(status));
+            writer_format(why, "%s%s:%u: key %s cannot be used: %s\n", why->len > 0 ? "\n" : "",
+                          s->file, key->line, key->name, status_text(status));
             return status;
         }
     }
@@ -151,6 +156,8 @@ static enum status open_channels(struct gateway *g, struct writer *why)
                                         .log = g->o.log,
                                         .take_traces = take_traces,
                                         .late = late_answer,
+                                        .notice = framed_notice,
+                                        .notice_base = g->notice_base,
                                         .builtin = builtin_entry,
                                         .arg = g,
                                         .owner = g };
@@ -198,6 +205,51 @@ static enum status open_api(struct gateway *g, struct writer *why)
     return status;
 }
 
+/* How channels reach us: as configured, or where we listen. */
+static void notice_base(struct gateway *g)
+{
+    const struct settings *s = g->o.settings;
+    struct writer w = writer_over(g->notice_base, sizeof g->notice_base - 1);
+    struct view url = view_text(s->notify_public_url);
+    if (url.len > 0) {
+        writer_view(&w, url.ptr[url.len - 1] == '/' ? view_slice(url, 0, url.len - 1) : url);
+    } else {
+        writer_text(&w, s->notify_tls_certificate[0] != '\0' ? "https://" : "http://");
+        endpoint_format(&w, notify_endpoint(g->notify));
+    }
+    writer_text(&w, "/notices/");
+    ENSURE(!w.overflow);
+    g->notice_base[w.len] = '\0';
+}
+
+static enum status open_notify(struct gateway *g, struct writer *why)
+{
+    const struct settings *s = g->o.settings;
+    if (s->notify_listen[0] == '\0')
+        return STATUS_OK;
+    if (s->notify_tls_certificate[0] != '\0') {
+        struct tls_options tls = { .certificate_path = s->notify_tls_certificate,
+                                   .key_path = s->notify_tls_key,
+                                   .ca_path = s->notify_tls_client_ca[0] != '\0'
+                                                  ? s->notify_tls_client_ca
+                                                  : NULL };
+        TRY(tls_open_server(&tls, &g->notify_tls, why));
+    }
+    struct notify_options options = { .wire = g->o.wire,
+                                      .loop = g->o.loop,
+                                      .settings = s,
+                                      .tls = g->notify_tls,
+                                      .log = g->o.log,
+                                      .owner = g };
+    enum status status = notify_open(&g->notify, &options);
+    if (status != STATUS_OK)
+        writer_format(why, "notify.listen: cannot listen on %s: %s\n", s->notify_listen,
+                      status_text(status));
+    else
+        notice_base(g);
+    return status;
+}
+
 static enum status open_ops(struct gateway *g, struct writer *why)
 {
     struct http_server_options options = {
@@ -225,9 +277,13 @@ enum status gateway_open(struct gateway **out, const struct gateway_options *opt
     if (status == STATUS_OK)
         status = open_store(g, why);
     if (status == STATUS_OK)
+        status = open_notify(g, why);
+    if (status == STATUS_OK)
         status = open_channels(g, why);
     if (status == STATUS_OK)
         status = open_payments(g);
+    if (status == STATUS_OK && g->notify != NULL)
+        notify_start(g->notify, g->channels, g->payments);
     if (status == STATUS_OK)
         status = open_api(g, why);
     if (status == STATUS_OK)
@@ -280,6 +336,8 @@ void gateway_drain(struct gateway *g, int64_t most_us, void (*drained)(void *arg
 {
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
     api_drain(g->api);
+    if (g->notify != NULL)
+        notify_drain(g->notify);
     g->drained = drained;
     g->drained_arg = arg;
     g->drain_until_us = loop_now_us(g->o.loop) + most_us;
@@ -299,6 +357,8 @@ static void free_gateway(struct gateway *g)
     free_traces(g);
     if (g->api_tls != NULL)
         tls_close(g->api_tls);
+    if (g->notify_tls != NULL)
+        tls_close(g->notify_tls);
     if (g->secrets != NULL)
         secrets_close(g->secrets);
     g->magic = 0;
@@ -321,6 +381,7 @@ void gateway_close(struct gateway *g)
         http_server_close(g->ops);
     api_close(g->api);
     payments_close(g->payments);
+    notify_close(g->notify);
     if (g->channels != NULL)
         channels_close(g->channels);
     free_gateway(g);
@@ -336,6 +397,7 @@ void gateway_crash(struct gateway *g)
     http_server_close(g->ops);
     api_close(g->api);
     payments_close(g->payments);
+    notify_close(g->notify);
     channels_abandon(g->channels);
     free_gateway(g);
 }
@@ -351,6 +413,16 @@ const struct endpoint *gateway_api(const struct gateway *g)
 const struct endpoint *gateway_ops(const struct gateway *g)
 {
     return http_server_endpoint(g->ops);
+}
+
+const char *gateway_notices(const struct gateway *g)
+{
+    return g->notice_base;
+}
+
+struct notify *gateway_notify(const struct gateway *g)
+{
+    return g->notify;
 }
 
 struct store *gateway_store(struct gateway *g)

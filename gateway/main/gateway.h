@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "channel/channel.h"
+#include "notify/notify.h"
 #include "payment/payment.h"
 
 struct gateway;
@@ -43,6 +44,10 @@ void gateway_crash(struct gateway *gateway);
 
 const struct endpoint *gateway_api(const struct gateway *gateway);
 const struct endpoint *gateway_ops(const struct gateway *gateway);
+/* "https://host:port/notices/"; "" when no address for notices is configured. */
+const char *gateway_notices(const struct gateway *gateway);
+/* NULL: the same. */
+struct notify *gateway_notify(const struct gateway *gateway);
 struct store *gateway_store(struct gateway *gateway);
 struct channels *gateway_channels(struct gateway *gateway);
 struct payments *gateway_payments(struct gateway *gateway);

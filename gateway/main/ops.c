@@ -24,8 +24,10 @@ static void readyz(struct http_request *request, struct gateway *g)
         struct channel_health health;
         channel_health(channel, &health);
         any = any || channel_ready(channel);
-        writer_format(&w, "channel %s: %s, %u of %u links ready\n", channel_name(channel),
-                      health.state, health.links_ready, health.links);
+        writer_format(&w, "channel %s: %s", channel_name(channel), health.state);
+        if (health.links > 0) /* over HTTP there are none */
+            writer_format(&w, ", %u of %u links ready", health.links_ready, health.links);
+        writer_u8(&w, '\n');
     }
     if (!any)
         writer_text(&w, "no channel is ready\n");
@@ -61,6 +63,9 @@ static void metrics_payments(struct writer *w, struct gateway *g)
     metric(w, "attempts_conflict_total", "counter", "Answers that contradict what was asked.",
            s.conflicts);
     metric(w, "attempts_recovered_total", "counter", "Attempts found open at start.", s.recovered);
+    metric(w, "payment_notices_total", "counter", "Verified entries of notices.", s.notices);
+    metric(w, "payment_hints_total", "counter", "Unverified entries of notices, not believed.",
+           s.hints);
     metric(w, "payments_working", "gauge", "Requests and unresolved attempts now.",
            payments_working(gateway_payments(g)));
     metric(w, "payments_waiting", "gauge", "Merchants waiting for an answer now.",
@@ -95,6 +100,21 @@ static void metrics_api(struct writer *w, struct gateway *g)
         writer_format(w, "railgate_http_answers_total{class=\"%uxx\"} %llu\n", i,
                       (unsigned long long)s.answers[i]);
     metric(w, "vault_bytes", "gauge", "Memory for sensitive bytes now in use.", vault_in_use());
+}
+
+static void metrics_notify(struct writer *w, struct gateway *g)
+{
+    struct notify_stats s;
+    if (gateway_notify(g) == NULL)
+        return;
+    notify_stats(gateway_notify(g), &s);
+    metric(w, "notices_received_total", "counter", "Notices of channels.", s.received);
+    metric(w, "notices_acknowledged_total", "counter", "Notices recorded and acknowledged.",
+           s.acknowledged);
+    metric(w, "notices_refused_total", "counter", "Notices not understood or not verified.",
+           s.refused);
+    metric(w, "notices_again_total", "counter", "Notices that the channel was asked to repeat.",
+           s.again);
 }
 
 static void metrics_channels(struct writer *w, struct gateway *g)
@@ -134,6 +154,7 @@ static void metrics(struct http_request *request, struct gateway *g)
     metrics_api(&w, g);
     metrics_payments(&w, g);
     metrics_store(&w, g);
+    metrics_notify(&w, g);
     metrics_channels(&w, g);
     if (w.overflow)
         text(request, 500, VIEW("too many channels for one page\n"));

@@ -129,6 +129,8 @@ static void write_ready(struct serve *serve)
     bool tls = serve->settings->api_tls_certificate[0] != '\0';
     writer_format(&w, "{\"api\":\"%s://", tls ? "https" : "http");
     endpoint_format(&w, gateway_api(serve->gateway));
+    if (gateway_notices(serve->gateway)[0] != '\0')
+        writer_format(&w, "\",\"notices\":\"%s", gateway_notices(serve->gateway));
     writer_text(&w, "\",\"ops\":\"http://");
     endpoint_format(&w, gateway_ops(serve->gateway));
     writer_format(&w, "\",\"pid\":%ld}\n", (long)getpid());
@@ -300,8 +302,9 @@ int command_serve(int argc, char **argv)
         { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
           NULL },
         { "ready-file", "PATH",
-          "Written when requests are taken: {\"api\": URL, \"ops\": URL, \"pid\": N}.", &ready_file,
-          NULL },
+          "Written when requests are taken: {\"api\": URL, \"ops\": URL, \"pid\": N}, and "
+          "\"notices\".",
+          &ready_file, NULL },
     };
     const struct usage usage = { .command = "serve",
                                  .sentence =

@@ -64,13 +64,28 @@ enum status result_to_change(struct work *work, const struct try *try,
     c->begun_minor = work->subject.amount;
     c->rail_code = arena_copy(&work->txn_arena, result->rail_code);
     c->latency_us = result->latency_us;
-    c->outcome_json =
-        outcome_members(&work->txn_arena, result, channel_name(try->channel), why_of(work, try));
+    const char *channel = channel_name(try->channel);
+    bool first = work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
+    c->requires_action =
+        first && !work->on_remedy && result->outcome == OUTCOME_PENDING && result->action != 0;
+    if (result->outcome == OUTCOME_PENDING && !work->on_remedy && result->expires_in_s > 0)
+        work->expires_us = try->time_us + (int64_t)result->expires_in_s * LOOP_US_PER_S;
+    if (result->outcome == OUTCOME_PENDING && !work->on_remedy)
+        c->next_us = work->expires_us;
+    c->outcome_json = c->requires_action
+                          ? action_members(&work->txn_arena, result, channel, why_of(work, try),
+                                           work->payment, work->expires_us)
+                          : outcome_members(&work->txn_arena, result, channel, why_of(work, try));
     struct view joined = refs_join(&work->txn_arena, try->refs, result->refs);
     c->public_refs = refs_members(&work->txn_arena, result->refs);
     TRY(refs_seal(work->room->seal, work->payment, joined, &work->txn_arena, &c->sealed_refs));
-    if (!work->on_remedy && (work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE))
+    if (first && !work->on_remedy) {
         c->payment_refs = c->sealed_refs;
+    } else if (first && work->remedy.verb == OPERATION_INQUIRE && result->refs.len > 0) {
+        /* What was found may name what a capture or refund will need. */
+        struct view found = refs_join(&work->txn_arena, work->subject.refs, result->refs);
+        TRY(refs_seal(work->room->seal, work->payment, found, &work->txn_arena, &c->payment_refs));
+    }
     return STATUS_OK;
 }
 
@@ -99,6 +114,8 @@ void step_exchange(struct work *work)
 {
     work->step = WORK_EXCHANGE;
     work->started_us = loop_wall_us(work->room->o.loop);
+    if (!work->on_remedy)
+        work_listen(work); /* a notice may be faster than the answer */
     if (work->room->o.step != NULL) {
         work->later.fire = sent;
         timer_start(&work->later, 2 * LOOP_US_PER_MS);

@@ -6,7 +6,7 @@
  * "attempt.*" what was said on a channel. Data is redacted at the source: refs that are sensitive
  * never come here.
  */
-#include "payment/payment_int.h"
+#include "payment/judge_int.h"
 
 #include "base/ensure.h"
 
@@ -56,8 +56,8 @@ static void put_id(struct json_out *j, const char *key, enum id_kind kind, int64
 }
 
 /* What an attempt said or heard. */
-static enum status event_attempt(struct store_txn *txn, const struct change *c,
-                                 const struct attempt_row *row, const char *kind)
+enum status judge_event_attempt(struct store_txn *txn, const struct change *c,
+                                const struct attempt_row *row, const char *kind)
 {
     struct event_writer e;
     if (!event_open(txn, c, &e))
@@ -102,7 +102,7 @@ static enum status event_payment(struct store_txn *txn, const struct change *c, 
     return event_close(txn, &e, kind, c->now_us);
 }
 
-static enum status event_operation(struct store_txn *txn, const struct change *c)
+enum status judge_event_operation(struct store_txn *txn, const struct change *c)
 {
     const struct operation_row *o = &txn->operation;
     struct event_writer e;
@@ -123,7 +123,7 @@ static enum status event_operation(struct store_txn *txn, const struct change *c
 }
 
 /* "payment.authorized", "payment.failed", ...: the status is the event's name. */
-static enum status event_status(struct store_txn *txn, const struct change *c)
+enum status judge_event_status(struct store_txn *txn, const struct change *c)
 {
     char kind[64];
     struct writer w = writer_over(kind, sizeof kind);
@@ -137,7 +137,7 @@ static enum status event_status(struct store_txn *txn, const struct change *c)
 
 /* --- sums ----------------------------------------------------------------------------------- */
 
-static void sums_to(struct payment_row *row, const struct flow_sums *sums)
+void judge_sums_to(struct payment_row *row, const struct flow_sums *sums)
 {
     row->authorized = sums->authorized;
     row->capturing = sums->capturing;
@@ -150,7 +150,7 @@ static void sums_to(struct payment_row *row, const struct flow_sums *sums)
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static enum status answer_render(struct store_txn *txn, enum operation kind)
+enum status judge_render(struct store_txn *txn, enum operation kind)
 {
     size_t size = 1024 + txn->payment.facts_json.len + txn->payment.outcome_json.len +
                   6 * txn->payment.reference.len + txn->operation.facts_json.len +
@@ -190,7 +190,7 @@ static enum status answer_problem(struct store_txn *txn, enum problem problem, s
 enum status judge_answer(struct store_txn *txn, void *arg)
 {
     (void)arg;
-    return answer_render(txn, txn->operation.kind);
+    return judge_render(txn, txn->operation.kind);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -228,7 +228,7 @@ static enum status judge_create(struct store_txn *txn, const struct work *work,
     TRY(event_payment(txn, c, "payment.created"));
     txn->write_attempt = STORE_INSERT;
     attempt_from(&txn->attempt, work, c, &c->try, 0);
-    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
 /* Denied, or no channel: the payment exists, and nothing was tried. */
@@ -242,8 +242,8 @@ static enum status judge_deny(struct store_txn *txn, const struct work *work,
     txn->payment.capturing = 0;
     txn->payment.outcome_json = c->outcome_json;
     txn->operation.status = OPERATION_STATUS_FAILED;
-    TRY(event_status(txn, c));
-    return answer_render(txn, work->kind);
+    TRY(judge_event_status(txn, c));
+    return judge_render(txn, work->kind);
 }
 
 static enum problem problem_of(enum flow_refusal refusal)
@@ -290,7 +290,7 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
                               refusal_detail(txn, &sums, refusal, c->try.amount));
     ENSURE(amount == c->try.amount);
     txn->payment.status = status;
-    sums_to(&txn->payment, &sums);
+    judge_sums_to(&txn->payment, &sums);
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
     txn->write_operation = STORE_INSERT;
@@ -303,13 +303,13 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
                                              .created_us = c->now_us,
                                              .updated_us = c->now_us,
                                              .facts_json = c->operation_json };
-    TRY(event_operation(txn, c));
+    TRY(judge_event_operation(txn, c));
     txn->write_attempt = STORE_INSERT;
     attempt_from(&txn->attempt, work, c, &c->try, 0);
-    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
-static enum attempt_state state_of(enum outcome outcome)
+enum attempt_state judge_state_of(enum outcome outcome)
 {
     switch (outcome) {
     case OUTCOME_APPROVED: return ATTEMPT_APPROVED;
@@ -322,33 +322,52 @@ static enum attempt_state state_of(enum outcome outcome)
     }
 }
 
-static bool is_first(const struct work *work)
+static bool is_first(const struct store_txn *txn)
 {
-    return work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
+    return txn->operation.kind == OPERATION_SALE || txn->operation.kind == OPERATION_AUTHORISE;
 }
 
 /* An outcome is written once: the first operation's is the payment's, a later one's its own. */
-static struct view *outcome_of(struct store_txn *txn, const struct work *work)
+static struct view *outcome_of(struct store_txn *txn)
 {
-    return is_first(work) ? &txn->payment.outcome_json : &txn->operation.outcome_json;
+    return is_first(txn) ? &txn->payment.outcome_json : &txn->operation.outcome_json;
 }
 
-/* The operation ends: sums, status, outcome of payment and operation. */
-static enum status end_operation(struct store_txn *txn, const struct work *work,
-                                 const struct change *c, enum flow_end end)
+/* What ended the operation contradicts what had ended the payment before. */
+static enum status end_contradicted(struct store_txn *txn, const struct change *c,
+                                    struct attempt_row *row)
+{
+    row->state = ATTEMPT_CONFLICT;
+    txn->said = JUDGE_CONFLICT;
+    txn->write_operation = STORE_UPDATE;
+    txn->operation.status = OPERATION_STATUS_FAILED;
+    txn->operation.updated_us = c->now_us;
+    return judge_event_attempt(txn, c, row, "attempt.conflict");
+}
+
+enum status judge_end_operation(struct store_txn *txn, const struct change *c,
+                                struct attempt_row *row, enum flow_end end)
 {
     struct flow_sums sums = payment_sums(&txn->payment);
     enum payment_status status = txn->payment.status;
     enum payment_status before = status;
-    if (txn->operation.status != OPERATION_STATUS_PENDING)
-        return STATUS_OK; /* ended already: by a repeat that came first */
-    TRY(flow_end(&status, &sums, work->kind, txn->payment.capture, c->begun_minor,
-                 c->approved_minor, end));
+    enum operation kind = txn->operation.kind;
+    if (txn->operation.status != OPERATION_STATUS_PENDING) /* ended already: a repeat came first */
+        return c->want_answer ? judge_render(txn, kind) : STATUS_OK;
+    bool first = is_first(txn);
+    bool canceled = first && !flow_first_runs(status, &sums); /* a cancel has ended the payment */
+    if (canceled && end == FLOW_END_APPROVED)
+        return end_contradicted(txn, c, row);
+    enum status ended = canceled ? STATUS_OK
+                                 : flow_end(&status, &sums, kind, txn->payment.capture,
+                                            c->begun_minor, c->approved_minor, end);
+    if (ended == STATUS_MISMATCH && kind == OPERATION_CANCEL)
+        return end_contradicted(txn, c, row); /* what it canceled was approved meanwhile */
+    TRY(ended);
     txn->payment.status = status;
-    sums_to(&txn->payment, &sums);
+    judge_sums_to(&txn->payment, &sums);
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
-    bool first = is_first(work);
     if (first && c->payment_refs.len > 0)
         txn->payment.refs = c->payment_refs;
     txn->write_operation = STORE_UPDATE;
@@ -357,31 +376,54 @@ static enum status end_operation(struct store_txn *txn, const struct work *work,
     if (end == FLOW_END_APPROVED)
         txn->operation.amount = c->approved_minor;
     txn->operation.updated_us = c->now_us;
-    *outcome_of(txn, work) = c->outcome_json;
+    if (!canceled)
+        *outcome_of(txn) = c->outcome_json;
+    if (kind == OPERATION_CANCEL && status != before && c->canceled_json.len > 0)
+        txn->payment.outcome_json = c->canceled_json;
     if (!first)
-        TRY(event_operation(txn, c));
-    if (first || status != before)
-        TRY(event_status(txn, c));
-    return c->want_answer ? answer_render(txn, work->kind) : STATUS_OK;
+        TRY(judge_event_operation(txn, c));
+    if ((first && !canceled) || status != before)
+        TRY(judge_event_status(txn, c));
+    return c->want_answer ? judge_render(txn, kind) : STATUS_OK;
 }
 
-/* The outcome that merchants see while nobody knows: result "unknown". Sums stay reserved. */
-static void show_unknown(struct store_txn *txn, const struct work *work, const struct change *c)
+void judge_show(struct store_txn *txn, const struct change *c)
 {
-    *outcome_of(txn, work) = c->outcome_json;
+    *outcome_of(txn) = c->outcome_json;
     txn->operation.updated_us = c->now_us;
     txn->write_operation = STORE_UPDATE;
-    if (!is_first(work))
+    if (!is_first(txn))
         return;
+    if (txn->payment.status == PAYMENT_REQUIRES_ACTION && !c->requires_action)
+        txn->payment.status = PAYMENT_PROCESSING; /* nobody shall act any more */
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
+}
+
+/* Accepted; the final word comes later. Sums stay reserved. */
+static enum status settle_pending(struct store_txn *txn, const struct work *work,
+                                  const struct change *c)
+{
+    struct flow_sums sums = payment_sums(&txn->payment);
+    enum payment_status before = txn->payment.status;
+    txn->attempt.next_us = c->next_us;
+    judge_show(txn, c);
+    if (is_first(txn)) {
+        if (c->payment_refs.len > 0)
+            txn->payment.refs = c->payment_refs;
+        if (c->requires_action)
+            TRY(flow_act(&txn->payment.status, &sums));
+        if (txn->payment.status != before)
+            TRY(judge_event_status(txn, c));
+    }
+    return c->want_answer ? judge_render(txn, work->kind) : STATUS_OK;
 }
 
 static enum status judge_settle(struct store_txn *txn, const struct work *work,
                                 const struct change *c)
 {
     txn->write_attempt = STORE_UPDATE;
-    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.state = judge_state_of(c->outcome);
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
     if (c->sealed_refs.len > 0)
@@ -391,14 +433,13 @@ static enum status judge_settle(struct store_txn *txn, const struct work *work,
     writer_format(&w, "attempt.%s", attempt_state_word(txn->attempt.state));
     TRY(writer_terminate(&w));
     struct view name = arena_copy(txn->arena, writer_done(&w));
-    TRY(event_attempt(txn, c, &txn->attempt, "attempt"));
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt"));
     txn->events[txn->event_count - 1].kind = name;
-    if (c->outcome == OUTCOME_PENDING) {
-        show_unknown(txn, work, c); /* the final word comes later; sums stay reserved */
-        return STATUS_OK;
-    }
-    return end_operation(txn, work, c,
-                         c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
+    if (c->outcome == OUTCOME_PENDING)
+        return settle_pending(txn, work, c);
+    return judge_end_operation(txn, c, &txn->attempt,
+                               c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED
+                                                              : FLOW_END_FAILED);
 }
 
 /* `parent` is the attempt that was not sent, `attempt` the next one. */
@@ -410,25 +451,24 @@ static enum status judge_elsewhere(struct store_txn *txn, const struct work *wor
     txn->parent.updated_us = c->now_us;
     struct change about_parent = *c;
     about_parent.public_refs = VIEW_EMPTY; /* they are the next attempt's */
-    TRY(event_attempt(txn, &about_parent, &txn->parent, "attempt.not_sent"));
+    TRY(judge_event_attempt(txn, &about_parent, &txn->parent, "attempt.not_sent"));
     txn->write_payment = STORE_UPDATE;
     txn->payment.channel = c->channel;
     txn->payment.refs = c->payment_refs;
     txn->payment.updated_us = c->now_us;
     txn->write_attempt = STORE_INSERT;
     attempt_from(&txn->attempt, work, c, &c->try, 0);
-    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
-static enum status judge_unknown(struct store_txn *txn, const struct work *work,
-                                 const struct change *c)
+static enum status judge_unknown(struct store_txn *txn, const struct change *c)
 {
     txn->write_attempt = STORE_UPDATE;
     txn->attempt.state = ATTEMPT_UNKNOWN;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = c->next_us;
-    show_unknown(txn, work, c);
-    return event_attempt(txn, c, &txn->attempt, "attempt.unknown");
+    judge_show(txn, c);
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.unknown");
 }
 
 /* `parent` is the subject, `attempt` the new reversal or inquiry. */
@@ -436,16 +476,21 @@ static enum status judge_remedy(struct store_txn *txn, const struct work *work,
                                 const struct change *c)
 {
     txn->write_parent = STORE_UPDATE;
-    txn->parent.state = c->try.verb == OPERATION_REVERSE ? ATTEMPT_REVERSING : ATTEMPT_UNKNOWN;
+    bool pending = txn->parent.state == ATTEMPT_PENDING; /* accepted: what is shown stays true */
+    if (c->try.verb == OPERATION_REVERSE)
+        txn->parent.state = ATTEMPT_REVERSING;
+    else if (!pending)
+        txn->parent.state = ATTEMPT_UNKNOWN;
     txn->parent.updated_us = c->now_us;
     struct change about_parent = *c;
     about_parent.public_refs = VIEW_EMPTY; /* they are the remedy's */
-    TRY(event_attempt(txn, &about_parent, &txn->parent, "attempt.unknown"));
-    if (c->outcome_json.len > 0)
-        show_unknown(txn, work, c);
+    TRY(judge_event_attempt(txn, &about_parent, &txn->parent,
+                            pending ? "attempt.pending" : "attempt.unknown"));
+    if (c->outcome_json.len > 0 && !pending)
+        judge_show(txn, c);
     txn->write_attempt = STORE_INSERT;
     attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
-    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
 static enum status judge_retry(struct store_txn *txn, const struct change *c)
@@ -455,38 +500,37 @@ static enum status judge_retry(struct store_txn *txn, const struct change *c)
     txn->attempt.tries = c->try.tries;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0; /* now */
-    return event_attempt(txn, c, &txn->attempt, "attempt.sending");
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
 /* The reversal was accepted (or the other side never had the original): nothing was charged. */
-static enum status judge_undone(struct store_txn *txn, const struct work *work,
-                                const struct change *c)
+static enum status judge_undone(struct store_txn *txn, const struct change *c)
 {
     txn->write_attempt = STORE_UPDATE;
-    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.state = judge_state_of(c->outcome);
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
     txn->write_parent = STORE_UPDATE;
     txn->parent.state = ATTEMPT_REVERSED;
     txn->parent.updated_us = c->now_us;
-    TRY(event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
-    return end_operation(txn, work, c, FLOW_END_REVERSED);
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
+    return judge_end_operation(txn, c, &txn->parent,
+                               c->expired ? FLOW_END_FAILED : FLOW_END_REVERSED);
 }
 
 /* An inquiry's outcome is the subject's. */
-static enum status judge_found(struct store_txn *txn, const struct work *work,
-                               const struct change *c)
+static enum status judge_found(struct store_txn *txn, const struct change *c)
 {
     txn->write_attempt = STORE_UPDATE;
-    txn->attempt.state = state_of(c->outcome);
+    txn->attempt.state = judge_state_of(c->outcome);
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
     txn->write_parent = STORE_UPDATE;
-    txn->parent.state = state_of(c->outcome);
+    txn->parent.state = judge_state_of(c->outcome);
     txn->parent.updated_us = c->now_us;
-    TRY(event_attempt(txn, c, &txn->attempt, "attempt.found"));
-    return end_operation(txn, work, c,
-                         c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.found"));
+    return judge_end_operation(
+        txn, c, &txn->parent, c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
 }
 
 static enum status judge_park(struct store_txn *txn, const struct work *work,
@@ -502,54 +546,131 @@ static enum status judge_park(struct store_txn *txn, const struct work *work,
         txn->parent.state = txn->attempt.state;
         txn->parent.updated_us = c->now_us;
     } else {
-        show_unknown(txn, work, c);
+        judge_show(txn, c);
     }
-    return event_attempt(txn, c, &txn->attempt, conflict ? "attempt.conflict" : "attempt.parked");
+    return judge_event_attempt(txn, c, &txn->attempt,
+                               conflict ? "attempt.conflict" : "attempt.parked");
 }
 
-static bool says_no_money_moved(enum attempt_state state)
+/* An inquiry or reversal after which something else is tried. */
+static enum status judge_close(struct store_txn *txn, const struct change *c)
 {
-    return state == ATTEMPT_REVERSED || state == ATTEMPT_DECLINED || state == ATTEMPT_REJECTED ||
-           state == ATTEMPT_NOT_FOUND || state == ATTEMPT_NOT_SENT;
+    txn->write_attempt = STORE_UPDATE;
+    txn->attempt.state = c->outcome != 0 ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
+    txn->attempt.updated_us = c->now_us;
+    txn->attempt.next_us = 0;
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.closed");
 }
 
-/* An answer after its exchange had ended. It changes no money: if the attempt was undone meanwhile,
- * or an inquiry said that it came to nothing, an approval now contradicts that, and a person must
- * look. */
-enum status judge_late(struct store_txn *txn, void *arg)
+/* --- overtaken by a notice ---------------------------------------------------------------------
+ */
+
+bool judge_is_settled(enum attempt_state state)
 {
-    const struct change *c = arg;
-    txn->payment.id = txn->attempt.payment; /* for the event; the row is not written */
-    txn->payment.merchant = txn->attempt.merchant;
-    bool conflict = c->outcome == OUTCOME_APPROVED && txn->attempt.parent == 0 &&
-                    says_no_money_moved(txn->attempt.state);
-    if (conflict) {
+    switch (state) {
+    case ATTEMPT_APPROVED:
+    case ATTEMPT_DECLINED:
+    case ATTEMPT_REJECTED:
+    case ATTEMPT_NOT_FOUND:
+    case ATTEMPT_NOT_SENT:
+    case ATTEMPT_REVERSED:
+    case ATTEMPT_CONFLICT: return true;
+    default: return false;
+    }
+}
+
+/* The attempt that moves money, as it is now; NULL when the change begins it. */
+static struct attempt_row *subject_of(struct store_txn *txn, const struct work *work,
+                                      const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_CREATE:
+    case CHANGE_DENY:
+    case CHANGE_BEGIN:
+    case CHANGE_NOTHING: return NULL;
+    case CHANGE_ELSEWHERE: return &txn->parent;
+    default: return work->on_remedy ? &txn->parent : &txn->attempt;
+    }
+}
+
+/* Does what the work has heard contradict what is known of its subject? */
+static bool contradicts(const struct change *c, enum attempt_state known)
+{
+    bool moved = known == ATTEMPT_APPROVED;
+    switch (c->kind) {
+    case CHANGE_SETTLE:
+    case CHANGE_FOUND:
+        if (c->outcome == OUTCOME_PENDING || c->outcome == OUTCOME_NOT_FOUND)
+            return false;
+        return (c->outcome == OUTCOME_APPROVED) != moved;
+    case CHANGE_UNDONE: return moved; /* undone, after it was said to have gone through */
+    case CHANGE_ELSEWHERE: return moved;
+    case CHANGE_CONFLICT: return true;
+    default: return false;
+    }
+}
+
+/* The subject was settled by a notice while the work was about to do something else. Nothing of
+ * that happens; what was heard is kept, and if it contradicts the notice a person must look. */
+static enum status judge_overtaken(struct store_txn *txn, const struct work *work,
+                                   const struct change *c, struct attempt_row *subject)
+{
+    txn->said = JUDGE_OVERTAKEN;
+    bool remedy = work->on_remedy && c->kind != CHANGE_REMEDY;
+    bool conflict = subject->state != ATTEMPT_CONFLICT && contradicts(c, subject->state);
+    if (remedy) {
+        bool said = c->kind == CHANGE_FOUND || c->kind == CHANGE_UNDONE;
         txn->write_attempt = STORE_UPDATE;
-        txn->attempt.state = ATTEMPT_CONFLICT;
+        txn->attempt.state = said ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
+        txn->attempt.updated_us = c->now_us;
+        txn->attempt.next_us = 0;
+        TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.overtaken"));
+    } else if (c->kind == CHANGE_SETTLE && c->sealed_refs.len > 0) {
+        txn->write_attempt = STORE_UPDATE;
+        txn->attempt.refs = c->sealed_refs;
         txn->attempt.updated_us = c->now_us;
     }
-    return event_attempt(txn, c, &txn->attempt,
-                         conflict ? "attempt.conflict" : "attempt.late_answer");
+    if (!remedy && is_first(txn) && c->payment_refs.len > 0 && c->kind == CHANGE_SETTLE) {
+        txn->payment.refs = c->payment_refs;
+        txn->write_payment = STORE_UPDATE;
+    }
+    if (conflict) {
+        subject->state = ATTEMPT_CONFLICT;
+        subject->updated_us = c->now_us;
+        if (subject == &txn->parent)
+            txn->write_parent = STORE_UPDATE;
+        else
+            txn->write_attempt = STORE_UPDATE;
+        TRY(judge_event_attempt(txn, c, subject, "attempt.conflict"));
+    }
+    return c->want_answer ? judge_render(txn, work->kind) : STATUS_OK;
 }
+
+/* --- all changes -------------------------------------------------------------------------------
+ */
 
 enum status judge_change(struct store_txn *txn, void *arg)
 {
     const struct work *work = arg;
     ENSURE_MAGIC(work, WORK_MAGIC);
     const struct change *c = &work->change;
+    struct attempt_row *subject = subject_of(txn, work, c);
+    if (subject != NULL && judge_is_settled(subject->state))
+        return judge_overtaken(txn, work, c, subject);
     switch (c->kind) {
     case CHANGE_CREATE: return judge_create(txn, work, c);
     case CHANGE_DENY: return judge_deny(txn, work, c);
     case CHANGE_BEGIN: return judge_begin(txn, work, c);
     case CHANGE_SETTLE: return judge_settle(txn, work, c);
     case CHANGE_ELSEWHERE: return judge_elsewhere(txn, work, c);
-    case CHANGE_UNKNOWN: return judge_unknown(txn, work, c);
+    case CHANGE_UNKNOWN: return judge_unknown(txn, c);
     case CHANGE_REMEDY: return judge_remedy(txn, work, c);
     case CHANGE_RETRY: return judge_retry(txn, c);
-    case CHANGE_UNDONE: return judge_undone(txn, work, c);
-    case CHANGE_FOUND: return judge_found(txn, work, c);
+    case CHANGE_UNDONE: return judge_undone(txn, c);
+    case CHANGE_FOUND: return judge_found(txn, c);
     case CHANGE_PARK:
     case CHANGE_CONFLICT: return judge_park(txn, work, c);
+    case CHANGE_CLOSE: return judge_close(txn, c);
     case CHANGE_NOTHING: return STATUS_REFUSED; /* without an answer: nothing is kept */
     }
     return STATUS_REFUSED;

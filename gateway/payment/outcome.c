@@ -20,8 +20,36 @@ static void put_extra(struct json_out *j, struct view extra)
     }
 }
 
+/* What a person must do, and until when; the same for every rail. */
+static void put_action(struct json_out *j, const struct exchange_result *result, int64_t payment,
+                       int64_t expires_us)
+{
+    json_open_object(j, "next_action");
+    json_put_text(j, "type", view_text(channel_action_word(result->action)));
+    put_extra(j, result->action_values);
+    if (expires_us != 0)
+        json_put_time(j, "expires", expires_us);
+    if (result->action == ACTION_SHOW_CODE) {
+        char id[ID_TEXT_MAX], path[64];
+        struct writer w = writer_over(path, sizeof path);
+        writer_format(&w, "/v1/payments/%s/code.svg", id_format(ID_PAYMENT, payment, id));
+        json_put_text(j, "svg", writer_done(&w));
+        w = writer_over(path, sizeof path);
+        writer_format(&w, "/v1/payments/%s/code.png", id);
+        json_put_text(j, "png", writer_done(&w));
+    }
+    json_close_object(j);
+}
+
 struct view outcome_members(struct arena *arena, const struct exchange_result *result,
                             const char *channel, struct view why)
+{
+    return action_members(arena, result, channel, why, 0, 0);
+}
+
+struct view action_members(struct arena *arena, const struct exchange_result *result,
+                           const char *channel, struct view why, int64_t payment,
+                           int64_t expires_us)
 {
     struct view message = result->message.len > 0 ? result->message : result->diagnosis;
     if (result->conflict)
@@ -30,7 +58,7 @@ struct view outcome_members(struct arena *arena, const struct exchange_result *r
                  "looks at it.");
     /* An escape takes six letters. */
     size_t size = OUTCOME_BYTES + 6 * (message.len + result->reference.len + result->rail_code.len +
-                                       result->extra.len + why.len);
+                                       result->extra.len + why.len + result->action_values.len);
     uint8_t *room = arena_alloc(arena, size);
     if (room == NULL)
         return VIEW_EMPTY;
@@ -60,6 +88,8 @@ struct view outcome_members(struct arena *arena, const struct exchange_result *r
         json_put_null(&j, "channel");
     json_put_text_if(&j, "why", why);
     json_close_object(&j);
+    if (payment != 0)
+        put_action(&j, result, payment, expires_us);
     json_close_object(&j);
     arena_trim(arena, room, w.len);
     if (w.overflow)

@@ -293,7 +293,10 @@ static void step_encode(struct work *work, const struct payment_row *row)
     struct flow_sums sums = payment_sums(row);
     enum payment_status status = row->status;
     int64_t amount = r->amount_minor;
+    bool of_first = work->kind == OPERATION_CANCEL && flow_first_runs(status, &sums);
     enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
+    if (refusal == FLOW_ALLOWED && of_first && !pending_may_cancel(work_first_of(room, row->id)))
+        refusal = FLOW_OPERATION_RUNNING; /* its answer is not there yet, or it is being closed */
     if (refusal != FLOW_ALLOWED) {
         refuse_operation(work, refusal, PROBLEM_NONE, VIEW_EMPTY, r->amount_minor);
         return;
@@ -316,9 +319,10 @@ static void step_encode(struct work *work, const struct payment_row *row)
     }
     int64_t now_us = loop_wall_us(room->o.loop);
     work->operation = id_next(&room->ids, now_us);
-    work->subject = (struct try){
-        .verb = work->kind, .channel = channel, .amount = amount, .original = row->authorized
-    };
+    work->subject = (struct try){ .verb = work->kind,
+                                  .channel = channel,
+                                  .amount = amount,
+                                  .original = of_first ? row->amount : row->authorized };
     enum status encoded =
         try_prepare(work, &work->subject, VIEW_EMPTY, work->payment_refs, &detail);
     if (encoded == STATUS_BUSY) {

@@ -58,9 +58,17 @@ void payments_close(struct payments *payments);
 void payments_late_answer(void *payments, struct channel *channel, int64_t attempt_id,
                           enum operation operation, const struct exchange_result *result);
 
+/* An entry of a notice (channel.h); `channel` is who said it. `done` is called once, possibly from
+ * inside: OK when it may be acknowledged (it is recorded, was known before, or is only a hint);
+ * else the channel must say it again. The entry lives until then. Does nothing but ask (inquire)
+ * for an entry that is not verified. */
+typedef void payment_notice_done_fn(void *arg, enum status status);
+void payment_notice(struct payments *payments, struct channel *channel,
+                    const struct notice_entry *entry, payment_notice_done_fn *done, void *arg);
+
 struct payments_stats {
     uint64_t submitted, answered, replayed, refused, approved, declined, unknown, reversed,
-        not_sent, parked, conflicts, recovered;
+        not_sent, parked, conflicts, recovered, notices, hints;
 };
 void payments_stats(const struct payments *payments, struct payments_stats *out);
 

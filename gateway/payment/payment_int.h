@@ -36,6 +36,7 @@ enum change_kind {
     CHANGE_FOUND,      /* the inquiry says what became of the subject */
     CHANGE_PARK,       /* a person decides */
     CHANGE_CONFLICT,   /* the answer contradicts the command */
+    CHANGE_CLOSE,      /* the remedy is over; what it is about stays as it is */
     CHANGE_NOTHING,    /* refused, unless the key was answered before; the key stays free */
 };
 
@@ -70,12 +71,24 @@ struct change {
     struct view reason;       /* why this follows */
     struct view rail_code;
     int64_t latency_us;
-    int64_t next_us;            /* wall clock of the next try; 0: none planned */
+    int64_t next_us;            /* wall clock of the next try; PENDING: when what is shown to a
+                                   person expires; 0: none planned */
+    bool requires_action;       /* PENDING: a person must act */
+    bool expired;               /* UNDONE: because nobody acted in time */
+    struct view canceled_json;  /* CANCEL: outcome of the payment whose first operation it ended */
     enum flow_refusal refusal;  /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
     enum problem problem;       /* the same, for what the channel could not encode; 0: not */
     struct view problem_detail; /* CHANGE_NOTHING as well */
     bool currency_mismatch;
     bool want_answer;
+
+    /* Notices. */
+    enum notice_about heard_about;
+    int64_t heard_amount;        /* -1: not said */
+    uint32_t heard_currency;     /* ISO 4217 number; 0: not said */
+    struct view heard_reference; /* the channel's own */
+    struct view conflict_json;   /* outcome members, should it be a conflict */
+    int64_t new_operation;       /* RETURN: id of the refund that it becomes */
 };
 
 enum work_step {
@@ -115,11 +128,17 @@ struct work {
     struct view payment_refs; /* plain; of the payment's first operation; keep arena */
     struct view region;
 
-    struct try subject; /* the attempt that moves money */
-    struct try remedy;  /* the attempt that reverses or inquires it */
-    bool on_remedy;     /* which of the two is being driven */
-    bool recovered;     /* taken up at start: earlier tries may have left bytes */
-    int64_t started_us; /* wall clock: when the exchange was started last */
+    struct try subject;    /* the attempt that moves money */
+    struct try remedy;     /* the attempt that reverses or inquires it */
+    bool on_remedy;        /* which of the two is being driven */
+    bool recovered;        /* taken up at start: earlier tries may have left bytes */
+    bool orphan;           /* recovered: a remedy whose subject was settled by a notice */
+    bool pending;          /* the subject was accepted; its final word comes later */
+    bool known_to_notices; /* in payments.by_attempt */
+    bool known_as_first;   /* in payments.first_of */
+    int64_t expires_us;    /* wall clock: until when a person may act; 0: no end */
+    int64_t hinted_us;     /* monotonic: when a hint last made us ask */
+    int64_t started_us;    /* wall clock: when the exchange was started last */
     struct channel *candidates[CHANNELS_TRIED_MAX];
     struct view candidate_why[CHANNELS_TRIED_MAX];
     size_t candidate_count, candidate_next;
@@ -132,6 +151,7 @@ struct work {
     struct arena again_arena; /* rows, when a commit that failed is tried again */
     struct change change;
     bool committing;
+    bool commit_waits; /* a commit failed, and is tried again later */
     void (*after_commit)(struct work *work);
 };
 
@@ -140,18 +160,19 @@ struct payments {
     struct payments_options o;
     struct list works;
     size_t work_count, waiting;
-    struct map *in_flight; /* idem_id -> work that owns the key's first request */
+    struct map *in_flight;  /* idem_id -> work that owns the key's first request */
+    struct map *by_attempt; /* subject's attempt id -> work, from before its bytes leave */
+    struct map *first_of;   /* payment id -> work of its first operation, while that is pending */
     struct id_source ids;
     struct secret_key *seal, *idem;
     bool ready;
-    bool stopping;                 /* no step goes on; commits in flight are waited for */
-    struct list answerings, lates; /* commits beside the works' own */
+    bool stopping;                         /* no step goes on; commits in flight are waited for */
+    struct list answerings, lates, heards; /* commits beside the works' own */
     struct payments_stats stats;
     struct task scrub; /* wipes the stack once at the end of a turn that encoded card data */
     /* recovery */
     struct store_read read;
     struct arena read_arena;
-    struct map *by_attempt;
     void (*recovered)(void *arg, enum status status);
     void *recovered_arg;
 };
@@ -169,13 +190,50 @@ static inline void step_at(const struct payments *room, const char *name)
 store_judge_fn judge_change;
 /* Renders the payment (or refund) as it is now and keeps it as the answer for the key. */
 store_judge_fn judge_answer;
-/* An answer that came late; arg is a struct change. */
-store_judge_fn judge_late;
+/* An answer that came late; a notice about an attempt; one that is only written down. arg is a
+ * struct change. */
+store_judge_fn judge_late, judge_notice, judge_noted;
+
+/* What a judge says beside its verdict (store_txn.said). */
+enum judge_said {
+    JUDGE_OVERTAKEN = 1, /* the subject's outcome was known already; nothing must be sent */
+    JUDGE_SETTLED,       /* this notice settled the attempt */
+    JUDGE_CONFLICT,      /* ... contradicts what is known */
+    JUDGE_REPEATED,      /* ... says what is known */
+    JUDGE_PAID_AGAIN,    /* ... tells of money beyond what was asked for */
+    JUDGE_NOT_OURS,      /* ... names an attempt of another channel */
+    JUDGE_TOO_EARLY,     /* money came back of an attempt whose outcome is not known yet */
+};
+
+/* --- heard.c: notices ------------------------------------------------------------------------ */
+/* The work's subject may be named by notices from now on, and not any more. */
+void work_listen(struct work *work);
+void work_deafen(struct work *work);
+/* The first operation of the payment, if it is pending. */
+struct work *work_first_of(struct payments *room, int64_t payment);
+void heards_forget(struct payments *room);
+
+/* --- pending.c: accepted, and the final word comes later -------------------------------------- */
+/* The subject is recorded as pending: waits for the final word, asks when it is due. */
+void pending_wait(struct work *work);
+/* The merchant may cancel it: it is accepted, and nothing is being undone. NULL: no. */
+bool pending_may_cancel(const struct work *first);
+/* Looks at once: a hint came. */
+void pending_look_now(struct work *work);
+/* A notice has settled the subject while the work was waiting or exchanging. */
+void work_overtaken(struct work *work);
+/* A cancel has ended the first operation. */
+void pending_canceled(struct work *work);
 
 /* --- outcome.c: members of the answer -------------------------------------------------------- */
 /* "outcome":{...},"route":{...} into the arena. why: of the route; may be empty. */
 struct view outcome_members(struct arena *arena, const struct exchange_result *result,
                             const char *channel, struct view why);
+/* The same and "next_action":{...}: a person must act. payment: its id, for links. expires_us: wall
+ * clock; 0: no end. */
+struct view action_members(struct arena *arena, const struct exchange_result *result,
+                           const char *channel, struct view why, int64_t payment,
+                           int64_t expires_us);
 /* Refs that may be shown, as members: "stan":"...","rrn":"..." */
 struct view refs_members(struct arena *arena, struct view plain_refs);
 /* Seals what is sensitive; bound to the payment. NO_MEMORY when the arena is used up. */
@@ -203,6 +261,8 @@ void work_commit_again(struct work *work);
 void work_begin_change(struct work *work, enum change_kind kind);
 void work_answer(struct work *work, int http_status, struct view body, bool replayed);
 void work_answer_problem(struct work *work, enum problem problem, struct view detail);
+/* Whoever waits gets what is recorded now; the work goes on. */
+void work_answer_now(struct work *work);
 /* Card data is not needed any more: wipes the request. */
 void work_forget_request(struct work *work);
 struct try *work_try(struct work *work);
@@ -238,6 +298,10 @@ int64_t channel_wait_us(const struct channel *channel, enum operation verb);
 
 /* --- what_follows.c: what follows an exchange ------------------------------------------- */
 void after_exchange(struct work *work, const struct exchange_result *result);
+/* Decides and carries out what follows the subject, which is pending. hinted: ask if possible. */
+void follow_pending(struct work *work, bool hinted);
+/* A cancel has ended the payment: closes its first operation. */
+void settle_canceled(struct work *work);
 /* Reverses or inquires the subject. */
 void remedy_start(struct work *work, enum operation verb, const char *reason);
 /* Taken up at start: decides what follows an attempt found open. */

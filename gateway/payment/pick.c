@@ -1,5 +1,6 @@
 /* pick.c - may this payment be made, and on which channel? Asks compliance/ and route/, both pure,
  * and writes down what they said. */
+#include "payment/candidates_int.h"
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
@@ -52,10 +53,11 @@ static void decide(struct work *work, struct pick *pick)
         pick->reason = arena_copy(&work->keep, view_text(decision.reasons[0].text));
 }
 
-static size_t candidates_of(struct work *work, struct route_candidate out[ROUTE_CANDIDATES_MAX])
+/* A channel's circuit that was open for its time may be probed, by one exchange: in_flight counts
+ * from the moment that an exchange is prepared, so a second payment sees the first. */
+size_t candidates_of(struct channels *channels, enum operation operation, const char code[4],
+                     struct route_candidate out[ROUTE_CANDIDATES_MAX])
 {
-    struct channels *channels = work->room->o.channels;
-    const char *code = work->currency->code;
     size_t count = channels_count(channels);
     if (count > ROUTE_CANDIDATES_MAX)
         count = ROUTE_CANDIDATES_MAX;
@@ -63,15 +65,16 @@ static size_t candidates_of(struct work *work, struct route_candidate out[ROUTE_
         const struct channel *channel = channels_at(channels, i);
         struct channel_ability ability;
         struct channel_health health;
-        channel_ability(channel, work->kind, &ability);
+        channel_ability(channel, operation, &ability);
         channel_health(channel, &health);
         out[i] = (struct route_candidate){
             .settings = channel_settings_of(channel),
-            .able = ability.able && channel_takes_currency(channel, work->kind, code),
+            .able = ability.able && channel_takes_currency(channel, operation, code),
             .amount_minor_max = ability.amount_minor_max,
             .healthy = channel_ready(channel) || health.circuit_open ||
                        health.in_flight >= health.in_flight_max,
             .circuit_open = health.circuit_open,
+            .probe = health.circuit_open && channel_ready(channel) && health.in_flight == 0,
             .in_flight = health.in_flight,
             .in_flight_max = health.in_flight_max,
         };
@@ -89,7 +92,7 @@ static void take_those_without_link(struct work *work, const struct route *route
             continue;
         work->candidates[work->candidate_count] = channels_at(work->room->o.channels, row->index);
         work->candidate_why[work->candidate_count++] =
-            arena_copy(&work->keep, view_text(row->reason));
+            VIEW("no channel had a link that was ready; this one was waited for");
     }
 }
 
@@ -104,25 +107,27 @@ static enum problem problem_of(const struct route *route, const struct work *wor
     }
     if (route_why_passes(why))
         return PROBLEM_NONE;
-    if (why == ROUTE_OVER_AMOUNT) {
-        writer_format(detail, "/amount/value is %lld. ", (long long)work->request->amount.minor);
-        for (size_t i = 0; i < route->count; i++) {
-            if (route->rows[i].why == ROUTE_OVER_AMOUNT) {
-                writer_format(
-                    detail, "The amount was read exactly; channel %s %s.",
-                    channel_name(channels_at(work->room->o.channels, route->rows[i].index)),
-                    route->rows[i].reason);
-                break;
-            }
-        }
+    const struct route_row *row = route_nearest_row(route);
+    const char *rail = rail_word(work->request->rail);
+    const char *name =
+        row != NULL ? channel_name(channels_at(work->room->o.channels, row->index)) : "";
+    if (why == ROUTE_OVER_AMOUNT || why == ROUTE_UNDER_AMOUNT) {
+        writer_format(detail, "/amount/value is %lld. The amount was read exactly; channel %s %s.",
+                      (long long)work->request->amount.minor, name, row->reason);
         return PROBLEM_AMOUNT_NOT_POSSIBLE;
     }
-    writer_format(detail, "No channel takes %s in %s", rail_word(work->request->rail),
-                  work->currency->code);
-    if (route->count > 0)
-        writer_format(detail, ": channel %s %s.",
-                      channel_name(channels_at(work->room->o.channels, route->rows[0].index)),
-                      route->rows[0].reason);
+    if (why == ROUTE_NOT_ABLE && work->kind == OPERATION_AUTHORISE)
+        writer_format(
+            detail,
+            "`capture: manual` is not possible here, use `capture: automatic`: no channel of rail "
+            "%s can hold money in %s",
+            rail, work->currency->code);
+    else
+        writer_format(detail, "No channel takes %s in %s", rail, work->currency->code);
+    if (why == ROUTE_WRONG_RAIL)
+        writer_text(detail, ": no channel of this rail is configured.");
+    else
+        writer_format(detail, ": channel %s %s.", name, row->reason);
     return PROBLEM_METHOD_NOT_AVAILABLE;
 }
 
@@ -133,17 +138,23 @@ enum problem pick_channels(struct work *work, struct pick *pick, struct writer *
         return PROBLEM_NONE;
 
     struct route_candidate candidates[ROUTE_CANDIDATES_MAX];
-    size_t count = candidates_of(work, candidates);
+    struct channels *channels = work->room->o.channels;
+    size_t count = candidates_of(channels, work->kind, work->currency->code, candidates);
     const struct region_settings *region = settings_region(work->room->o.settings, work->region);
     struct route_question question = { .operation = work->kind,
                                        .rail = work->request->rail,
                                        .amount = work->request->amount,
+                                       .details_are = ROUTE_DETAILS_ALL,
+                                       .details = work->details,
                                        .region = view_text(region != NULL ? region->region : "") };
     struct route route;
     route_pick(&question, candidates, count, &route);
     for (size_t i = 0; i < route.usable && i < CHANNELS_TRIED_MAX; i++) {
-        work->candidates[i] = channels_at(work->room->o.channels, route.rows[i].index);
-        work->candidate_why[i] = arena_copy(&work->keep, view_text(route.rows[i].reason));
+        uint8_t text[ROUTE_WHY_MAX];
+        struct writer why = writer_over(text, sizeof text);
+        route_explain(&route, &question, candidates, i, &why);
+        work->candidates[i] = channels_at(channels, route.rows[i].index);
+        work->candidate_why[i] = arena_copy(&work->keep, writer_done(&why));
         work->candidate_count++;
     }
     if (work->candidate_count == 0)
@@ -151,10 +162,10 @@ enum problem pick_channels(struct work *work, struct pick *pick, struct writer *
     if (work->candidate_count > 0)
         return PROBLEM_NONE;
     pick->reason = VIEW("No channel is configured.");
-    if (route.count > 0)
+    const struct route_row *nearest = route_nearest_row(&route);
+    if (nearest != NULL)
         pick->reason =
             arena_format(&work->keep, "Nothing was sent: channel %s %s.",
-                         channel_name(channels_at(work->room->o.channels, route.rows[0].index)),
-                         route.rows[0].reason);
+                         channel_name(channels_at(channels, nearest->index)), nearest->reason);
     return problem_of(&route, work, detail);
 }

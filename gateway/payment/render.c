@@ -57,7 +57,8 @@ void render_payment(struct json_out *j, const char *key, const struct payment_ro
         splice(j, row->outcome_json);
     else
         json_put_null(j, "outcome");
-    json_put_null(j, "next_action");
+    if (row->status != PAYMENT_REQUIRES_ACTION) /* else it is a member of outcome_json */
+        json_put_null(j, "next_action");
     json_put_time(j, "created", row->created_us);
     json_put_time(j, "updated", row->updated_us);
     json_close_object(j);

@@ -10,6 +10,7 @@
 
 #include "base/ensure.h"
 #include "base/vault.h"
+#include "json/json_read.h"
 
 #include <stdlib.h>
 
@@ -38,6 +39,7 @@ enum status payments_open(struct payments **out, const struct payments_options *
     list_init(&room->works);
     list_init(&room->answerings);
     list_init(&room->lates);
+    list_init(&room->heards);
     id_source_init(&room->ids, store_last_id(options->store));
     arena_init(&room->read_arena, (size_t)16 * 1024 * 1024);
     room->seal = secret_find(options->secrets, "host.seal");
@@ -45,9 +47,11 @@ enum status payments_open(struct payments **out, const struct payments_options *
     ENSURE(room->seal != NULL && room->idem != NULL);
     room->in_flight = map_open(room->o.works_max, loop_random_u64(options->loop));
     room->by_attempt = map_open(room->o.works_max, loop_random_u64(options->loop));
-    if (room->in_flight == NULL || room->by_attempt == NULL) {
+    room->first_of = map_open(room->o.works_max, loop_random_u64(options->loop));
+    if (room->in_flight == NULL || room->by_attempt == NULL || room->first_of == NULL) {
         map_close(room->in_flight);
         map_close(room->by_attempt);
+        map_close(room->first_of);
         free(room);
         return STATUS_NO_MEMORY;
     }
@@ -114,18 +118,26 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
 {
     struct channel *channel = channels_find(room->o.channels, row->channel);
     bool remedy = row->parent != 0;
-    struct work *work =
-        remedy ? map_get(room->by_attempt, attempt_key(&row->parent)) : work_new(room);
+    struct work *work = remedy ? map_get(room->by_attempt, attempt_key(&row->parent)) : NULL;
+    bool orphan = remedy && work == NULL;
     if (work == NULL)
-        return remedy ? STATUS_OK : STATUS_FULL;
+        work = work_new(room);
+    if (work == NULL)
+        return STATUS_FULL;
+    work->orphan = orphan;
+    if (orphan)
+        work->subject.attempt = row->parent;
     struct try *try = remedy ? &work->remedy : &work->subject;
     work->on_remedy = remedy;
     work->recovered = true;
     work->merchant = row->merchant;
     work->payment = row->payment;
     work->operation = row->operation;
-    if (!remedy)
+    if (!remedy) {
         work->kind = row->verb;
+        work->pending = row->state == ATTEMPT_PENDING;
+        work->expires_us = work->pending ? row->next_us : 0;
+    }
     try_from(try, row, channel);
     if (channel == NULL ||
         currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK ||
@@ -139,7 +151,28 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
         return STATUS_OK;
     }
     room->stats.recovered++;
-    return remedy ? STATUS_OK : map_put(room->by_attempt, attempt_key(&row->id), work);
+    if (!remedy)
+        work_listen(work);
+    return remedy || work->known_to_notices ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Why the channel was picked stands in what merchants saw last; the next outcome shall say it too.
+ */
+static void keep_route(struct work *work, struct view outcome_json)
+{
+    const struct json_node *root = NULL, *route;
+    struct view why = VIEW_EMPTY;
+    struct view object = arena_format(&work->txn_arena, "{%.*s}", (int)outcome_json.len,
+                                      (const char *)outcome_json.ptr);
+    if (outcome_json.len > 0 &&
+        json_read(object, NULL, &work->txn_arena, &root, NULL) == STATUS_OK &&
+        (route = json_member(root, "route")) != NULL && json_member(route, "why") != NULL &&
+        json_text(json_member(route, "why"), &why) == STATUS_OK) {
+        work->candidates[0] = work->subject.channel;
+        work->candidate_why[0] = arena_copy(&work->keep, why);
+        work->candidate_count = work->candidate_next = 1;
+    }
+    arena_reset(&work->txn_arena);
 }
 
 static void resume_loaded(struct store_read *read, void *arg)
@@ -153,6 +186,7 @@ static void resume_loaded(struct store_read *read, void *arg)
         work_finish(work);
         return;
     }
+    keep_route(work, read->payments[0].outcome_json);
     resume_open(work);
 }
 
@@ -173,6 +207,24 @@ static void resume_load(struct work *work)
     }
 }
 
+static void orphan_closed(struct work *work)
+{
+    work_finish(work);
+}
+
+/* The subject is known, so the row of the remedy is all that is left to do. */
+static void close_orphan(struct work *work)
+{
+    work_begin_change(work, CHANGE_CLOSE);
+    work->change.try = work->remedy;
+    work->change.reason = VIEW("what it was to find out was known before the restart");
+    work->txn.load_payment = work->payment;
+    work->txn.load_operation = work->operation;
+    work->txn.load_attempt = work->remedy.attempt;
+    work->txn.load_parent = work->subject.attempt;
+    work_commit(work, orphan_closed);
+}
+
 static void recovery_start_works(struct payments *room)
 {
     struct list *next;
@@ -183,11 +235,11 @@ static void recovery_start_works(struct payments *room)
             continue;
         if (work->step == WORK_DONE)
             work_end(work);
+        else if (work->orphan)
+            close_orphan(work);
         else
             resume_load(work);
     }
-    map_close(room->by_attempt);
-    room->by_attempt = NULL;
     recovery_end(room, STATUS_OK);
 }
 
@@ -358,8 +410,10 @@ void payments_close(struct payments *room)
         arena_reset(&late->arena);
         free(late);
     }
+    heards_forget(room);
     map_close(room->in_flight);
     map_close(room->by_attempt);
+    map_close(room->first_of);
     arena_reset(&room->read_arena);
     room->magic = 0;
     free(room);

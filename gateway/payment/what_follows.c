@@ -16,6 +16,9 @@
 #include "base/ensure.h"
 
 #define TRACE_RETRY_US (50 * LOOP_US_PER_MS)
+#define ASK_SELDOM_US  (900 * LOOP_US_PER_S)
+
+static void load_all(struct work *work);
 
 static const struct channel_settings *settings_of(const struct work *work)
 {
@@ -27,19 +30,23 @@ static const struct channel_settings *settings_of(const struct work *work)
 
 static void facts_fill(const struct work *work, const struct try *try, struct follow_facts *facts)
 {
-    struct channel_ability ability;
+    struct channel_ability ability, of_subject;
     channel_ability(try->channel, try->verb, &ability);
+    channel_ability(work->subject.channel, work->subject.verb, &of_subject);
     bool first = try->verb == OPERATION_SALE || try->verb == OPERATION_AUTHORISE;
-    int64_t age_us = loop_wall_us(work->room->o.loop) - work->subject.time_us;
+    int64_t now_us = loop_wall_us(work->room->o.loop);
+    int64_t age_us = now_us - work->subject.time_us;
     int64_t age_at_start_us = work->started_us - work->subject.time_us;
+    bool inquiry = try->verb == OPERATION_INQUIRE;
     facts->verb = try->verb;
     facts->tries = try->tries;
-    facts->can_inquire = ability.inquire;
-    facts->can_reverse = ability.reverse;
+    facts->can_inquire = inquiry || ability.inquire;
+    facts->can_reverse = inquiry ? of_subject.reverse : ability.reverse;
+    facts->expired = work->pending && work->expires_us != 0 && now_us >= work->expires_us;
     /* The first operation's message holds card data, which is not kept: it can be repeated only as
      * long as the request is in memory. */
     facts->can_repeat = ability.repeat && (!first || work->request != NULL);
-    facts->window_passed = age_at_start_us > ability.deadline_us + ability.late_window_us;
+    facts->window_passed = age_at_start_us > of_subject.deadline_us + of_subject.late_window_us;
     facts->over_age = age_us > settings_of(work)->reversal_max_age_us;
 }
 
@@ -52,19 +59,39 @@ static void later_retry(struct timer *timer, void *arg)
     retry_now(arg);
 }
 
+/* Asking about what is accepted is no hurry: a transfer may take a day. */
+static int64_t ask_again_us(const struct work *work)
+{
+    uint32_t doublings = work->remedy.tries < 9 ? work->remedy.tries - 1 : 8;
+    int64_t every_us = settings_of(work)->reversal_retry_every_us;
+    for (uint32_t i = 0; i < doublings && every_us < ASK_SELDOM_US; i++)
+        every_us *= 2;
+    return every_us;
+}
+
 static void retry_later(struct work *work)
 {
     work->step = WORK_WAIT;
     work->later.fire = later_retry;
     const struct try *try = work_try(work);
     bool soon = try->tries <= 1;
-    timer_start(&work->later, soon ? settings_of(work)->reversal_first_delay_us
-                                   : settings_of(work)->reversal_retry_every_us);
+    if (work->pending && try->verb == OPERATION_INQUIRE)
+        timer_start(&work->later, ask_again_us(work));
+    else
+        timer_start(&work->later, soon ? settings_of(work)->reversal_first_delay_us
+                                       : settings_of(work)->reversal_retry_every_us);
+}
+
+static bool overtaken(const struct work *work)
+{
+    return work->txn.result == STORE_COMMITTED && work->txn.said == JUDGE_OVERTAKEN;
 }
 
 static void after_retry(struct work *work)
 {
-    if (work->txn.result == STORE_COMMITTED)
+    if (overtaken(work))
+        work_finish(work); /* known meanwhile: not sent */
+    else if (work->txn.result == STORE_COMMITTED)
         step_exchange(work);
     else
         retry_later(work); /* not recorded: not sent */
@@ -92,9 +119,7 @@ void retry_now(struct work *work)
         return;
     }
     work_begin_change(work, CHANGE_RETRY);
-    work->txn.load_payment = work->payment;
-    work->txn.load_operation = work->operation;
-    work->txn.load_attempt = try->attempt;
+    load_all(work);
     if (try_to_change(work, try) != STATUS_OK) {
         retry_later(work);
         return;
@@ -124,14 +149,18 @@ static void load_all(struct work *work)
 
 static void commit_again(struct timer *timer, void *arg)
 {
+    struct work *work = arg;
     (void)timer;
-    work_commit_again(arg);
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    work->commit_waits = false;
+    work_commit_again(work);
 }
 
 /* The disk is full or broken: the same change in a while, until it is recorded. */
 static void commit_later(struct work *work)
 {
     work->step = WORK_WAIT;
+    work->commit_waits = true;
     work->later.fire = commit_again;
     timer_start(&work->later, LOOP_US_PER_S);
 }
@@ -149,8 +178,26 @@ static void after_settle(struct work *work)
     step_at(work->room, "after_settle");
     if (txn->answer_status != 0 && work->change.want_answer)
         work_answer(work, (int)txn->answer_status, txn->answer_body, false);
+    if (work->change.kind == CHANGE_SETTLE && work->change.outcome == OUTCOME_PENDING &&
+        txn->said != JUDGE_OVERTAKEN) {
+        pending_wait(work);
+        return;
+    }
+    if (work->kind == OPERATION_CANCEL && txn->payment.status == PAYMENT_CANCELED) {
+        struct work *first = work_first_of(work->room, work->payment);
+        if (first != NULL)
+            pending_canceled(first);
+    }
     work_finish(work);
 }
+
+/* The payment's outcome when a cancel has ended it before anything moved. */
+static const struct exchange_result canceled_result = {
+    .outcome = OUTCOME_DECLINED,
+    .category = CATEGORY_NONE,
+    .rail_code = { (const uint8_t *)"canceled", 8 },
+    .message = { (const uint8_t *)"Canceled before it was paid. No money moved.", 44 },
+};
 
 static void settle(struct work *work, const struct exchange_result *result, enum change_kind kind,
                    const char *reason)
@@ -173,16 +220,31 @@ static void settle(struct work *work, const struct exchange_result *result, enum
                                           .message =
                                               VIEW("No answer came in time, and the attempt was "
                                                    "undone. No money moved.") };
+        if (work->pending && work->expires_us != 0) {
+            work->change.expired = true;
+            undone.rail_code = VIEW("expired");
+            undone.message = VIEW("Nobody paid before it expired. No money moved.");
+        }
         work->change.outcome_json = outcome_members(
             &work->txn_arena, &undone, channel_name(work->subject.channel), VIEW_EMPTY);
     }
+    if (work->kind == OPERATION_CANCEL)
+        work->change.canceled_json = outcome_members(
+            &work->txn_arena, &canceled_result, channel_name(work->subject.channel), VIEW_EMPTY);
     if (kind == CHANGE_SETTLE)
         count(work, result->outcome);
     work->room->stats.reversed += kind == CHANGE_UNDONE;
     load_all(work);
     step_at(work->room, "before_settle");
-    work->change.want_answer = work->answer != NULL && !work->answering;
+    bool waits_on =
+        kind == CHANGE_SETTLE && result->outcome == OUTCOME_PENDING && work->wait_us > 0;
+    work->change.want_answer = work->answer != NULL && !work->answering && !waits_on;
     work_commit(work, after_settle);
+}
+
+void settle_canceled(struct work *work)
+{
+    settle(work, &canceled_result, CHANGE_SETTLE, "canceled by the merchant");
 }
 
 /* --- unknown: repeat or wait ---------------------------------------------------------------------
@@ -191,7 +253,10 @@ static void settle(struct work *work, const struct exchange_result *result, enum
 static void after_unknown(struct work *work)
 {
     /* A failed commit changes nothing: the attempt stays in SENDING, which is unknown as well. */
-    retry_later(work);
+    if (overtaken(work))
+        work_finish(work);
+    else
+        retry_later(work);
 }
 
 static void unknown_then_retry(struct work *work, const struct exchange_result *result,
@@ -218,6 +283,10 @@ static void unknown_then_retry(struct work *work, const struct exchange_result *
 
 static void after_remedy(struct work *work)
 {
+    if (overtaken(work)) {
+        work_finish(work); /* known meanwhile: nothing to find out */
+        return;
+    }
     if (work->txn.result == STORE_COMMITTED) {
         step_at(work->room, "reversal_recorded");
         step_exchange(work);
@@ -275,7 +344,12 @@ void remedy_start(struct work *work, enum operation verb, const char *reason)
 
 static void after_elsewhere(struct work *work)
 {
+    if (overtaken(work)) {
+        work_finish(work);
+        return;
+    }
     if (work->txn.result == STORE_COMMITTED) {
+        work_deafen(work);
         work->subject = work->change.try;
         step_exchange(work);
         return;
@@ -333,6 +407,31 @@ static void park(struct work *work, const struct exchange_result *result, enum c
     settle(work, result, kind, reason);
 }
 
+/* --- another remedy than the one before ----------------------------------------------------------
+ */
+
+static void reverse_next(struct work *work)
+{
+    if (overtaken(work)) {
+        work_finish(work);
+        return;
+    }
+    work->on_remedy = false; /* a failed commit leaves it open on disk; the next start closes it */
+    remedy_start(work, OPERATION_REVERSE, "asking did not settle it");
+}
+
+/* The inquiry is over: its row gets what it found before the reversal is recorded. */
+static void close_then_reverse(struct work *work, const struct exchange_result *result,
+                               const char *reason)
+{
+    work_begin_change(work, CHANGE_CLOSE);
+    work->change.try = work->remedy;
+    work->change.outcome = result->outcome;
+    work->change.reason = view_text(reason);
+    load_all(work);
+    work_commit(work, reverse_next);
+}
+
 /* --- the decision
  * --------------------------------------------------------------------------------------- */
 
@@ -357,7 +456,12 @@ static void carry_out(struct work *work, enum follow follow, const struct exchan
         settle(work, &failed, work->on_remedy ? CHANGE_FOUND : CHANGE_SETTLE, reason);
         return;
     case FOLLOW_REPEAT: unknown_then_retry(work, result, reason); return;
-    case FOLLOW_REVERSE: remedy_start(work, OPERATION_REVERSE, reason); return;
+    case FOLLOW_REVERSE:
+        if (work->on_remedy)
+            close_then_reverse(work, result, reason);
+        else
+            remedy_start(work, OPERATION_REVERSE, reason);
+        return;
     case FOLLOW_INQUIRE:
         if (work->on_remedy && work->remedy.verb == OPERATION_INQUIRE)
             retry_later(work); /* the same inquiry again */
@@ -396,15 +500,31 @@ void resume_open(struct work *work)
                                       .amount_minor = try->amount,
                                       .diagnosis = VIEW(
                                           "The gateway was restarted before an answer came.") };
-    bool pending = try->found == ATTEMPT_PENDING;
-    struct follow_facts facts = { .outcome = pending ? OUTCOME_PENDING : OUTCOME_UNKNOWN,
-                                  .recovered = !pending };
+    struct follow_facts facts = { .outcome = OUTCOME_UNKNOWN, .recovered = true };
     const char *reason = "";
-    facts_fill(work, try, &facts);
-    if (pending && follow_attempt(&facts, &reason) == FOLLOW_WAIT) {
-        work_finish(work); /* recorded as pending: the final word finds it there */
+    if (work->pending && !work->on_remedy) {
+        pending_wait(work);
         return;
     }
+    facts_fill(work, try, &facts);
     enum follow follow = follow_attempt(&facts, &reason);
     carry_out(work, follow, &result, reason);
+}
+
+void follow_pending(struct work *work, bool hinted)
+{
+    struct exchange_result result = { .outcome = OUTCOME_PENDING,
+                                      .diagnosis = VIEW("Accepted long ago, and no final answer "
+                                                        "came. Do not ship, do not pay again.") };
+    struct follow_facts facts = { .outcome = OUTCOME_PENDING };
+    const char *reason = "an unsigned notice says that there is news";
+    work->started_us = loop_wall_us(work->room->o.loop);
+    facts_fill(work, &work->subject, &facts);
+    enum follow follow = hinted && facts.can_inquire && !facts.over_age
+                             ? FOLLOW_INQUIRE
+                             : follow_attempt(&facts, &reason);
+    if (follow == FOLLOW_WAIT)
+        pending_wait(work);
+    else
+        carry_out(work, follow, &result, reason);
 }

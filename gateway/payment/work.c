@@ -66,6 +66,9 @@ void work_end(struct work *work)
     timer_stop(&work->later);
     exchange_drop(work->exchange);
     key_release(work);
+    work_deafen(work);
+    if (work->known_as_first)
+        (void)map_take(work->room->first_of, view_of(&work->payment, sizeof work->payment));
     work_forget_request(work);
     arena_reset(&work->keep);
     arena_reset(&work->txn_arena);
@@ -250,12 +253,17 @@ static void wait_over(struct timer *timer, void *arg)
     answer_now(work);
 }
 
+void work_answer_now(struct work *work)
+{
+    if (work->answer != NULL && !work->answering)
+        answer_now(work);
+}
+
 void work_finish(struct work *work)
 {
     work->step = WORK_DONE;
     timer_stop(&work->later);
-    if (work->answer != NULL && !work->answering)
-        answer_now(work); /* nothing more will happen by itself: say what is known */
+    work_answer_now(work); /* nothing more will happen by itself: say what is known */
     if (!work->answering)
         work_end(work);
 }

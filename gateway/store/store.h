@@ -131,6 +131,7 @@ struct store_txn {
     /* What to load before judge: 0 = nothing (the row is the caller's, to be inserted). A payment
      * is loaded only if it is this merchant's (merchant 0: any). */
     int64_t load_payment, load_operation, load_attempt, load_parent;
+    bool load_of_attempt; /* also the payment and the operation that load_attempt belongs to */
 
     struct payment_row payment;
     struct operation_row operation;
@@ -141,6 +142,7 @@ struct store_txn {
 
     struct event_row events[STORE_EVENTS_MAX];
     size_t event_count;
+    uint32_t said; /* the judge's own word to whoever reads the result; 0 before each call */
 
     uint32_t answer_status; /* HTTP status to keep for the key; 0: none */
     struct view answer_body;

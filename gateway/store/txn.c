@@ -52,6 +52,7 @@ void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
     txn->event_count = copy->event_count;
     txn->answer_status = copy->answer_status;
     txn->answer_body = copy->answer_body;
+    txn->said = 0;
     memcpy(txn->events, copy->events, copy->event_count * sizeof txn->events[0]);
 }
 
@@ -133,6 +134,11 @@ static enum status txn_load(struct store *store, struct store_txn *txn)
         TRY(db_operation_load(db, txn->load_operation, txn->merchant, txn->arena, &txn->operation));
     if (txn->load_attempt != 0)
         TRY(db_attempt_load(db, txn->load_attempt, txn->merchant, txn->arena, &txn->attempt));
+    if (txn->load_of_attempt) {
+        const struct attempt_row *of = &txn->attempt;
+        TRY(db_payment_load(db, of->payment, txn->merchant, txn->arena, &txn->payment));
+        TRY(db_operation_load(db, of->operation, txn->merchant, txn->arena, &txn->operation));
+    }
     if (txn->load_parent != 0)
         TRY(db_attempt_load(db, txn->load_parent, txn->merchant, txn->arena, &txn->parent));
     return STATUS_OK;

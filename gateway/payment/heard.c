@@ -1,0 +1,344 @@
+/* heard.c - notices: what a channel says unasked becomes a commit of its own.
+ *
+ * The judge (judge_notice.c) decides on the rows as they are; here the parts of the change are
+ * prepared, and whoever is affected is told afterwards: a merchant that waits gets the answer, a
+ * work that was about to ask or to send again stops.
+ *
+ * A notice that is not verified is a hint: if its attempt is pending and a work waits for it, the
+ * work asks at once (not more often than once a second for one attempt), and nothing else happens.
+ *
+ * Money that came back (RETURN) or came in (CREDIT) is recognised by the channel's own reference,
+ * with the store's idempotency: the same notice again changes nothing.
+ */
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+#include <stdlib.h>
+
+#define HINT_EVERY_US (1 * LOOP_US_PER_S)
+#define NOTED_BYTES   2048
+
+struct heard {
+    struct list link;
+    struct payments *room;
+    struct channel *channel;
+    int64_t attempt;
+    struct arena arena;
+    struct change change;
+    struct store_txn txn;
+    payment_notice_done_fn *done;
+    void *arg;
+};
+
+/* --- who listens --------------------------------------------------------------------------------
+ */
+
+static struct view number_key(const int64_t *number)
+{
+    return view_of(number, sizeof *number);
+}
+
+void work_listen(struct work *work)
+{
+    work_deafen(work);
+    /* FULL cannot be: there are as many places as works. Without memory the notice finds nobody; it
+     * is recorded all the same, and the work meets the record. */
+    work->known_to_notices =
+        map_put(work->room->by_attempt, number_key(&work->subject.attempt), work) == STATUS_OK;
+}
+
+void work_deafen(struct work *work)
+{
+    if (work->known_to_notices)
+        (void)map_take(work->room->by_attempt, number_key(&work->subject.attempt));
+    work->known_to_notices = false;
+}
+
+struct work *work_first_of(struct payments *room, int64_t payment)
+{
+    return map_get(room->first_of, number_key(&payment));
+}
+
+/* --- recorded -----------------------------------------------------------------------------------
+ */
+
+static void heard_free(struct heard *heard)
+{
+    list_remove(&heard->link);
+    arena_reset(&heard->arena);
+    free(heard);
+}
+
+static void tell(struct heard *heard)
+{
+    struct payments *room = heard->room;
+    const struct store_txn *txn = &heard->txn;
+    char id[ID_TEXT_MAX];
+    if (txn->said == JUDGE_CONFLICT) {
+        room->stats.conflicts++;
+        LOG(room->o.log, LOG_ERROR, "payment.conflict",
+            LOG_TEXT("payment", id_format(ID_PAYMENT, txn->payment.id, id)),
+            LOG_TEXT("reason", "a notice of the channel contradicts what is recorded"));
+    }
+    if (txn->said == JUDGE_PAID_AGAIN)
+        LOG(room->o.log, LOG_ERROR, "payment.paid_again",
+            LOG_TEXT("payment", id_format(ID_PAYMENT, txn->payment.id, id)),
+            LOG_INT("amount", heard->change.heard_amount),
+            LOG_TEXT("reason", "the channel has taken money for it twice; a person must give it "
+                               "back"));
+    if (txn->said == JUDGE_SETTLED && heard->change.heard_about == NOTICE_STATUS) {
+        room->stats.approved += heard->change.outcome == OUTCOME_APPROVED;
+        room->stats.declined += heard->change.outcome != OUTCOME_APPROVED;
+    }
+    struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
+    if (work != NULL && (txn->said == JUDGE_SETTLED || txn->said == JUDGE_CONFLICT))
+        work_overtaken(work);
+}
+
+static void recorded(struct store_txn *txn, void *arg)
+{
+    struct change *change = arg;
+    struct heard *heard = CONTAINER_OF(change, struct heard, change);
+    struct payments *room = heard->room;
+    enum status status = STATUS_OK;
+    switch (txn->result) {
+    case STORE_COMMITTED:
+        if (!room->stopping)
+            tell(heard);
+        break;
+    case STORE_REPLAY: break; /* known */
+    case STORE_KEY_REUSED:
+        room->stats.conflicts++;
+        LOG(room->o.log, LOG_ERROR, "payment.notice_contradicts",
+            LOG_TEXT("channel", channel_name(heard->channel)),
+            LOG_TEXT("reason", "the same reference with another amount, currency or attempt"));
+        break;
+    case STORE_REFUSED:
+        if (txn->said == JUDGE_TOO_EARLY) {
+            struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
+            status = STATUS_BUSY;
+            if (work != NULL && !room->stopping)
+                pending_look_now(work);
+            break;
+        }
+        LOG(room->o.log, LOG_WARN, "payment.notice_not_ours",
+            LOG_TEXT("channel", channel_name(heard->channel)),
+            LOG_TEXT("reason", "it names an attempt of another channel"));
+        break;
+    case STORE_NO_PAYMENT:
+        LOG(room->o.log, LOG_WARN, "payment.notice_not_ours",
+            LOG_TEXT("channel", channel_name(heard->channel)),
+            LOG_TEXT("reason", "there is no such attempt"));
+        break;
+    case STORE_FAILED:
+        LOG(room->o.log, LOG_ERROR, "payment.notice_not_recorded", LOG_VIEW("why", txn->why));
+        status = STATUS_IO;
+        break;
+    }
+    heard->done(heard->arg, status);
+    heard_free(heard);
+}
+
+/* --- the change ---------------------------------------------------------------------------------
+ */
+
+static struct view why_of(const struct payments *room, int64_t attempt,
+                          const struct channel *channel)
+{
+    const struct work *work = map_get(room->by_attempt, number_key(&attempt));
+    for (size_t i = 0; work != NULL && i < work->candidate_count; i++)
+        if (work->candidates[i] == channel)
+            return work->candidate_why[i];
+    return VIEW_EMPTY;
+}
+
+static void fill_status(struct heard *heard, const struct notice_entry *entry)
+{
+    struct change *c = &heard->change;
+    const char *channel = channel_name(heard->channel);
+    struct view why = why_of(heard->room, entry->attempt_id, heard->channel);
+    struct exchange_result result = { .outcome = entry->outcome,
+                                      .category = entry->category,
+                                      .rail_code = entry->rail_code,
+                                      .message = entry->message,
+                                      .reference = entry->reference };
+    c->outcome = entry->outcome;
+    c->heard_reference = entry->reference;
+    c->outcome_json = outcome_members(&heard->arena, &result, channel, why);
+    struct exchange_result contradiction = { .outcome = OUTCOME_UNKNOWN,
+                                             .conflict = true,
+                                             .category = CATEGORY_OTHER,
+                                             .rail_code = entry->rail_code };
+    c->conflict_json = outcome_members(&heard->arena, &contradiction, channel, why);
+}
+
+/* What becomes of the refund that a return is; or of the event that is only noted. */
+static struct view noted_json(struct heard *heard, const struct notice_entry *entry, bool members)
+{
+    uint8_t *bytes = arena_alloc(&heard->arena, NOTED_BYTES);
+    if (bytes == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(bytes, NOTED_BYTES);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    if (members) {
+        json_put_text(&j, "initiator", VIEW("channel"));
+    } else {
+        json_put_text(&j, "channel", view_text(channel_name(heard->channel)));
+        json_put_i64(&j, "amount", entry->amount_minor);
+        const struct currency *currency = NULL;
+        if (currency_by_number(entry->currency_number, &currency) == STATUS_OK)
+            json_put_text(&j, "currency", view_text(currency->code));
+    }
+    json_put_text_if(&j, "rail_reference", entry->reference);
+    json_put_text_if(&j, "code", entry->rail_code);
+    json_put_text_if(&j, "reason", entry->message);
+    json_close_object(&j);
+    if (w.overflow)
+        return members ? VIEW_EMPTY : VIEW("{}");
+    return members ? view_of(bytes + 1, w.len - 2) : writer_done(&w);
+}
+
+/* The channel's own reference of a movement is its idempotency key: the same again is known. */
+static enum status fill_key(struct heard *heard, const struct notice_entry *entry)
+{
+    struct store_txn *txn = &heard->txn;
+    uint8_t key[32], digest[STORE_IDEM_KEY_MAX];
+    size_t len = 0;
+    struct writer w = writer_over(digest, sizeof digest);
+    writer_format(&w, "%s/%d/", channel_name(heard->channel), (int)entry->about);
+    writer_view(&w, view_slice(entry->reference, 0,
+                               entry->reference.len < 128 ? entry->reference.len : 128));
+    TRY(writer_status(&w));
+    TRY(secret_mac(heard->room->idem, writer_done(&w), key, &len));
+    struct view name = arena_format(&heard->arena, "notice:");
+    uint8_t *text = arena_alloc(&heard->arena, name.len + 64);
+    if (text == NULL)
+        return STATUS_NO_MEMORY;
+    struct writer t = writer_over(text, name.len + 64);
+    writer_view(&t, name);
+    for (size_t i = 0; i < 24; i++)
+        writer_format(&t, "%02x", key[i]);
+    txn->idem_key = writer_done(&t);
+    writer_format(&w, "/%lld/%u/%lld", (long long)entry->amount_minor, entry->currency_number,
+                  (long long)entry->attempt_id);
+    TRY(writer_status(&w));
+    return secret_mac(heard->room->idem, writer_done(&w), txn->idem_mac, &len);
+}
+
+static enum status fill(struct heard *heard, const struct notice_entry *entry)
+{
+    struct payments *room = heard->room;
+    struct change *c = &heard->change;
+    bool ours = entry->attempt_id != 0 && entry->about != NOTICE_CREDIT;
+    *c = (struct change){ .now_us = loop_wall_us(room->o.loop),
+                          .heard_about = entry->about,
+                          .heard_amount = entry->amount_minor,
+                          .heard_currency = entry->currency_number,
+                          .channel = view_text(channel_name(heard->channel)),
+                          .rail_code = entry->rail_code,
+                          .reason = VIEW("the channel said so by itself") };
+    heard->txn = (struct store_txn){ .arena = &heard->arena,
+                                     .judge = ours ? judge_notice : judge_noted,
+                                     .done = recorded,
+                                     .arg = c,
+                                     .load_attempt = ours ? entry->attempt_id : 0,
+                                     .load_of_attempt = ours };
+    if (!ours || entry->about == NOTICE_RETURN)
+        TRY(fill_key(heard, entry));
+    if (!ours) {
+        c->operation_json = noted_json(heard, entry, false);
+        return STATUS_OK;
+    }
+    c->public_refs = refs_members(&heard->arena, entry->refs);
+    fill_status(heard, entry);
+    if (entry->about == NOTICE_RETURN) {
+        c->new_operation = id_next(&room->ids, c->now_us);
+        c->operation_json = noted_json(heard, entry, true);
+        return STATUS_OK;
+    }
+    /* Sealed values are bound to the payment, which is known only when the rows are loaded; notices
+     * carry none (channel/notice.c hands sensitive rows on, and they are left out here). */
+    uint8_t *bytes = arena_alloc(&heard->arena, entry->refs.len);
+    struct writer w = writer_over(bytes, bytes != NULL ? entry->refs.len : 0);
+    struct cursor rows = cursor_over(entry->refs);
+    struct ref row;
+    bool broken = false;
+    while (refs_next(&rows, &row, &broken))
+        if ((row.flags & REF_SENSITIVE) == 0)
+            refs_put(&w, row.name, row.value, row.flags);
+    c->sealed_refs = writer_done(&w);
+    return heard->arena.overflow ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/* --- in -----------------------------------------------------------------------------------------
+ */
+
+static void hint(struct payments *room, const struct notice_entry *entry)
+{
+    struct work *work = map_get(room->by_attempt, number_key(&entry->attempt_id));
+    int64_t now_us = loop_now_us(room->o.loop);
+    room->stats.hints++;
+    if (work == NULL || (work->hinted_us != 0 && now_us - work->hinted_us < HINT_EVERY_US))
+        return;
+    work->hinted_us = now_us;
+    pending_look_now(work);
+}
+
+void payment_notice(struct payments *room, struct channel *channel,
+                    const struct notice_entry *entry, payment_notice_done_fn *done, void *arg)
+{
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    if (!room->ready || room->stopping) {
+        done(arg, STATUS_BUSY);
+        return;
+    }
+    if (entry->about == NOTICE_LINK) {
+        done(arg, STATUS_OK);
+        return;
+    }
+    if (!entry->verified) {
+        hint(room, entry);
+        done(arg, STATUS_OK);
+        return;
+    }
+    room->stats.notices++;
+    if (entry->attempt_id == 0 && entry->reference.len == 0) {
+        LOG(room->o.log, LOG_WARN, "payment.notice_not_ours",
+            LOG_TEXT("channel", channel_name(channel)),
+            LOG_TEXT("reason", "it names neither an attempt nor a reference"));
+        done(arg, STATUS_OK);
+        return;
+    }
+    struct heard *heard = calloc(1, sizeof *heard);
+    if (heard == NULL) {
+        done(arg, STATUS_NO_MEMORY);
+        return;
+    }
+    heard->room = room;
+    heard->channel = channel;
+    heard->attempt = entry->attempt_id;
+    heard->done = done;
+    heard->arg = arg;
+    list_append(&room->heards, &heard->link);
+    arena_init(&heard->arena, TXN_ARENA_MAX);
+    enum status status = fill(heard, entry);
+    if (status == STATUS_OK)
+        status = store_commit(room->o.store, &heard->txn);
+    if (status != STATUS_OK) {
+        heard_free(heard);
+        done(arg, status);
+    }
+}
+
+void heards_forget(struct payments *room)
+{
+    struct list *item;
+    while ((item = list_take_first(&room->heards)) != NULL) {
+        struct heard *heard = CONTAINER_OF(item, struct heard, link);
+        arena_reset(&heard->arena);
+        free(heard);
+    }
+}

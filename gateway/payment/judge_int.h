@@ -1,0 +1,29 @@
+/* judge_int.h - what the judges share: pure functions on rows of a transaction, on the store's
+ * thread. judge.c has the changes that a work wants, judge_notice.c what channels say by
+ * themselves.
+ */
+#ifndef PAYMENT_JUDGE_INT_H
+#define PAYMENT_JUDGE_INT_H
+
+#include "payment/payment_int.h"
+
+/* The attempt's outcome is known (or contradicted): nothing more is sent for it. */
+bool judge_is_settled(enum attempt_state state);
+enum attempt_state judge_state_of(enum outcome outcome);
+/* Appends to the journal. what: "attempt.sending". */
+enum status judge_event_attempt(struct store_txn *txn, const struct change *c,
+                                const struct attempt_row *row, const char *what);
+/* "payment.<status>" with the payment's sums and outcome. */
+enum status judge_event_status(struct store_txn *txn, const struct change *c);
+/* "<kind>.<status>" of txn->operation. */
+enum status judge_event_operation(struct store_txn *txn, const struct change *c);
+/* The operation ends: sums, status, outcome of payment and operation. `row`: the attempt that ended
+ * it; it becomes a conflict when the payment was ended otherwise before. */
+enum status judge_end_operation(struct store_txn *txn, const struct change *c,
+                                struct attempt_row *row, enum flow_end end);
+/* The operation is accepted or unknown: what merchants see of it until it ends. */
+void judge_show(struct store_txn *txn, const struct change *c);
+enum status judge_render(struct store_txn *txn, enum operation kind);
+void judge_sums_to(struct payment_row *row, const struct flow_sums *sums);
+
+#endif
