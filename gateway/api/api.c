@@ -21,6 +21,9 @@ static const struct route_row_api routes[] = {
     { "GET", "/v1/payments/{id}/refunds", SCOPE_PAYMENTS_READ, run_refunds_list },
     { "GET", "/v1/payments/{id}/captures", SCOPE_PAYMENTS_READ, run_captures_list },
     { "GET", "/v1/payments/{id}/events", SCOPE_PAYMENTS_READ, run_events },
+    { "GET", "/v1/payments/{id}/code.svg", SCOPE_PAYMENTS_READ, run_code_svg },
+    { "GET", "/v1/payments/{id}/code.png", SCOPE_PAYMENTS_READ, run_code_png },
+    { "GET", "/v1/methods", SCOPE_PAYMENTS_READ, run_methods },
     { "GET", "/v1/limits", SCOPE_PAYMENTS_READ, run_limits },
     { "GET", "/v1/openapi.json", 0, run_openapi }, /* for everybody */
 };

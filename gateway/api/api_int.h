@@ -67,6 +67,8 @@ struct api {
 
 /* --- reply.c: each ends the call ------------------------------------------------------------- */
 void reply(struct call *call, int http_status, struct view body);
+/* 200 with something else than JSON. */
+void reply_bytes(struct call *call, const char *type, struct view body);
 void reply_problem(struct call *call, enum problem problem, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void reply_errors(struct call *call, enum problem problem, struct view detail,
@@ -92,9 +94,14 @@ void field_error(struct fields *f, const struct json_node *node, const char *cod
 /* The same for a member that is not there: the pointer is the parent's and the name. */
 void field_missing(struct fields *f, const struct json_node *parent, const char *name,
                    const char *what);
-/* Text of min..max bytes without control characters. Absent: required ? error : empty view. */
+/* Of UTF-8 text. */
+size_t characters(struct view text);
+/* Text of min..max characters without control characters. Absent: required ? error : empty view. */
 struct view field_text(struct fields *f, const struct json_node *parent, const char *name,
                        size_t min, size_t max, bool required);
+/* The same, but line ends (CR, LF) may be in it. */
+struct view field_lines(struct fields *f, const struct json_node *parent, const char *name,
+                        size_t min, size_t max, bool required);
 /* Also only letters of `kind`: 'd' digits, 'h' hexadecimal. */
 struct view field_code(struct fields *f, const struct json_node *parent, const char *name,
                        char kind, size_t min, size_t max, bool required);
@@ -109,7 +116,38 @@ void fields_known(struct fields *f, const struct json_node *object, const char *
 /* Free text must not hold a card number: it would be stored and shown. */
 void field_no_pan(struct fields *f, const struct json_node *node);
 bool looks_like_pan(struct view text);
+/* field_no_pan for each member of an object, but not for those named (their nature is digits). */
+void field_no_pan_but(struct fields *f, const struct json_node *object, const char *const *names,
+                      size_t count);
 struct view pointer_without_pan(struct arena *arena, struct view pointer);
+
+/* --- kinds.c: values that several methods have -------------------------------------------------
+ */
+/* One of `words`. Absent: required ? error : empty view. */
+struct view field_word(struct fields *f, const struct json_node *parent, const char *name,
+                       const char *const *words, size_t count, bool required);
+/* An integer min..max; -1 when absent or an error was noted. */
+int64_t field_number(struct fields *f, const struct json_node *parent, const char *name,
+                     int64_t min, int64_t max);
+/* Two capital letters (ISO 3166 alpha-2). */
+struct view field_country(struct fields *f, const struct json_node *parent, const char *name);
+/* YYYY-MM-DD, a day that exists. */
+struct view field_date(struct fields *f, const struct json_node *parent, const char *name);
+/* Capital letters and digits, min..max of them; blanks between them are left out (how IBANs and
+ * references are printed): the answer is in f->arena. */
+struct view field_identifier(struct fields *f, const struct json_node *parent, const char *name,
+                             size_t min, size_t max);
+/* ISO 13616: two letters, two digits, at most 30 letters and digits. Its check digits are the
+ * adapter's to look at. */
+struct view field_iban(struct fields *f, const struct json_node *parent, const char *name);
+/* ISO 9362: 8 or 11 letters and digits. */
+struct view field_bic(struct fields *f, const struct json_node *parent, const char *name);
+/* An account, alias or wallet in the answer: as it is, unless a card number seems to stand in it;
+ * then only its last four digits. */
+void put_account(struct json_out *facts, const char *name, struct view value);
+/* A row for the adapter, named prefix_name; nothing when the value is empty. What looks like a card
+ * number is marked sensitive. */
+void put_detail(struct writer *details, const char *prefix, const char *name, struct view value);
 
 /* --- requests ------------------------------------------------------------------------------------
  */
@@ -126,6 +164,18 @@ void run_refund(struct call *call);
 void run_confirm(struct call *call);
 /* "metadata": {...} copied to `facts`. */
 void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts);
+/* create_qr.c, create_bank.c, create_cbdc.c: the same for the other rails. */
+void read_qr(struct fields *f, const struct json_node *qr, struct writer *details,
+             struct json_out *facts);
+void read_bank(struct fields *f, const struct json_node *bank, struct writer *details,
+               struct json_out *facts);
+void read_cbdc(struct fields *f, const struct json_node *cbdc, struct writer *details,
+               struct json_out *facts);
+/* A scanned code that is an order for a bank (EPC069-12, Swiss QR-bill): its name, else NULL. Such
+ * a payment takes the bank rail; read_qr_bank writes its details and facts. */
+const char *bank_code(const struct json_node *qr);
+void read_qr_bank(struct fields *f, const struct json_node *qr, struct writer *details,
+                  struct json_out *facts);
 /* create_card.c: method.card into details and facts. */
 void read_card(struct fields *f, const struct json_node *card, struct writer *details,
                struct json_out *facts);
@@ -138,6 +188,17 @@ void run_events(struct call *call);
 void run_refunds_list(struct call *call);
 void run_captures_list(struct call *call);
 void run_limits(struct call *call);
+/* One query parameter, decoded, into the call's arena; absent: *out is empty. False when the call
+ * was answered. max: bytes. */
+bool parameter(struct call *call, const char *name, size_t max, struct view *out);
+/* methods.c */
+void run_methods(struct call *call);
+/* code.c: the picture of the code that a payment waits to be shown. */
+void run_code_svg(struct call *call);
+void run_code_png(struct call *call);
+/* The payload of `outcome_json`'s next_action (members without braces, as stored), when it is a
+ * code to show that has not expired at `now_us`; else an empty view. In `arena`. */
+struct view code_of(struct arena *arena, struct view outcome_json, int64_t now_us);
 /* openapi.c */
 void run_openapi(struct call *call);
 

@@ -10,7 +10,7 @@
 #include "base/ensure.h"
 #include "domain/refs.h"
 
-#define DETAILS_BYTES 4096
+#define DETAILS_BYTES 8192
 #define METADATA_MAX  50
 
 static const char *const create_fields[] = { "amount",  "kind",     "capture",   "method",
@@ -32,8 +32,33 @@ static void read_words(struct fields *f, const struct json_node *root, struct pa
     r->verb = r->capture == CAPTURE_MANUAL ? OPERATION_AUTHORISE : OPERATION_SALE;
 }
 
+/* method.<type>, described under the rail that carries it: a scanned order for a bank goes by bank.
+ */
+static void read_rail(struct fields *f, const struct json_node *body, struct payment_request *r,
+                      struct writer *details, struct json_out *facts)
+{
+    bool order = r->rail == RAIL_QR && bank_code(body) != NULL;
+    if (order)
+        r->rail = RAIL_BANK;
+    json_open_object(facts, "method");
+    json_put_text(facts, "type", view_text(rail_word(r->rail)));
+    json_open_object(facts, rail_word(r->rail));
+    if (order)
+        read_qr_bank(f, body, details, facts);
+    else if (r->rail == RAIL_CARD)
+        read_card(f, body, details, facts);
+    else if (r->rail == RAIL_QR)
+        read_qr(f, body, details, facts);
+    else if (r->rail == RAIL_BANK)
+        read_bank(f, body, details, facts);
+    else
+        read_cbdc(f, body, details, facts);
+    json_close_object(facts);
+    json_close_object(facts);
+}
+
 static void read_method(struct fields *f, const struct json_node *root, struct payment_request *r,
-                        struct json_out *facts)
+                        struct writer *details, struct json_out *facts)
 {
     static const char *const known[] = { "type", "card", "qr", "bank", "cbdc" };
     const struct json_node *method = field_object(f, root, "method", true);
@@ -55,45 +80,39 @@ static void read_method(struct fields *f, const struct json_node *root, struct p
     char name[17];
     ENSURE(view_to_text(type, name, sizeof name) == STATUS_OK);
     const struct json_node *body = field_object(f, method, name, true);
-    uint8_t *room = arena_alloc(&r->arena, DETAILS_BYTES);
-    if (body == NULL || room == NULL)
-        return;
-    struct writer details = writer_over(room, DETAILS_BYTES);
-    json_open_object(facts, "method");
-    json_put_text(facts, "type", type);
-    json_open_object(facts, name);
-    if (r->rail == RAIL_CARD)
-        read_card(f, body, &details, facts);
-    json_close_object(facts);
-    json_close_object(facts);
-    if (details.overflow)
-        field_error(f, body, "too_large", "The method's fields are too large together.");
-    arena_trim(&r->arena, room, details.len);
-    r->details = writer_done(&details);
+    if (body != NULL)
+        read_rail(f, body, r, details, facts);
 }
 
+/* What all rails but card tell their adapter of payer and payee. */
+static void put_party_details(struct writer *details, const char *name,
+                              const struct json_node *party)
+{
+    static const char *const told[] = { "id", "name", "country", "account", "alias", "address" };
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        struct view value = VIEW_EMPTY;
+        if (json_text(json_member(party, told[i]), &value) == STATUS_OK)
+            put_detail(details, name, told[i], value);
+    }
+}
+
+/* details: NULL for card, whose channel is told nothing of them; there a card number may stand
+ * nowhere, while accounts and aliases of the other rails may be digits by nature. */
 static void read_party(struct fields *f, const struct json_node *root, const char *name,
-                       struct json_out *facts)
+                       struct writer *details, struct json_out *facts)
 {
     static const char *const known[] = { "id",    "name",    "country",    "kyc_tier", "email",
                                          "phone", "address", "birth_date", "account",  "alias" };
     const struct json_node *party = field_object(f, root, name, false);
     if (party == NULL)
         return;
+    static const char *const digits[] = { "account", "alias" };
     fields_known(f, party, known, COUNT_OF(known));
-    field_no_pan(f, party);
+    field_no_pan_but(f, party, digits, details != NULL ? COUNT_OF(digits) : 0);
     json_open_object(facts, name);
     json_put_text_if(facts, "id", field_text(f, party, "id", 1, 64, false));
     json_put_text_if(facts, "name", field_text(f, party, "name", 1, 140, false));
-    struct view country = field_text(f, party, "country", 2, 2, false);
-    for (size_t i = 0; i < country.len; i++) {
-        if (country.ptr[i] < 'A' || country.ptr[i] > 'Z') {
-            field_error(f, json_member(party, "country"), "wrong_letters",
-                        "Two capital letters (ISO 3166 alpha-2) are expected.");
-            break;
-        }
-    }
-    json_put_text_if(facts, "country", country);
+    json_put_text_if(facts, "country", field_country(f, party, "country"));
     const struct json_node *tier = json_member(party, "kyc_tier");
     int64_t number = 0;
     if (tier != NULL && (json_i64(tier, &number) != STATUS_OK || number < 0 || number > 9))
@@ -104,9 +123,11 @@ static void read_party(struct fields *f, const struct json_node *root, const cha
     json_put_text_if(facts, "phone", field_text(f, party, "phone", 3, 32, false));
     json_put_text_if(facts, "address", field_text(f, party, "address", 1, 280, false));
     json_put_text_if(facts, "birth_date", field_text(f, party, "birth_date", 10, 10, false));
-    json_put_text_if(facts, "account", field_text(f, party, "account", 1, 64, false));
-    json_put_text_if(facts, "alias", field_text(f, party, "alias", 1, 128, false));
+    put_account(facts, "account", field_text(f, party, "account", 1, 64, false));
+    put_account(facts, "alias", field_text(f, party, "alias", 1, 128, false));
     json_close_object(facts);
+    if (details != NULL)
+        put_party_details(details, name, party);
 }
 
 void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts)
@@ -144,25 +165,43 @@ static struct view text_without_pan(struct fields *f, const struct json_node *ro
     return text;
 }
 
-/* `room` is three times the body: every escape of the writer is at most six letters for one that
- * took two in the body. */
+/* The method's fields, and what the other rails want to know beside them, as rows for the adapter.
+ * `w` has room for three times the body: every escape of the writer is at most six letters for one
+ * that took two in the body. */
 static void read_all(struct fields *f, const struct json_node *root, struct payment_request *r,
                      struct writer *w)
 {
+    uint8_t *room = arena_alloc(&r->arena, DETAILS_BYTES);
+    struct writer details = writer_over(room, room != NULL ? DETAILS_BYTES : 0);
     struct json_out facts;
     json_out_init(&facts, w);
     json_open_object(&facts, NULL);
     fields_known(f, root, create_fields, COUNT_OF(create_fields));
     field_amount(f, root, "amount", true, &r->amount);
     read_words(f, root, r);
-    read_method(f, root, r, &facts);
-    read_party(f, root, "payer", &facts);
-    read_party(f, root, "payee", &facts);
-    json_put_text_if(&facts, "description", text_without_pan(f, root, "description", 500));
-    json_put_text_if(&facts, "purpose", text_without_pan(f, root, "purpose", 35));
+    read_method(f, root, r, &details, &facts);
+    struct writer *told = r->rail == RAIL_CARD ? NULL : &details;
+    read_party(f, root, "payer", told, &facts);
+    read_party(f, root, "payee", told, &facts);
+    struct view description = text_without_pan(f, root, "description", 500);
+    struct view purpose = text_without_pan(f, root, "purpose", 35);
+    struct view reference = text_without_pan(f, root, "reference", 128);
+    json_put_text_if(&facts, "description", description);
+    json_put_text_if(&facts, "purpose", purpose);
     read_metadata(f, root, &facts);
     json_close_object(&facts);
-    r->reference = arena_copy(&r->arena, text_without_pan(f, root, "reference", 128));
+    if (told != NULL) {
+        put_detail(told, "", "kind", view_text(payment_kind_word(r->kind)));
+        put_detail(told, "", "reference", reference);
+        put_detail(told, "", "description", description);
+        put_detail(told, "", "purpose", purpose);
+    }
+    if (details.overflow)
+        field_error(f, json_member(root, "method"), "too_large",
+                    "The method's fields and texts are too large together.");
+    arena_trim(&r->arena, room, details.len);
+    r->details = writer_done(&details);
+    r->reference = arena_copy(&r->arena, reference);
     r->region = arena_copy(&r->arena, text_without_pan(f, root, "region", 32));
 }
 

@@ -84,8 +84,17 @@ static bool has_control(struct view text)
     return false;
 }
 
-struct view field_text(struct fields *f, const struct json_node *parent, const char *name,
-                       size_t min, size_t max, bool required)
+size_t characters(struct view text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += (text.ptr[i] & 0xC0) != 0x80; /* not a byte that goes on */
+    return count;
+}
+
+/* What field_text and field_lines share: all but the control characters. */
+static struct view text_read(struct fields *f, const struct json_node *parent, const char *name,
+                             size_t min, size_t max, bool required)
 {
     const struct json_node *node = json_member(parent, name);
     struct view text = VIEW_EMPTY;
@@ -98,14 +107,40 @@ struct view field_text(struct fields *f, const struct json_node *parent, const c
         field_error(f, node, "not_a_text", "A text in double quotes is expected.");
         return VIEW_EMPTY;
     }
-    if (text.len < min || text.len > max) {
-        field_error(f, node, "wrong_length", "%zu to %zu bytes are expected, this has %zu.", min,
-                    max, text.len);
+    size_t count = characters(text);
+    if (count < min || count > max) {
+        field_error(f, node, "wrong_length", "%zu to %zu characters are expected, this has %zu.",
+                    min, max, count);
         return VIEW_EMPTY;
     }
-    if (has_control(text)) {
-        field_error(f, node, "control_character", "Control characters are not accepted.");
-        return VIEW_EMPTY;
+    return text;
+}
+
+struct view field_text(struct fields *f, const struct json_node *parent, const char *name,
+                       size_t min, size_t max, bool required)
+{
+    struct view text = text_read(f, parent, name, min, max, required);
+    if (!has_control(text))
+        return text;
+    field_error(f, json_member(parent, name), "control_character",
+                "Control characters are not accepted.");
+    return VIEW_EMPTY;
+}
+
+struct view field_lines(struct fields *f, const struct json_node *parent, const char *name,
+                        size_t min, size_t max, bool required)
+{
+    struct view text = text_read(f, parent, name, min, max, required);
+    size_t begin = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i < text.len && text.ptr[i] != '\n' && text.ptr[i] != '\r')
+            continue;
+        if (has_control(view_slice(text, begin, i - begin))) {
+            field_error(f, json_member(parent, name), "control_character",
+                        "No control characters but line ends are accepted.");
+            return VIEW_EMPTY;
+        }
+        begin = i + 1;
     }
     return text;
 }
@@ -301,4 +336,16 @@ void field_no_pan(struct fields *f, const struct json_node *node)
     if (node->kind == JSON_OBJECT || node->kind == JSON_ARRAY)
         for (JSON_EACH(item, node))
             field_no_pan(f, item);
+}
+
+void field_no_pan_but(struct fields *f, const struct json_node *object, const char *const *names,
+                      size_t count)
+{
+    for (JSON_EACH(item, object)) {
+        bool named = false;
+        for (size_t i = 0; i < count; i++)
+            named = named || view_is(item->key, names[i]);
+        if (!named)
+            field_no_pan(f, item);
+    }
 }

@@ -132,8 +132,7 @@ static void list_read(struct store_read *read, void *arg)
     reply_written(call, &w);
 }
 
-/* Reads one query parameter; false when the call was answered. Absent: *out is empty. */
-static bool parameter(struct call *call, const char *name, size_t max, struct view *out)
+bool parameter(struct call *call, const char *name, size_t max, struct view *out)
 {
     uint8_t *room = arena_alloc(&call->arena, max);
     struct writer w = writer_over(room, room != NULL ? max : 0);
@@ -175,10 +174,15 @@ void run_list(struct call *call)
     struct view status, reference;
     call->read = (struct store_read){ .question = STORE_PAYMENTS };
     if (!page_parameters(call, ID_PAYMENT) || !parameter(call, "status", 32, &status) ||
-        !parameter(call, "reference", 128, &reference))
+        !parameter(call, "reference", 512, &reference))
         return;
     if (status.len > 0 && payment_status_parse(status, &call->read.status) != STATUS_OK) {
         reply_problem(call, PROBLEM_INVALID_PARAMETER, "`status` is none of the payment statuses.");
+        return;
+    }
+    if (characters(reference) > 128) {
+        reply_problem(call, PROBLEM_INVALID_PARAMETER,
+                      "The parameter `reference` has more than 128 characters.");
         return;
     }
     call->read.reference = reference;

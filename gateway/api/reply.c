@@ -25,6 +25,11 @@ void reply(struct call *call, int http_status, struct view body)
     call_end(call, http_status, "application/json", NULL, 0, body);
 }
 
+void reply_bytes(struct call *call, const char *type, struct view body)
+{
+    call_end(call, 200, type, NULL, 0, body);
+}
+
 static void end_problem(struct call *call, enum problem problem, struct view body)
 {
     struct http_header headers[2];

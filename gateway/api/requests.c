@@ -216,7 +216,8 @@ static void confirm_read(struct call *call)
                   payment_status_word(call->read.payments[0].status));
 }
 
-/* No method of this version stops at requires_action, so there is never anything to confirm. */
+/* What a payer does (scan, transfer, confirm in an app) reaches the gateway through the channel, as
+ * a notice or by inquiry: there is never anything for the merchant to confirm. */
 void run_confirm(struct call *call)
 {
     struct payment_request *r = request_new(call); /* key and Prefer are checked as everywhere */

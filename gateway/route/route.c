@@ -7,6 +7,8 @@
 #include "route/route.h"
 
 #include "base/ensure.h"
+#include "domain/refs.h"
+#include "settings/condition.h"
 
 #include <stdio.h>
 
@@ -17,7 +19,9 @@ static const char *const why_words[] = {
     [ROUTE_WRONG_RAIL] = "wrong_rail",
     [ROUTE_WRONG_REGION] = "wrong_region",
     [ROUTE_WRONG_CURRENCY] = "wrong_currency",
+    [ROUTE_WRONG_DETAILS] = "wrong_details",
     [ROUTE_NOT_ABLE] = "not_able",
+    [ROUTE_UNDER_AMOUNT] = "under_amount",
     [ROUTE_OVER_AMOUNT] = "over_amount",
     [ROUTE_CIRCUIT_OPEN] = "circuit_open",
     [ROUTE_NOT_HEALTHY] = "not_healthy",
@@ -60,6 +64,50 @@ static bool names_have(struct view names, struct view name)
     return false;
 }
 
+/* The value of a field of the method; false when the payment does not have it. The card number is
+ * looked for in track 2 as well (ISO/IEC 7813: it ends at '=' or 'D'). */
+static bool detail_find(struct view details, struct view field, struct view *value)
+{
+    char name[REFS_NAME_MAX + 1];
+    if (view_to_text(field, name, sizeof name) != STATUS_OK)
+        return false;
+    *value = refs_find(details, name);
+    if (value->len == 0 && view_is(field, "pan")) {
+        struct view track2 = refs_find(details, "track2");
+        size_t end = 0;
+        while (end < track2.len && track2.ptr[end] >= '0' && track2.ptr[end] <= '9')
+            end++;
+        *value = view_slice(track2, 0, end);
+    }
+    return value->len > 0;
+}
+
+/* The field of the first condition of `takes` that does not hold, or an empty view. */
+static struct view wrong_detail(const struct route_question *q, const struct channel_settings *s)
+{
+    for (size_t i = 0; i < s->takes.count; i++) {
+        struct condition condition;
+        struct view value = VIEW_EMPTY;
+        if (!condition_split(view_text(s->takes.items[i]), &condition))
+            continue; /* settings/ lets none of these through */
+        bool present = detail_find(q->details, condition.field, &value);
+        if (!present && q->details_are == ROUTE_DETAILS_SOME)
+            continue;
+        if (!condition_matches(&condition, value, present))
+            return condition.field;
+    }
+    return VIEW_EMPTY;
+}
+
+/* Setting and protocol together; 0: not limited. The setting is for new payments only. */
+static int64_t amount_max(const struct route_question *q, const struct route_candidate *c)
+{
+    int64_t own = q->only.len == 0 ? c->settings->amount_max_minor : 0;
+    if (own == 0 || (c->amount_minor_max > 0 && c->amount_minor_max < own))
+        return c->amount_minor_max;
+    return own;
+}
+
 static enum route_why why_not(const struct route_question *q, const struct route_candidate *c)
 {
     struct view name = view_text(c->settings->name);
@@ -74,13 +122,17 @@ static enum route_why why_not(const struct route_question *q, const struct route
     if (q->only.len == 0 &&
         !list_allows(&c->settings->currencies, view_text(q->amount.currency->code)))
         return ROUTE_WRONG_CURRENCY;
+    if (q->only.len == 0 && wrong_detail(q, c->settings).len > 0)
+        return ROUTE_WRONG_DETAILS;
     if (!c->able)
         return ROUTE_NOT_ABLE;
-    if (c->amount_minor_max > 0 && q->amount.minor > c->amount_minor_max)
+    if (q->only.len == 0 && q->amount.minor > 0 && q->amount.minor < c->settings->amount_min_minor)
+        return ROUTE_UNDER_AMOUNT;
+    if (amount_max(q, c) > 0 && q->amount.minor > amount_max(q, c))
         return ROUTE_OVER_AMOUNT;
     if (names_have(q->except, name))
         return ROUTE_TRIED;
-    if (c->circuit_open)
+    if (c->circuit_open && !c->probe)
         return ROUTE_CIRCUIT_OPEN;
     if (!c->healthy)
         return ROUTE_NOT_HEALTHY;
@@ -105,8 +157,9 @@ static void reason_write(struct route_row *row, const struct route_question *q,
     size_t room = sizeof row->reason;
     switch (row->why) {
     case ROUTE_USABLE:
-        (void)snprintf(out, room, "costs %lld minor units, %u of %u in flight",
-                       (long long)row->cost_minor, c->in_flight, c->in_flight_max);
+        (void)snprintf(out, room, "costs %lld minor units, %u of %u in flight%s",
+                       (long long)row->cost_minor, c->in_flight, c->in_flight_max,
+                       c->circuit_open ? ", is tried again after a pause" : "");
         break;
     case ROUTE_NOT_ASKED: (void)snprintf(out, room, "the payment is on another channel"); break;
     case ROUTE_TRIED: (void)snprintf(out, room, "was tried and did not send"); break;
@@ -118,13 +171,22 @@ static void reason_write(struct route_row *row, const struct route_question *q,
     case ROUTE_WRONG_CURRENCY:
         (void)snprintf(out, room, "does not take %s", q->amount.currency->code);
         break;
+    case ROUTE_WRONG_DETAILS: {
+        struct view field = wrong_detail(q, c->settings);
+        (void)snprintf(out, room, "does not take payments with this `%.*s`", (int)field.len,
+                       (const char *)field.ptr);
+        break;
+    }
     case ROUTE_NOT_ABLE:
-        (void)snprintf(out, room, "its adapter cannot %s in %s", operation_word(q->operation),
+        (void)snprintf(out, room, "cannot %s in %s", operation_word(q->operation),
                        q->amount.currency->code);
         break;
+    case ROUTE_UNDER_AMOUNT:
+        (void)snprintf(out, room, "carries at least %lld minor units",
+                       (long long)c->settings->amount_min_minor);
+        break;
     case ROUTE_OVER_AMOUNT:
-        (void)snprintf(out, room, "carries at most %lld minor units",
-                       (long long)c->amount_minor_max);
+        (void)snprintf(out, room, "carries at most %lld minor units", (long long)amount_max(q, c));
         break;
     case ROUTE_CIRCUIT_OPEN:
         (void)snprintf(out, room, "is passed over after too many failures");
@@ -159,6 +221,8 @@ void route_pick(const struct route_question *question, const struct route_candid
 {
     ENSURE(count <= ROUTE_CANDIDATES_MAX);
     ENSURE(question->amount.currency != NULL);
+    ENSURE(question->only.len > 0 || question->details_are == ROUTE_DETAILS_ALL ||
+           question->details_are == ROUTE_DETAILS_SOME);
     out->count = 0;
     out->usable = 0;
     for (size_t i = 0; i < count; i++) {
@@ -185,4 +249,93 @@ enum route_why route_nearest(const struct route *route)
             nearest = route->rows[i].why;
     }
     return nearest;
+}
+
+const struct route_row *route_nearest_row(const struct route *route)
+{
+    enum route_why nearest = route_nearest(route);
+    for (size_t i = 0; i < route->count; i++) {
+        if (route->rows[i].why == nearest)
+            return &route->rows[i];
+    }
+    return NULL;
+}
+
+/* --- the explanation ------------------------------------------------------------------------- */
+
+/* A row that was passed over although it is of the rail and not dearer than the chosen one. */
+static bool passed_over(const struct route *route, size_t at, size_t other,
+                        const struct route_candidate *candidates)
+{
+    const struct route_row *row = &route->rows[other];
+    if (row->why == ROUTE_USABLE || row->why == ROUTE_WRONG_RAIL || row->why == ROUTE_NOT_ASKED)
+        return false;
+    if (row->cost_minor != route->rows[at].cost_minor)
+        return row->cost_minor < route->rows[at].cost_minor;
+    return strcmp(candidates[row->index].settings->name,
+                  candidates[route->rows[at].index].settings->name) < 0;
+}
+
+/* In a few words; the whole sentence where the words would say too little. */
+static const char *short_reason(const struct route_row *row)
+{
+    switch (row->why) {
+    case ROUTE_CIRCUIT_OPEN: return "circuit open";
+    case ROUTE_NOT_HEALTHY: return "no link is ready";
+    case ROUTE_NO_ROOM: return "no room in flight";
+    default: return row->reason;
+    }
+}
+
+static void write_place(const struct route *route, const struct route_candidate *candidates,
+                        size_t at, struct writer *w)
+{
+    const struct route_row *row = &route->rows[at];
+    if (at > 0) {
+        writer_format(w, "next after %s, which did not send: ",
+                      candidates[route->rows[at - 1].index].settings->name);
+    } else if (route->usable == 1) {
+        writer_text(w, "the only one that can: ");
+    } else if (route->rows[1].cost_minor > row->cost_minor) {
+        writer_format(w, "the cheapest of %zu that can: ", route->usable);
+    } else {
+        const struct route_candidate *next = &candidates[route->rows[1].index];
+        bool busier = next->in_flight > candidates[row->index].in_flight;
+        writer_format(w, "as cheap as %s and %s: ", next->settings->name,
+                      busier ? "less busy" : "first by name");
+    }
+    writer_text(w, row->reason);
+}
+
+#define PASSED_OVER_SHOWN 2
+
+void route_explain(const struct route *route, const struct route_question *question,
+                   const struct route_candidate *candidates, size_t at, struct writer *out)
+{
+    ENSURE(at < route->usable);
+    char text[ROUTE_WHY_MAX + 1];
+    struct writer w = writer_over(text, sizeof text);
+    size_t shown = 0, more = 0;
+    if (question->only.len > 0) { /* there was nothing to choose */
+        writer_text(out, "the payment is on this channel");
+        return;
+    }
+    write_place(route, candidates, at, &w);
+    for (size_t i = route->usable; i < route->count; i++) {
+        const struct route_row *row = &route->rows[i];
+        if (!passed_over(route, at, i, candidates))
+            continue;
+        if (shown == PASSED_OVER_SHOWN) {
+            more++;
+            continue;
+        }
+        shown++;
+        writer_format(&w, "; %s is passed over: %s", candidates[row->index].settings->name,
+                      short_reason(row));
+    }
+    if (more > 0)
+        writer_format(&w, "; and %zu more", more);
+    /* The figures are bounded: 2 names of 32, 3 reasons of 96, and the words between. */
+    ENSURE(!w.overflow);
+    writer_view(out, writer_done(&w));
 }

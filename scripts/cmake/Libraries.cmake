@@ -1,7 +1,8 @@
 # The libraries we stand on, each behind one name. Debian 12 packages; see scripts/setup.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(pair uv:libuv openssl:openssl yajl:yajl sqlite:sqlite3 fyaml:libfyaml cmocka:cmocka)
+foreach(pair uv:libuv openssl:openssl yajl:yajl sqlite:sqlite3 fyaml:libfyaml qrencode:libqrencode png:libpng
+             xml:libxml-2.0 cmocka:cmocka)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)

@@ -79,9 +79,13 @@ class Create(Story):
         answer = self.api.post("/v1/payments", sale(500, currency="JPY"))
         self.assertEqual((answer.status, answer.json()["status"]), (201, "succeeded"), answer)
         self.problem(self.api.post("/v1/payments", sale(500, currency="CHF")), 422, "method_not_available")
-        self.problem(
-            self.api.post("/v1/payments", {**sale(500), "method": {"type": "bank", "bank": {}}}),
-            422, "method_not_available")  # fmt: skip
+        codes = {"a code to show": ("qr", {"mode": "present"}), "a code for a bank": ("qr", {"mode": "scan", "code": "SPC\n0200\n1"})}
+        others = {**codes, "a transfer": ("bank", {"direction": "receive"}), "a wallet": ("cbdc", {"action": "issue"})}
+        for name, (rail, body) in others.items():
+            with self.subTest(name):
+                answer = self.api.post("/v1/payments", {**sale(500), "method": {"type": rail, rail: body}})
+                told = self.problem(answer, 422, "method_not_available", "/method/type")["detail"]
+                self.assertIn(f"No channel takes {'bank' if 'bank' in name else rail} in EUR", told)
         compare(self.api, self.sim)
 
     def test_reading_what_is_not_there(self):

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from rgtest import DECLINES, ROOT, Story, authorisation, main, request, sale
+from rgtest import DECLINES, ROOT, Story, authorisation, card, main, request, sale
 
 METHODS = ("get", "post", "put", "delete", "patch")
 
@@ -207,7 +207,9 @@ class OpenApi(Story):
             for method in METHODS:
                 url = path.replace("{id}", payment)
                 answer = request(self.gateway.url, method.upper(), url, None, self.client.headers())
-                if method in item:
+                if method in item and "/code." in path:  # a card has none
+                    self.assertIn("has no code to show", self.problem(answer, 404, "not_found")["detail"])
+                elif method in item:
                     self.assertNotIn(answer.status, (404, 405), f"{method} {path}: {answer}")
                 else:
                     self.problem(answer, 405, "method_not_allowed")
@@ -239,10 +241,19 @@ class OpenApi(Story):
         """Every member of every request object, sent with a wrong type, is complained about as wrong, never
         as unknown."""
         schemas = self.document["components"]["schemas"]
-        places = {"PaymentRequest": [], "Party": ["payer"], "MethodRequest": ["method"], "CardRequest": ["method", "card"]}
+        places = {
+            "PaymentRequest": [], "Party": ["payer"], "MethodRequest": ["method"], "CardRequest": ["method", "card"],
+            "QrRequest": ["method", "qr"], "BankRequest": ["method", "bank"],
+            "BankParty": ["method", "bank", "creditor"], "CbdcRequest": ["method", "cbdc"],
+            "Wallet": ["method", "cbdc", "payer"],
+        }  # fmt: skip
         for name, place in places.items():
             for member in schemas[name]["properties"]:
                 body = sale(1250)
+                if len(place) > 1:
+                    body["method"] = {"type": place[1]}
+                    if place[1] == "card":
+                        body["method"]["card"] = card()
                 target = body
                 for step in place:
                     target = target.setdefault(step, {})
@@ -280,6 +291,15 @@ class OpenApi(Story):
         page = self.get("/v1/payments", None, "?limit=1").json()
         self.get("/v1/payments", None, f"?cursor={page['next_cursor']}&status=succeeded&reference=r")
         self.get("/v1/limits")
+        for query in ("", "&amount=1250", "&amount=1250&country=DE&region=default", "&region=nowhere"):
+            offers = self.get("/v1/methods", None, f"?currency=EUR{query}").json()["data"]
+            self.assertEqual([o["usable"] for o in offers], ["nowhere" not in query])
+            self.assertEqual((offers[0]["type"], offers[0]["manual_capture"]), ("card", True))
+
+    def test_reasons_of_the_routes_are_those_of_the_sources(self):
+        told = self.document["components"]["schemas"]["MethodOffer"]["properties"]["reason"]["enum"]
+        words = re.findall(r'\[ROUTE_[A-Z_]+\] = "(\w+)"', source("gateway/route/route.c"))
+        self.assertEqual(sorted(told), sorted(words + ["decision"]))
 
     def test_answers_of_unknown_outcomes_fit(self):
         path = "/v1/payments"
@@ -306,6 +326,11 @@ class OpenApi(Story):
         self.get(path + "/{id}", "pay_0000000000001")
         self.get(path, None, "?limit=101")
         self.get(path, None, "?status=lost")
+        for query in ("", "?currency=eur", "?currency=EUR&amount=0", "?currency=EUR&amount=1.5", "?currency=EUR&country=de"):
+            self.assertEqual(self.get("/v1/methods", None, query).status, 400)
+        for picture in ("code.svg", "code.png"):
+            self.assertEqual(self.get(path + "/{id}/" + picture, taken).status, 404)
+            self.assertEqual(self.get(path + "/{id}/" + picture, taken, "?size=65").status, 400)
         none = request(self.gateway.url, "GET", "/v1/limits")
         self.assertEqual(self.fits(none, "/v1/limits", "get").status, 401)
         reader = self.gateway.client("--scopes", "payments:read")
