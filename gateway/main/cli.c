@@ -20,6 +20,7 @@ static const struct {
     { "payments", command_payments, "List payments, or show one with its timeline." },
     { "keys", command_keys, "Create, list and revoke API keys." },
     { "adapter", command_adapter, "List, test and begin adapters." },
+    { "qr", command_qr, "Read, check and build QR codes." },
     { "version", command_version, "Print the version." },
 };
 

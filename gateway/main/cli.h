@@ -18,7 +18,7 @@
 /* argv[0] is the subcommand's name. Returns the exit code. */
 typedef int command_fn(int argc, char **argv);
 command_fn command_serve, command_check, command_keys, command_payments, command_adapter,
-    command_version;
+    command_qr, command_version;
 
 /* The whole program; main.c only calls it. */
 int railgate_main(int argc, char **argv);
