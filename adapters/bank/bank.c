@@ -142,7 +142,7 @@ uint32_t bank_sign_or_send(const struct bank_instance *bank, struct bank_exchang
     x->notice_url_len = (uint32_t)command->notice_url.len;
     if (x->body_len == 0)
         return bank_fail(x, out, "there is no room for the message, or a text does not fit XML");
-    return bank->has_sign_key != 0 ? sign(bank, x, command->time_unix_us / 1000000, out)
+    return bank->has_sign_key != 0 ? sign(bank, x, command->now_unix_us / 1000000, out)
                                    : send(bank, x, (struct rg_bytes){ NULL, 0 }, out);
 }
 

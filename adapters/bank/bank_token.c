@@ -18,7 +18,7 @@ uint32_t bank_begin_token(const struct bank_instance *bank, struct bank_exchange
     uint8_t room[1024];
     struct rg_buffer json = { room, sizeof room, 0, 0, 0 };
     struct rg_buffer text = { x->body, sizeof x->body, 0, 0, 0 };
-    int64_t now_s = command->time_unix_us / 1000000;
+    int64_t now_s = command->now_unix_us / 1000000;
     char name[ACCOUNT_UETR_LEN];
     struct rg_buffer jti = { (uint8_t *)name, sizeof name, 0, 0, 0 };
     if (bank->use_token == 0)

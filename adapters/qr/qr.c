@@ -58,7 +58,7 @@ static const struct rg_setting settings[SET_COUNT] = {
             "Merchant's name in that language, at most 25 letters."),
     SETTING(SET_LANGUAGE_CITY, "language_city", TEXT, 0, NULL, NULL, 1, 60, "bytes",
             "Merchant's city in that language, at most 15 letters."),
-    SETTING(SET_EXPIRES_S, "code_expires_s", NUMBER, 0, "900", NULL, 30, 2592000, "s",
+    SETTING(SET_EXPIRES_S, "code_expires_s", NUMBER, 0, "900", NULL, 1, 2592000, "s",
             "How long a dynamic code can be paid, unless the payment says."),
     SETTING(SET_SCAN_CHECK, "scan_check", CHOICE, 0, "lenient", "strict|lenient", 0, 0, NULL,
             "Whether a scanned code may have a too long name and the like."),
@@ -218,9 +218,9 @@ uint32_t qr_refuse(struct qr_exchange *x, struct rg_out *out, uint32_t outcome, 
 static void put_time(const struct qr_exchange *x, struct rg_buffer *b)
 {
     unsigned digits = 1;
-    for (int64_t rest = x->time_s; rest >= 10; rest /= 10)
+    for (int64_t rest = x->now_s; rest >= 10; rest /= 10)
         digits++;
-    rg_put_digits(b, (uint64_t)x->time_s, digits);
+    rg_put_digits(b, (uint64_t)x->now_s, digits);
 }
 
 static uint32_t qr_begin(const void *instance, void *exchange, const struct rg_command *command,
@@ -230,7 +230,7 @@ static uint32_t qr_begin(const void *instance, void *exchange, const struct rg_c
     struct qr_exchange *x = exchange;
     x->magic = QR_EXCHANGE_MAGIC;
     x->stage = STAGE_OVER;
-    if (qr->magic != QR_INSTANCE_MAGIC || command->time_unix_us < 0)
+    if (qr->magic != QR_INSTANCE_MAGIC || command->time_unix_us < 0 || command->now_unix_us < 0)
         return qr_fail(x, out, "the channel is not configured");
     if (command->amount_minor < 0 || command->original_minor < 0)
         return qr_fail(x, out, "an amount is negative");

@@ -393,6 +393,7 @@ uint32_t qr_build(const struct qr_instance *qr, struct qr_exchange *x,
     x->exponent = command->currency_exponent;
     x->amount_minor = command->amount_minor;
     x->time_s = command->time_unix_us / 1000000;
+    x->now_s = command->now_unix_us / 1000000;
     if (command->operation == RG_OP_SALE) {
         if (!keep(command->attempt_id, x->id, sizeof x->id, &x->id_len) || !qr_plain_id(qr_id(x)))
             return qr_fail(x, out, "the attempt's id is not one");

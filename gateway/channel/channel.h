@@ -108,7 +108,7 @@ void exchange_drop(struct exchange *exchange);
 /* --- notices ------------------------------------------------------------------------------- */
 /* What a channel says unasked. It is read (and its signature checked) at once; what it says is
  * recorded by payment/ before it is acknowledged. */
-#define NOTICE_ENTRIES_MAX 256
+#define NOTICE_ENTRIES_MAX 4096 /* of a message that is signed */
 #define NOTICE_POST        2u /* RG_HTTP_POST */
 
 struct notice_message {

@@ -318,6 +318,7 @@ static bool command_put(const struct exchange *exchange, char attempt[ID_TEXT_MA
     civil_put(c->time_us, 0, &out->utc);
     civil_put(c->time_us, exchange->channel->settings->time_offset_minutes, &out->local);
     memcpy(out->random, c->random, sizeof out->random);
+    out->now_unix_us = loop_wall_us(exchange->channel->set->options.loop);
     const char *notice_url = exchange->channel->notice_url;
     out->notice_url = (struct rg_bytes){ (const uint8_t *)notice_url, strlen(notice_url) };
     if (!exchange_is_payment(exchange)) { /* no attempt: the trace number is unique enough */

@@ -434,6 +434,7 @@ static enum status check_limits(struct loaded_adapter *adapter, struct writer *w
         uint64_t value, min, max;
     } limits[] = {
         { "instance_size", api->instance_size, 0, 1u << 20 },
+        { "notice_size", api->notice_size, 0, 4u << 20 },
         { "exchange_size", api->exchange_size, 0, 64u << 10 },
         { "request_max", api->request_max, api->transport != RG_TRANSPORT_LOCAL, 1u << 20 },
         { "answer_max", api->answer_max, api->transport != RG_TRANSPORT_LOCAL, 1u << 20 },

@@ -21,6 +21,7 @@
 _Static_assert(NOTICE_POST == RG_HTTP_POST, "methods cross the border as they are");
 
 #define NOTICE_ROWS       16u
+#define NOTICE_HINTS_MAX  8u /* entries of a message that nobody has signed */
 #define NOTICE_TEXT_BYTES 4096u
 #define NOTICE_ACK_BYTES  16384u
 
@@ -31,6 +32,7 @@ struct notice_room {
     uint8_t signature[SECRET_SIGNATURE_MAX], sign_key[64], reference[128], rail_code[32];
     uint8_t attempt_id[ID_TEXT_MAX], message[256], ack_type[64], diagnosis[DIAGNOSIS_MAX];
     size_t bytes_room;
+    uint8_t *memory; /* the adapter's, for this message */
     uint8_t bytes[];
 };
 
@@ -38,9 +40,24 @@ static struct notice_room *room_new(const struct channel *channel)
 {
     size_t bytes_room = (size_t)channel->api->answer_max * 3 / 2 + 8192;
     struct notice_room *n = vault_alloc(sizeof *n + bytes_room);
-    if (n != NULL)
-        n->bytes_room = bytes_room;
+    if (n == NULL)
+        return NULL;
+    n->bytes_room = bytes_room;
+    size_t memory = (size_t)channel->api->notice_size;
+    n->memory = memory > 0 ? vault_alloc(memory) : NULL;
+    if (memory > 0 && n->memory == NULL) {
+        vault_free(n);
+        return NULL;
+    }
     return n;
+}
+
+static void room_free(struct notice_room *n)
+{
+    if (n == NULL)
+        return;
+    vault_free(n->memory);
+    vault_free(n);
 }
 
 static void room_open(struct notice_room *n)
@@ -157,12 +174,33 @@ static void ack_take(const struct rg_notice_out *o, struct arena *arena, struct 
     out->ack_type = arena_copy(arena, text_of(&o->ack_type));
 }
 
+/* Room for one entry more. False: memory is out. */
+static bool entries_room(struct notice_read *out, struct arena *arena)
+{
+    size_t room = 16;
+    while (room < out->count)
+        room *= 2;
+    if (out->count != 0 && out->count != room)
+        return true;
+    size_t more = out->count == 0 ? room : 2 * room;
+    struct notice_entry *entries = arena_alloc(arena, more * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    if (out->count > 0)
+        memcpy(entries, out->entries, out->count * sizeof *entries);
+    out->entries = entries;
+    return true;
+}
+
 static enum notice_verdict read_all(const struct channel *channel, const struct link *link,
                                     struct notice_room *n, struct rg_notice *in,
                                     struct arena *arena, struct notice_read *out)
 {
     bool first = true;
-    while (out->count < NOTICE_ENTRIES_MAX) {
+    in->memory = n->memory;
+    /* verified is known after the first call. */
+    while (entries_room(out, arena) &&
+           out->count < (first || in->verified != 0 ? NOTICE_ENTRIES_MAX : NOTICE_HINTS_MAX)) {
         room_open(n);
         uint32_t said = channel->api->notice(channel->instance, in, &n->out);
         if (said == RG_NOTICE_BROKEN)
@@ -192,7 +230,12 @@ static enum notice_verdict read_all(const struct channel *channel, const struct 
         }
         in->index++;
     }
-    return said_wrong(out, "it tells of more payments than one message may");
+    if (arena->overflow)
+        return said_wrong(out, "memory is out");
+    if (in->verified != 0)
+        return said_wrong(out, "it tells of more payments than one message may");
+    ack_take(&n->out, arena, out); /* whoever it is may ask us to look, but not to read for long */
+    return NOTICE_READ;
 }
 
 enum notice_verdict notice_read_on(struct channel *channel, const struct link *link,
@@ -218,11 +261,9 @@ enum notice_verdict notice_read_on(struct channel *channel, const struct link *l
         .path = { message->path.ptr, message->path.len },
     };
     struct notice_room *n = room_new(channel);
-    out->entries = arena_alloc(arena, NOTICE_ENTRIES_MAX * sizeof *out->entries);
-    enum notice_verdict verdict = n == NULL || out->entries == NULL
-                                      ? said_wrong(out, "memory is out")
-                                      : read_all(channel, link, n, &in, arena, out);
-    vault_free(n);
+    enum notice_verdict verdict =
+        n == NULL ? said_wrong(out, "memory is out") : read_all(channel, link, n, &in, arena, out);
+    room_free(n);
     return verdict;
 }
 
@@ -281,7 +322,7 @@ const char *notice_on_link(struct link *link, struct view message, struct view *
     w->link = link->index;
     w->connection = link->connections;
     list_init(&w->item);
-    arena_init(&w->arena, (size_t)1 << 20);
+    arena_init(&w->arena, (size_t)4 << 20);
     struct notice_message in = { .body = message };
     const char *wrong = NULL;
     if (notice_read_on(channel, link, &in, &w->arena, &w->read) != NOTICE_READ)

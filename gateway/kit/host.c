@@ -73,6 +73,7 @@ void host_close(struct host *host)
 {
     free(host->instance);
     free(host->instance_copy);
+    free(host->notice_memory);
     free(host->step.memory);
     for (int i = 0; i < HOST_TABLES; i++)
         free(host->step.rows[i]);
@@ -589,6 +590,19 @@ static struct rg_bytes exact_view(struct host *host, struct view bytes)
     return (struct rg_bytes){ exact(host, bytes.ptr, bytes.len), bytes.len };
 }
 
+/* What the adapter keeps of a message from call to call. NULL when there is none, or no memory. */
+static void *notice_memory(struct host *host, bool keep)
+{
+    size_t size = (size_t)host->adapter->api.notice_size;
+    if (size == 0)
+        return NULL;
+    if (host->notice_memory == NULL)
+        host->notice_memory = calloc(1, size);
+    else if (!keep)
+        memset(host->notice_memory, 0, size);
+    return host->notice_memory;
+}
+
 void host_notice(struct host *host, const struct host_message *message, bool verified,
                  uint32_t index, struct host_notice *out)
 {
@@ -598,7 +612,8 @@ void host_notice(struct host *host, const struct host_message *message, bool ver
                             .utc = message->utc,
                             .time_unix_us = message->time_unix_us,
                             .index = index,
-                            .http_method = message->http_method };
+                            .http_method = message->http_method,
+                            .memory = notice_memory(host, verified || index > 0) };
     in.bytes = exact_view(host, message->bytes);
     in.headers = exact_view(host, message->headers);
     in.path = exact_view(host, message->path);

@@ -74,6 +74,7 @@ struct host {
     struct arena arena;        /* texts of values; lives as long as the instance */
     struct host_step step;     /* where host_replay puts its result */
     struct host_block *blocks; /* inputs of the exchange that is being replayed */
+    void *notice_memory;       /* the adapter's, for the message that is being read */
     int64_t slowest_ns;        /* CPU time of the slowest call so far */
     uint64_t calls;
 };

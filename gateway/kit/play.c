@@ -105,7 +105,7 @@ static enum status do_command(struct run *run, struct view line)
     }
     const struct rg_command *c = &run->take.command;
     if (c->utc.year != 0)
-        run->take.command.time_unix_us = civil_us(&c->utc);
+        run->take.command.time_unix_us = run->take.command.now_unix_us = civil_us(&c->utc);
     if (run->names_count < NAMES_MAX)
         run->names[run->names_count++] = view_of(c->attempt_id.ptr, c->attempt_id.len);
     return STATUS_OK;

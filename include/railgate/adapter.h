@@ -269,6 +269,8 @@ struct rg_command {
         *refs; /* of the attempt this operation refers to; empty for a first one */
     uint64_t refs_count;
     struct rg_bytes notice_url; /* where the channel can send notices; empty: nowhere */
+    int64_t now_unix_us; /* when this very sending is made: for what must be fresh (the time in a
+                            signature), never for what names the operation. A repeat has its own */
 };
 
 struct rg_event {
@@ -351,6 +353,10 @@ struct rg_notice {
     uint32_t http_method; /* RG_HTTP_...; 0 on a framed stream */
     struct rg_bytes path; /* HTTP: what follows the channel's notice address, with query; may be
                              empty */
+    void
+        *memory; /* notice_size bytes for this message: zeroed before its first call, kept until its
+                    last, so that it need not be read again for each entry; NULL if notice_size is 0
+                  */
 };
 
 struct rg_notice_out {
@@ -424,6 +430,7 @@ struct rg_adapter {
     uint32_t (*notice)(const void *instance, const struct rg_notice *in, struct rg_notice_out *out);
     /* Families that come later; NULL or returns NULL for what it does not know. */
     const void *(*extension)(const char *name, uint32_t version);
+    uint64_t notice_size; /* bytes of memory that notice() wants for a message; <= 4 MiB */
 };
 
 /* The one exported symbol. host_abi is (major << 16) | minor of the host; an adapter that cannot
