@@ -383,9 +383,11 @@ def _number_of_channel(index):
 
 class Gateway(Process):
     """settings, channel: merged over GATEWAY and CHANNEL above; channels: a list of them, one for each
-    simulator; region: over REGION. env: of the process."""
+    simulator; region: over REGION; others: whole channel files of other rails (rgrails.py). env: of the
+    process."""
 
-    def __init__(self, stage, name, sims, settings=None, channel=None, channels=None, region=None, env=None):
+    def __init__(self, stage, name, sims, settings=None, channel=None, channels=None, region=None, env=None,
+                 others=()):  # fmt: skip
         self.place = os.path.join(stage.folder, name)
         self.config = os.path.join(self.place, "config")
         self.var = os.path.join(self.place, "var")
@@ -404,6 +406,9 @@ class Gateway(Process):
             row["adapter"] = row["adapter"] or card_adapter()
             row.setdefault("endpoints", [sim.listen])
             self.write(f"channels/{row['name']}.yaml", row)
+        for row in others:
+            self.write(f"channels/{row['name']}.yaml", row)
+        self.others = list(others)
         super().__init__(stage, name, [gateway_program(), "serve", "--config", self.config], env)
 
     def write(self, path, value):
@@ -462,7 +467,7 @@ class Gateway(Process):
 
     def start(self, env=None, wait=True, ready=True):  # pylint: disable=arguments-differ
         super().start(env, wait)
-        if wait and ready and self.sims:
+        if wait and ready and (self.sims or self.others):
             self.ready_for_payments()
         return self
 
