@@ -28,7 +28,10 @@ static void remember_send(struct run *run)
     const struct rg_out *out = &run->host.step.out;
     if (run->host.step.kind != RG_STEP_SEND)
         return;
-    run->sent.count = 0;
+    /* Refs go out with the first message of an exchange; later ones have none and take none away.
+     */
+    if (out->refs.count > 0)
+        run->sent.count = 0;
     if (host_rows_copy(&run->arena, out->refs.rows, out->refs.count, &run->sent) != STATUS_OK)
         check_fail(run, CHECK_WELL_FORMED, "SEND: too many refs to keep");
     run->correlation_len = out->correlation.len;
