@@ -78,7 +78,7 @@ struct qr_exchange {
     uint32_t method;
     uint32_t currency, exponent;
     char currency_code[4];
-    int64_t amount_minor; /* of this operation; of an inquiry that of the attempt */
+    int64_t amount_minor;             /* of this operation; of an inquiry that of the attempt */
     int64_t time_s, now_s, expires_s; /* now_s: of this sending, for signatures */
     uint8_t id[QR_ID_MAX]; /* which order, payment, charge or refund the answer must be about */
     uint64_t id_len;

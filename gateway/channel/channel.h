@@ -109,7 +109,7 @@ void exchange_drop(struct exchange *exchange);
 /* What a channel says unasked. It is read (and its signature checked) at once; what it says is
  * recorded by payment/ before it is acknowledged. */
 #define NOTICE_ENTRIES_MAX 4096 /* of a message that is signed */
-#define NOTICE_POST        2u /* RG_HTTP_POST */
+#define NOTICE_POST        2u   /* RG_HTTP_POST */
 
 struct notice_message {
     struct view body;

@@ -556,7 +556,9 @@ static enum status judge_park(struct store_txn *txn, const struct work *work,
 static enum status judge_close(struct store_txn *txn, const struct change *c)
 {
     txn->write_attempt = STORE_UPDATE;
-    txn->attempt.state = c->outcome != 0 ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
+    /* Pending would count as open, and be taken up again at the next start. */
+    bool final = c->outcome != 0 && c->outcome != OUTCOME_PENDING;
+    txn->attempt.state = final ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.closed");
@@ -579,18 +581,17 @@ bool judge_is_settled(enum attempt_state state)
     }
 }
 
-/* The attempt that moves money, as it is now; NULL when the change begins it. */
+static bool begins_subject(enum change_kind kind)
+{
+    return kind == CHANGE_CREATE || kind == CHANGE_DENY || kind == CHANGE_BEGIN ||
+           kind == CHANGE_NOTHING;
+}
+
+/* The attempt that moves money, as it is now. */
 static struct attempt_row *subject_of(struct store_txn *txn, const struct work *work,
                                       const struct change *c)
 {
-    switch (c->kind) {
-    case CHANGE_CREATE:
-    case CHANGE_DENY:
-    case CHANGE_BEGIN:
-    case CHANGE_NOTHING: return NULL;
-    case CHANGE_ELSEWHERE: return &txn->parent;
-    default: return work->on_remedy ? &txn->parent : &txn->attempt;
-    }
+    return c->kind == CHANGE_ELSEWHERE || work->on_remedy ? &txn->parent : &txn->attempt;
 }
 
 /* Does what the work has heard contradict what is known of its subject? */
@@ -603,7 +604,7 @@ static bool contradicts(const struct change *c, enum attempt_state known)
         if (c->outcome == OUTCOME_PENDING || c->outcome == OUTCOME_NOT_FOUND)
             return false;
         return (c->outcome == OUTCOME_APPROVED) != moved;
-    case CHANGE_UNDONE: return moved; /* undone, after it was said to have gone through */
+    case CHANGE_UNDONE: /* undone or never sent, after it was said to have gone through */
     case CHANGE_ELSEWHERE: return moved;
     case CHANGE_CONFLICT: return true;
     default: return false;
@@ -613,8 +614,9 @@ static bool contradicts(const struct change *c, enum attempt_state known)
 /* The subject was settled by a notice while the work was about to do something else. Nothing of
  * that happens; what was heard is kept, and if it contradicts the notice a person must look. */
 static enum status judge_overtaken(struct store_txn *txn, const struct work *work,
-                                   const struct change *c, struct attempt_row *subject)
+                                   const struct change *c)
 {
+    struct attempt_row *subject = subject_of(txn, work, c);
     txn->said = JUDGE_OVERTAKEN;
     bool remedy = work->on_remedy && c->kind != CHANGE_REMEDY;
     bool conflict = subject->state != ATTEMPT_CONFLICT && contradicts(c, subject->state);
@@ -654,9 +656,8 @@ enum status judge_change(struct store_txn *txn, void *arg)
     const struct work *work = arg;
     ENSURE_MAGIC(work, WORK_MAGIC);
     const struct change *c = &work->change;
-    struct attempt_row *subject = subject_of(txn, work, c);
-    if (subject != NULL && judge_is_settled(subject->state))
-        return judge_overtaken(txn, work, c, subject);
+    if (!begins_subject(c->kind) && judge_is_settled(subject_of(txn, work, c)->state))
+        return judge_overtaken(txn, work, c);
     switch (c->kind) {
     case CHANGE_CREATE: return judge_create(txn, work, c);
     case CHANGE_DENY: return judge_deny(txn, work, c);

@@ -183,19 +183,28 @@ static void move(struct cbdc_books *b, struct cbdc_entry *e, struct cbdc_entry *
     e->state = CBDC_SETTLED;
     switch (e->kind) {
     case CBDC_TRANSFER:
+        ENSURE(from != NULL && to != NULL);
         spend(b, from, e->amount_minor);
         from->balance_minor -= e->amount_minor;
         to->balance_minor += e->amount_minor;
         break;
     case CBDC_LOCK: move_lock(b, e); break;
-    case CBDC_RELEASE: move_release(b, e, lock); break;
-    case CBDC_CANCEL: give_back(b, e, lock, CBDC_CANCELED); break;
-    case CBDC_EXPIRE: give_back(b, e, lock, CBDC_EXPIRED); break;
+    case CBDC_RELEASE:
+    case CBDC_CANCEL:
+    case CBDC_EXPIRE:
+        ENSURE(lock != NULL);
+        if (e->kind == CBDC_RELEASE)
+            move_release(b, e, lock);
+        else
+            give_back(b, e, lock, e->kind == CBDC_CANCEL ? CBDC_CANCELED : CBDC_EXPIRED);
+        break;
     case CBDC_ISSUE:
+        ENSURE(to != NULL);
         b->issued_minor += e->amount_minor;
         to->balance_minor += e->amount_minor;
         break;
     case CBDC_REDEEM:
+        ENSURE(from != NULL);
         b->redeemed_minor += e->amount_minor;
         from->balance_minor -= e->amount_minor;
         break;
