@@ -126,7 +126,8 @@ struct notice_entry {
     enum category category;
     int64_t amount_minor;     /* -1: it does not say */
     uint32_t currency_number; /* 0: it does not say */
-    struct view reference, rail_code, message;
+    struct view reference;    /* the channel's own bytes, not masked; may be no UTF-8 */
+    struct view rail_code, message;
     struct view refs; /* refs.h set, not sealed */
 };
 enum notice_verdict {

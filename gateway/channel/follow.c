@@ -33,6 +33,7 @@
 #define INQUIRE  16u
 #define REVERSE  32u
 #define EXPIRED  64u
+#define ACCEPTED 128u
 
 struct follow_row {
     uint32_t verbs, outcomes, yes, no;
@@ -70,6 +71,12 @@ static const struct follow_row rows[] = {
     /* An inquiry: its outcome is that of the attempt asked about. */
     { V(INQUIRE), O(APPROVED) | O(DECLINED) | O(REJECTED), 0, 0, FOLLOW_SETTLE,
       "found; it stands as found" },
+    { V(INQUIRE), O(NOT_FOUND), ACCEPTED | EXPIRED | REVERSE, OLD, FOLLOW_REVERSE,
+      "it was accepted, nobody acted in time, and it is gone; closing it makes sure" },
+    { V(INQUIRE), O(NOT_FOUND), ACCEPTED, OLD, FOLLOW_WAIT,
+      "it was accepted before, so not finding it now proves nothing" },
+    { V(INQUIRE), O(NOT_FOUND), ACCEPTED, 0, FOLLOW_PARK,
+      "it was accepted, and cannot be found any more" },
     { V(INQUIRE), O(NOT_FOUND), 0, WINDOW, FOLLOW_WAIT,
       "not found, but the original may still be on its way" },
     { V(INQUIRE), O(NOT_FOUND), REVERSE, 0, FOLLOW_REVERSE,
@@ -87,6 +94,8 @@ static const struct follow_row rows[] = {
     { V(REVERSE), O(APPROVED), 0, 0, FOLLOW_SETTLE, "undone" },
     { V(REVERSE), O(NOT_FOUND), WINDOW, 0, FOLLOW_SETTLE,
       "nothing to undo, and the original cannot arrive any more" },
+    { V(REVERSE), O(DECLINED) | O(REJECTED), ACCEPTED, OLD, FOLLOW_INQUIRE,
+      "the other side would not close it: somebody may have been quicker; asking tells" },
     { V(REVERSE), O(DECLINED) | O(REJECTED), 0, 0, FOLLOW_PARK,
       "the other side refuses to undo it; a person must settle with them" },
     { V(REVERSE), ANY, OLD, 0, FOLLOW_PARK, "the reversal has not been answered for too long" },
@@ -110,7 +119,7 @@ static uint32_t facts_bits(const struct follow_facts *facts)
     return (facts->conflict ? CONFLICT : 0) | (facts->over_age ? OLD : 0) |
            (facts->window_passed ? WINDOW : 0) | (facts->can_repeat ? REPEAT : 0) |
            (facts->can_inquire ? INQUIRE : 0) | (facts->can_reverse ? REVERSE : 0) |
-           (facts->expired ? EXPIRED : 0);
+           (facts->expired ? EXPIRED : 0) | (facts->accepted ? ACCEPTED : 0);
 }
 
 enum follow follow_attempt(const struct follow_facts *facts, const char **reason)

@@ -29,6 +29,7 @@ struct follow_facts {
     bool window_passed; /* the late window of the original was over when this try BEGAN (when
                            it was answered is too late: the original may have come between) */
     bool expired;       /* PENDING on a person, and the time for that is over */
+    bool accepted;      /* the original was accepted before its final word: it is known there */
     bool over_age;      /* older than the channel lets us go on by ourselves */
     uint32_t tries;     /* how often its bytes were handed to the channel, this try included */
 };

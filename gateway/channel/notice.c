@@ -119,6 +119,13 @@ static struct view text_copy(struct arena *arena, const struct rg_buffer *b)
     return writer_done(&w);
 }
 
+/* As it is, byte for byte: it tells one movement of money from another. Whoever shows it masks it.
+ */
+static struct view raw_copy(struct arena *arena, const struct rg_buffer *b)
+{
+    return arena_copy(arena, text_of(b));
+}
+
 /* NULL, or what the adapter must not say. */
 static const char *entry_take(const struct rg_notice_out *o, struct arena *arena,
                               struct notice_entry *entry)
@@ -149,7 +156,7 @@ static const char *entry_take(const struct rg_notice_out *o, struct arena *arena
                                                              : (enum category)(o->category + 1)),
         .amount_minor = o->amount_minor,
         .currency_number = o->currency_number,
-        .reference = text_copy(arena, &o->reference),
+        .reference = raw_copy(arena, &o->reference),
         .rail_code = text_copy(arena, &o->rail_code),
         .message = text_copy(arena, &o->message),
         .refs = writer_done(&w),
@@ -171,7 +178,11 @@ static void ack_take(const struct rg_notice_out *o, struct arena *arena, struct 
 {
     out->ack_status = o->ack_status >= 200 && o->ack_status <= 299 ? (int)o->ack_status : 200;
     out->ack = arena_copy(arena, text_of(&o->acknowledgement));
-    out->ack_type = arena_copy(arena, text_of(&o->ack_type));
+    struct view type = text_of(&o->ack_type);
+    for (size_t i = 0; i < type.len; i++)
+        if (type.ptr[i] < ' ' || type.ptr[i] > '~')
+            type = VIEW_EMPTY; /* it becomes a header */
+    out->ack_type = arena_copy(arena, type);
 }
 
 /* Room for one entry more. False: memory is out. */

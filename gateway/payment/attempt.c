@@ -47,12 +47,25 @@ enum status try_to_change(struct work *work, const struct try *try)
     return refs_seal(work->room->seal, work->payment, try->refs, &work->txn_arena, &c->sealed_refs);
 }
 
-static struct view why_of(const struct work *work, const struct try *try)
+struct view route_why(const struct work *work, const struct channel *channel)
 {
     for (size_t i = 0; i < work->candidate_count; i++)
-        if (work->candidates[i] == try->channel)
+        if (work->candidates[i] == channel)
             return work->candidate_why[i];
     return VIEW_EMPTY;
+}
+
+/* The set, and under which reference of the channel's it was approved; cards have no notices. */
+static struct view with_heard(struct work *work, struct view set,
+                              const struct exchange_result *result)
+{
+    if (result->outcome != OUTCOME_APPROVED || result->reference.len == 0 ||
+        channel_rail(work->subject.channel) == RAIL_CARD)
+        return set;
+    uint8_t row[4 + sizeof HEARD_ROW + 128];
+    struct writer w = writer_over(row, sizeof row);
+    refs_put_heard(&w, result->reference);
+    return refs_join(&work->txn_arena, set, writer_done(&w));
 }
 
 enum status result_to_change(struct work *work, const struct try *try,
@@ -72,11 +85,14 @@ enum status result_to_change(struct work *work, const struct try *try,
         work->expires_us = try->time_us + (int64_t)result->expires_in_s * LOOP_US_PER_S;
     if (result->outcome == OUTCOME_PENDING && !work->on_remedy)
         c->next_us = work->expires_us;
-    c->outcome_json = c->requires_action
-                          ? action_members(&work->txn_arena, result, channel, why_of(work, try),
-                                           work->payment, work->expires_us)
-                          : outcome_members(&work->txn_arena, result, channel, why_of(work, try));
+    c->outcome_json =
+        c->requires_action
+            ? action_members(&work->txn_arena, result, channel, route_why(work, try->channel),
+                             work->payment, work->expires_us)
+            : outcome_members(&work->txn_arena, result, channel, route_why(work, try->channel));
     struct view joined = refs_join(&work->txn_arena, try->refs, result->refs);
+    if (!work->on_remedy)
+        joined = with_heard(work, joined, result);
     c->public_refs = refs_members(&work->txn_arena, result->refs);
     TRY(refs_seal(work->room->seal, work->payment, joined, &work->txn_arena, &c->sealed_refs));
     if (first && !work->on_remedy) {
@@ -85,6 +101,11 @@ enum status result_to_change(struct work *work, const struct try *try,
         /* What was found may name what a capture or refund will need. */
         struct view found = refs_join(&work->txn_arena, work->subject.refs, result->refs);
         TRY(refs_seal(work->room->seal, work->payment, found, &work->txn_arena, &c->payment_refs));
+    }
+    if (work->on_remedy && work->remedy.verb == OPERATION_INQUIRE) {
+        struct view found = refs_join(&work->txn_arena, work->subject.refs, result->refs);
+        TRY(refs_seal(work->room->seal, work->payment, with_heard(work, found, result),
+                      &work->txn_arena, &c->subject_refs));
     }
     return STATUS_OK;
 }

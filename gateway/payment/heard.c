@@ -24,6 +24,8 @@ struct heard {
     struct payments *room;
     struct channel *channel;
     int64_t attempt;
+    const struct notice_entry *entry; /* lives until done */
+    bool noting; /* the second commit: what changes nothing goes to the journal */
     struct arena arena;
     struct change change;
     struct store_txn txn;
@@ -81,63 +83,19 @@ static void tell(struct heard *heard)
             LOG_TEXT("payment", id_format(ID_PAYMENT, txn->payment.id, id)),
             LOG_TEXT("reason", "a notice of the channel contradicts what is recorded"));
     }
-    if (txn->said == JUDGE_PAID_AGAIN)
-        LOG(room->o.log, LOG_ERROR, "payment.paid_again",
-            LOG_TEXT("payment", id_format(ID_PAYMENT, txn->payment.id, id)),
-            LOG_INT("amount", heard->change.heard_amount),
-            LOG_TEXT("reason", "the channel has taken money for it twice; a person must give it "
-                               "back"));
-    if (txn->said == JUDGE_SETTLED && heard->change.heard_about == NOTICE_STATUS) {
+    if (txn->said == JUDGE_SETTLED && heard->change.heard_about != NOTICE_RETURN) {
         room->stats.approved += heard->change.outcome == OUTCOME_APPROVED;
         room->stats.declined += heard->change.outcome != OUTCOME_APPROVED;
     }
     struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
     if (work != NULL && (txn->said == JUDGE_SETTLED || txn->said == JUDGE_CONFLICT))
         work_overtaken(work);
-}
-
-static void recorded(struct store_txn *txn, void *arg)
-{
-    struct change *change = arg;
-    struct heard *heard = CONTAINER_OF(change, struct heard, change);
-    struct payments *room = heard->room;
-    enum status status = STATUS_OK;
-    switch (txn->result) {
-    case STORE_COMMITTED:
-        if (!room->stopping)
-            tell(heard);
-        break;
-    case STORE_REPLAY: break; /* known */
-    case STORE_KEY_REUSED:
-        room->stats.conflicts++;
-        LOG(room->o.log, LOG_ERROR, "payment.notice_contradicts",
-            LOG_TEXT("channel", channel_name(heard->channel)),
-            LOG_TEXT("reason", "the same reference with another amount, currency or attempt"));
-        break;
-    case STORE_REFUSED:
-        if (txn->said == JUDGE_TOO_EARLY) {
-            struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
-            status = STATUS_BUSY;
-            if (work != NULL && !room->stopping)
-                pending_look_now(work);
-            break;
-        }
-        LOG(room->o.log, LOG_WARN, "payment.notice_not_ours",
-            LOG_TEXT("channel", channel_name(heard->channel)),
-            LOG_TEXT("reason", "it names an attempt of another channel"));
-        break;
-    case STORE_NO_PAYMENT:
-        LOG(room->o.log, LOG_WARN, "payment.notice_not_ours",
-            LOG_TEXT("channel", channel_name(heard->channel)),
-            LOG_TEXT("reason", "there is no such attempt"));
-        break;
-    case STORE_FAILED:
-        LOG(room->o.log, LOG_ERROR, "payment.notice_not_recorded", LOG_VIEW("why", txn->why));
-        status = STATUS_IO;
-        break;
+    if (txn->said == JUDGE_SETTLED && txn->operation.kind == OPERATION_CANCEL &&
+        txn->payment.status == PAYMENT_CANCELED) {
+        struct work *first = work_first_of(room, txn->payment.id);
+        if (first != NULL)
+            pending_canceled(first);
     }
-    heard->done(heard->arg, status);
-    heard_free(heard);
 }
 
 /* --- the change ---------------------------------------------------------------------------------
@@ -171,6 +129,7 @@ static void fill_status(struct heard *heard, const struct notice_entry *entry)
                                              .category = CATEGORY_OTHER,
                                              .rail_code = entry->rail_code };
     c->conflict_json = outcome_members(&heard->arena, &contradiction, channel, why);
+    c->canceled_json = outcome_members(&heard->arena, &canceled_result, channel, why);
 }
 
 /* What becomes of the refund that a return is; or of the event that is only noted. */
@@ -201,44 +160,75 @@ static struct view noted_json(struct heard *heard, const struct notice_entry *en
     return members ? view_of(bytes + 1, w.len - 2) : writer_done(&w);
 }
 
-/* The channel's own reference of a movement is its idempotency key: the same again is known. */
+/* The channel's own reference of a movement is its idempotency key: the same again is known. What
+ * is only noted has a key of its own for each content, so that nothing that differs is lost. */
 static enum status fill_key(struct heard *heard, const struct notice_entry *entry)
 {
     struct store_txn *txn = &heard->txn;
-    uint8_t key[32], digest[STORE_IDEM_KEY_MAX];
+    uint8_t said[512], digest[SECRET_MAC_MAX];
     size_t len = 0;
-    struct writer w = writer_over(digest, sizeof digest);
-    writer_format(&w, "%s/%d/", channel_name(heard->channel), (int)entry->about);
-    writer_view(&w, view_slice(entry->reference, 0,
-                               entry->reference.len < 128 ? entry->reference.len : 128));
+    struct writer w = writer_over(said, sizeof said);
+    struct view reference =
+        view_slice(entry->reference, 0, entry->reference.len < 128 ? entry->reference.len : 128);
+    writer_format(&w, "%s/%d/%zu/", channel_name(heard->channel), (int)entry->about, reference.len);
+    writer_view(&w, reference);
+    if (heard->noting) {
+        writer_format(&w, "/%lld/%u/%lld/", (long long)entry->amount_minor, entry->currency_number,
+                      (long long)entry->attempt_id);
+        writer_view(&w, heard->change.noted_kind);
+    }
     TRY(writer_status(&w));
-    TRY(secret_mac(heard->room->idem, writer_done(&w), key, &len));
-    struct view name = arena_format(&heard->arena, "notice:");
-    uint8_t *text = arena_alloc(&heard->arena, name.len + 64);
+    TRY(secret_mac(heard->room->idem, writer_done(&w), digest, &len));
+    uint8_t *text = arena_alloc(&heard->arena, 64);
     if (text == NULL)
         return STATUS_NO_MEMORY;
-    struct writer t = writer_over(text, name.len + 64);
-    writer_view(&t, name);
+    struct writer key = writer_over(text, 64);
+    writer_text(&key, "notice:");
     for (size_t i = 0; i < 24; i++)
-        writer_format(&t, "%02x", key[i]);
-    txn->idem_key = writer_done(&t);
-    writer_format(&w, "/%lld/%u/%lld", (long long)entry->amount_minor, entry->currency_number,
+        writer_format(&key, "%02x", digest[i]);
+    txn->idem_key = writer_done(&key);
+    writer_format(&w, "|%lld/%u/%lld", (long long)entry->amount_minor, entry->currency_number,
                   (long long)entry->attempt_id);
     TRY(writer_status(&w));
     return secret_mac(heard->room->idem, writer_done(&w), txn->idem_mac, &len);
 }
 
+/* Sensitive values are sealed, bound to the payment; which one that is only a living work knows.
+ * For an attempt that nobody waits for any more they are of no use. */
+static enum status fill_refs(struct heard *heard, const struct notice_entry *entry)
+{
+    struct payments *room = heard->room;
+    const struct work *work = map_get(room->by_attempt, number_key(&entry->attempt_id));
+    if (work != NULL)
+        return refs_seal(room->seal, work->payment, entry->refs, &heard->arena,
+                         &heard->change.sealed_refs);
+    uint8_t *bytes = arena_alloc(&heard->arena, entry->refs.len);
+    struct writer w = writer_over(bytes, bytes != NULL ? entry->refs.len : 0);
+    struct cursor rows = cursor_over(entry->refs);
+    struct ref row;
+    bool broken = false;
+    while (refs_next(&rows, &row, &broken))
+        if ((row.flags & REF_SENSITIVE) == 0)
+            refs_put(&w, row.name, row.value, row.flags);
+    heard->change.sealed_refs = writer_done(&w);
+    return heard->arena.overflow ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static void recorded(struct store_txn *txn, void *arg);
+
 static enum status fill(struct heard *heard, const struct notice_entry *entry)
 {
     struct payments *room = heard->room;
     struct change *c = &heard->change;
-    bool ours = entry->attempt_id != 0 && entry->about != NOTICE_CREDIT;
+    bool ours = entry->attempt_id != 0 && !heard->noting;
     *c = (struct change){ .now_us = loop_wall_us(room->o.loop),
                           .heard_about = entry->about,
                           .heard_amount = entry->amount_minor,
                           .heard_currency = entry->currency_number,
                           .channel = view_text(channel_name(heard->channel)),
                           .rail_code = entry->rail_code,
+                          .noted_kind = entry->about == NOTICE_CREDIT ? VIEW("channel.credit")
+                                                                      : VIEW("channel.notice"),
                           .reason = VIEW("the channel said so by itself") };
     heard->txn = (struct store_txn){ .arena = &heard->arena,
                                      .judge = ours ? judge_notice : judge_noted,
@@ -259,29 +249,90 @@ static enum status fill(struct heard *heard, const struct notice_entry *entry)
         c->operation_json = noted_json(heard, entry, true);
         return STATUS_OK;
     }
-    /* Sealed values are bound to the payment, which is known only when the rows are loaded; notices
-     * carry none (channel/notice.c hands sensitive rows on, and they are left out here). */
-    uint8_t *bytes = arena_alloc(&heard->arena, entry->refs.len);
-    struct writer w = writer_over(bytes, bytes != NULL ? entry->refs.len : 0);
-    struct cursor rows = cursor_over(entry->refs);
-    struct ref row;
-    bool broken = false;
-    while (refs_next(&rows, &row, &broken))
-        if ((row.flags & REF_SENSITIVE) == 0)
-            refs_put(&w, row.name, row.value, row.flags);
-    c->sealed_refs = writer_done(&w);
-    return heard->arena.overflow ? STATUS_NO_MEMORY : STATUS_OK;
+    return fill_refs(heard, entry);
+}
+
+/* --- recorded -----------------------------------------------------------------------------------
+ */
+
+/* What was heard changes nothing of a payment; it goes to the journal, once. */
+static enum status note(struct heard *heard, const char *kind, int64_t attempt)
+{
+    struct payments *room = heard->room;
+    char id[ID_TEXT_MAX];
+    heard->noting = true;
+    arena_reset(&heard->arena);
+    TRY(fill(heard, heard->entry));
+    heard->change.noted_kind = view_text(kind);
+    heard->txn.load_attempt = attempt;
+    TRY(fill_key(heard, heard->entry));
+    LOG(room->o.log, LOG_ERROR, "payment.notice_noted",
+        LOG_TEXT("channel", channel_name(heard->channel)), LOG_TEXT("as", kind),
+        LOG_TEXT("attempt", heard->attempt != 0 ? id_format(ID_ATTEMPT, heard->attempt, id) : ""),
+        LOG_INT("amount", heard->entry->amount_minor),
+        LOG_TEXT("what_to_do", "a person must find out whose money it is"));
+    return store_commit(room->o.store, &heard->txn);
+}
+
+/* The journal's word for what is only noted; NULL: nothing is to be noted. */
+static const char *noted_as(const struct heard *heard)
+{
+    const struct store_txn *txn = &heard->txn;
+    if (heard->noting)
+        return NULL;
+    if (txn->result == STORE_NO_PAYMENT)
+        return heard->entry->about == NOTICE_CREDIT ? "channel.credit" : "channel.notice";
+    if (txn->result == STORE_KEY_REUSED)
+        return "channel.contradiction";
+    if (txn->result != STORE_REFUSED)
+        return NULL;
+    switch (txn->said) {
+    case JUDGE_NOT_OURS: return "channel.notice";
+    case JUDGE_PAID_AGAIN: return "payment.paid_again";
+    case JUDGE_OTHER_AMOUNT: return "payment.paid_other_amount";
+    default: return NULL;
+    }
+}
+
+static void recorded(struct store_txn *txn, void *arg)
+{
+    struct change *change = arg;
+    struct heard *heard = CONTAINER_OF(change, struct heard, change);
+    struct payments *room = heard->room;
+    enum status status = STATUS_OK;
+    const char *kind = noted_as(heard);
+    if (kind != NULL && !room->stopping) {
+        bool of_payment = txn->said == JUDGE_PAID_AGAIN || txn->said == JUDGE_OTHER_AMOUNT;
+        room->stats.conflicts += txn->result == STORE_KEY_REUSED || of_payment;
+        status = note(heard, kind, of_payment ? heard->attempt : 0);
+        if (status == STATUS_OK)
+            return; /* the second commit comes back here */
+    } else if (txn->result == STORE_FAILED || kind != NULL) {
+        LOG(room->o.log, LOG_ERROR, "payment.notice_not_recorded", LOG_VIEW("why", txn->why));
+        status = STATUS_IO;
+    } else if (txn->result == STORE_REFUSED && txn->said == JUDGE_TOO_EARLY) {
+        struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
+        status = STATUS_BUSY;
+        if (work != NULL && !room->stopping)
+            pending_look_now(work);
+    } else if (txn->result == STORE_COMMITTED && !room->stopping && !heard->noting) {
+        tell(heard);
+    }
+    heard->done(heard->arg, status);
+    heard_free(heard);
 }
 
 /* --- in -----------------------------------------------------------------------------------------
  */
 
-static void hint(struct payments *room, const struct notice_entry *entry)
+static void hint(struct payments *room, const struct channel *channel,
+                 const struct notice_entry *entry)
 {
     struct work *work = map_get(room->by_attempt, number_key(&entry->attempt_id));
     int64_t now_us = loop_now_us(room->o.loop);
     room->stats.hints++;
-    if (work == NULL || (work->hinted_us != 0 && now_us - work->hinted_us < HINT_EVERY_US))
+    if (work == NULL || work->subject.channel != channel ||
+        (work->hinted_us != 0 && now_us - work->hinted_us < HINT_EVERY_US))
         return;
     work->hinted_us = now_us;
     pending_look_now(work);
@@ -300,7 +351,7 @@ void payment_notice(struct payments *room, struct channel *channel,
         return;
     }
     if (!entry->verified) {
-        hint(room, entry);
+        hint(room, channel, entry);
         done(arg, STATUS_OK);
         return;
     }
@@ -320,6 +371,7 @@ void payment_notice(struct payments *room, struct channel *channel,
     heard->room = room;
     heard->channel = channel;
     heard->attempt = entry->attempt_id;
+    heard->entry = entry;
     heard->done = done;
     heard->arg = arg;
     list_append(&room->heards, &heard->link);

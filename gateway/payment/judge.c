@@ -152,7 +152,7 @@ void judge_sums_to(struct payment_row *row, const struct flow_sums *sums)
 
 enum status judge_render(struct store_txn *txn, enum operation kind)
 {
-    size_t size = 1024 + txn->payment.facts_json.len + txn->payment.outcome_json.len +
+    size_t size = 1536 + txn->payment.facts_json.len + txn->payment.outcome_json.len +
                   6 * txn->payment.reference.len + txn->operation.facts_json.len +
                   txn->operation.outcome_json.len;
     uint8_t *room = arena_alloc(txn->arena, size);
@@ -165,8 +165,10 @@ enum status judge_render(struct store_txn *txn, enum operation kind)
     bool settled = txn->operation.status != OPERATION_STATUS_PENDING;
     if (kind == OPERATION_REFUND)
         render_operation(&j, NULL, &txn->operation, txn->payment.currency);
-    else
+    else if (created)
         render_payment(&j, NULL, &txn->payment);
+    else
+        render_payment_after(&j, NULL, &txn->payment, &txn->operation);
     TRY(writer_status(&w));
     arena_trim(txn->arena, room, w.len);
     txn->answer_body = writer_done(&w);
@@ -288,7 +290,9 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
     if (refusal != FLOW_ALLOWED)
         return answer_problem(txn, problem_of(refusal),
                               refusal_detail(txn, &sums, refusal, c->try.amount));
-    ENSURE(amount == c->try.amount);
+    if (amount != c->try.amount) /* a cancel of what was running, which has ended meanwhile */
+        return answer_problem(txn, PROBLEM_OPERATION_RUNNING,
+                              refusal_detail(txn, &sums, FLOW_OPERATION_RUNNING, c->try.amount));
     txn->payment.status = status;
     judge_sums_to(&txn->payment, &sums);
     txn->payment.updated_us = c->now_us;
@@ -342,7 +346,10 @@ static enum status end_contradicted(struct store_txn *txn, const struct change *
     txn->write_operation = STORE_UPDATE;
     txn->operation.status = OPERATION_STATUS_FAILED;
     txn->operation.updated_us = c->now_us;
-    return judge_event_attempt(txn, c, row, "attempt.conflict");
+    if (!is_first(txn))
+        TRY(judge_event_operation(txn, c));
+    TRY(judge_event_attempt(txn, c, row, "attempt.conflict"));
+    return c->want_answer ? judge_render(txn, txn->operation.kind) : STATUS_OK;
 }
 
 enum status judge_end_operation(struct store_txn *txn, const struct change *c,
@@ -378,7 +385,7 @@ enum status judge_end_operation(struct store_txn *txn, const struct change *c,
     txn->operation.updated_us = c->now_us;
     if (!canceled)
         *outcome_of(txn) = c->outcome_json;
-    if (kind == OPERATION_CANCEL && status != before && c->canceled_json.len > 0)
+    if (kind == OPERATION_CANCEL && c->begun_minor == 0 && status != before)
         txn->payment.outcome_json = c->canceled_json;
     if (!first)
         TRY(judge_event_operation(txn, c));
@@ -486,7 +493,7 @@ static enum status judge_remedy(struct store_txn *txn, const struct work *work,
     about_parent.public_refs = VIEW_EMPTY; /* they are the remedy's */
     TRY(judge_event_attempt(txn, &about_parent, &txn->parent,
                             pending ? "attempt.pending" : "attempt.unknown"));
-    if (c->outcome_json.len > 0 && !pending)
+    if (c->outcome_json.len > 0 && (!pending || c->try.verb == OPERATION_REVERSE))
         judge_show(txn, c);
     txn->write_attempt = STORE_INSERT;
     attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
@@ -511,8 +518,13 @@ static enum status judge_undone(struct store_txn *txn, const struct change *c)
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
     txn->write_parent = STORE_UPDATE;
-    txn->parent.state = ATTEMPT_REVERSED;
+    bool paid = c->expired && refs_find(txn->parent.refs, HEARD_ROW).len > 0;
+    txn->parent.state = paid ? ATTEMPT_CONFLICT : ATTEMPT_REVERSED;
     txn->parent.updated_us = c->now_us;
+    if (paid) { /* closed because nobody had paid, and a notice has said that somebody did */
+        txn->said = JUDGE_CONFLICT;
+        return judge_event_attempt(txn, c, &txn->parent, "attempt.conflict");
+    }
     TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
     return judge_end_operation(txn, c, &txn->parent,
                                c->expired ? FLOW_END_FAILED : FLOW_END_REVERSED);
@@ -528,6 +540,9 @@ static enum status judge_found(struct store_txn *txn, const struct change *c)
     txn->write_parent = STORE_UPDATE;
     txn->parent.state = judge_state_of(c->outcome);
     txn->parent.updated_us = c->now_us;
+    txn->parent.next_us = 0;
+    if (c->subject_refs.len > 0)
+        txn->parent.refs = c->subject_refs;
     TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.found"));
     return judge_end_operation(
         txn, c, &txn->parent, c->outcome == OUTCOME_APPROVED ? FLOW_END_APPROVED : FLOW_END_FAILED);
@@ -545,9 +560,8 @@ static enum status judge_park(struct store_txn *txn, const struct work *work,
         txn->write_parent = STORE_UPDATE;
         txn->parent.state = txn->attempt.state;
         txn->parent.updated_us = c->now_us;
-    } else {
-        judge_show(txn, c);
     }
+    judge_show(txn, c);
     return judge_event_attempt(txn, c, &txn->attempt,
                                conflict ? "attempt.conflict" : "attempt.parked");
 }
@@ -561,6 +575,13 @@ static enum status judge_close(struct store_txn *txn, const struct change *c)
     txn->attempt.state = final ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
+    if (c->subject_pending && txn->parent.state != ATTEMPT_PENDING) {
+        txn->write_parent = STORE_UPDATE;
+        txn->parent.state = ATTEMPT_PENDING;
+        txn->parent.updated_us = c->now_us;
+        txn->parent.next_us = 0;
+        judge_show(txn, c);
+    }
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.closed");
 }
 
@@ -617,9 +638,9 @@ static enum status judge_overtaken(struct store_txn *txn, const struct work *wor
                                    const struct change *c)
 {
     struct attempt_row *subject = subject_of(txn, work, c);
-    txn->said = JUDGE_OVERTAKEN;
     bool remedy = work->on_remedy && c->kind != CHANGE_REMEDY;
     bool conflict = subject->state != ATTEMPT_CONFLICT && contradicts(c, subject->state);
+    txn->said = conflict ? JUDGE_CONTRADICTED : JUDGE_OVERTAKEN;
     if (remedy) {
         bool said = c->kind == CHANGE_FOUND || c->kind == CHANGE_UNDONE;
         txn->write_attempt = STORE_UPDATE;
@@ -628,12 +649,12 @@ static enum status judge_overtaken(struct store_txn *txn, const struct work *wor
         txn->attempt.next_us = 0;
         TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.overtaken"));
     } else if (c->kind == CHANGE_SETTLE && c->sealed_refs.len > 0) {
-        txn->write_attempt = STORE_UPDATE;
-        txn->attempt.refs = c->sealed_refs;
+        txn->write_attempt = STORE_UPDATE; /* beside what the notice has brought */
+        txn->attempt.refs = refs_join(txn->arena, txn->attempt.refs, c->sealed_refs);
         txn->attempt.updated_us = c->now_us;
     }
     if (!remedy && is_first(txn) && c->payment_refs.len > 0 && c->kind == CHANGE_SETTLE) {
-        txn->payment.refs = c->payment_refs;
+        txn->payment.refs = refs_join(txn->arena, txn->payment.refs, c->payment_refs);
         txn->write_payment = STORE_UPDATE;
     }
     if (conflict) {

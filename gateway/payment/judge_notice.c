@@ -47,10 +47,43 @@ enum status judge_late(struct store_txn *txn, void *arg)
 /* --- status ------------------------------------------------------------------------------------
  */
 
-/* The set of before and the rows that came. */
-static struct view refs_after(struct store_txn *txn, struct view before, struct view more)
+enum heard_before { HEARD_NEVER = 1, HEARD_THIS, HEARD_OTHERS };
+
+/* By which references of the channel has this attempt been approved? */
+static enum heard_before heard_before(struct view refs, struct view reference)
 {
-    return more.len > 0 ? refs_join(txn->arena, before, more) : before;
+    struct cursor c = cursor_over(refs);
+    struct ref row;
+    bool broken = false;
+    enum heard_before before = HEARD_NEVER;
+    reference = view_slice(reference, 0, reference.len < 128 ? reference.len : 128);
+    while (refs_next(&c, &row, &broken)) {
+        if (!view_is(row.name, HEARD_ROW))
+            continue;
+        if (view_equal(row.value, reference))
+            return HEARD_THIS;
+        before = HEARD_OTHERS;
+    }
+    return before;
+}
+
+/* The attempt is approved under this reference ("-" when the channel gives none). */
+static enum status note_reference(struct store_txn *txn, const struct change *c)
+{
+    uint8_t row[4 + sizeof HEARD_ROW + 128];
+    struct writer w = writer_over(row, sizeof row);
+    refs_put_heard(&w, c->heard_reference.len > 0 ? c->heard_reference : VIEW("-"));
+    txn->attempt.refs = refs_join(txn->arena, txn->attempt.refs, writer_done(&w));
+    txn->write_attempt = STORE_UPDATE;
+    return txn->arena->overflow ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/* Nothing of the payment changes; what was heard goes to the journal, once for each reference
+ * (heard.c): money beyond what was asked for. */
+static enum status only_note(struct store_txn *txn, enum judge_said said)
+{
+    txn->said = said;
+    return STATUS_REFUSED;
 }
 
 static enum status conflict(struct store_txn *txn, struct change *c)
@@ -60,6 +93,8 @@ static enum status conflict(struct store_txn *txn, struct change *c)
     txn->attempt.state = ATTEMPT_CONFLICT;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
+    if (c->outcome == OUTCOME_APPROVED)
+        TRY(note_reference(txn, c));
     if (txn->operation.status == OPERATION_STATUS_PENDING) {
         c->outcome_json = c->conflict_json;
         judge_show(txn, c);
@@ -67,67 +102,42 @@ static enum status conflict(struct store_txn *txn, struct change *c)
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.conflict");
 }
 
-#define HEARD_ROW      "notice_reference"
-#define HEARD_ROWS_MAX 16
-
-enum heard_before { HEARD_NEVER = 1, HEARD_THIS, HEARD_OTHERS };
-
-/* By which references of the channel has this attempt been approved? */
-static enum heard_before heard_before(struct view refs, struct view reference, size_t *rows)
-{
-    struct cursor c = cursor_over(refs);
-    struct ref row;
-    bool broken = false;
-    enum heard_before before = HEARD_NEVER;
-    *rows = 0;
-    while (refs_next(&c, &row, &broken)) {
-        if (!view_is(row.name, HEARD_ROW))
-            continue;
-        ++*rows;
-        if (view_equal(row.value, reference))
-            return HEARD_THIS;
-        before = HEARD_OTHERS;
-    }
-    return before;
-}
-
-static enum status note_reference(struct store_txn *txn, const struct change *c)
-{
-    size_t size = 4 + sizeof HEARD_ROW + c->heard_reference.len;
-    uint8_t *bytes = arena_alloc(txn->arena, size);
-    if (bytes == NULL)
-        return STATUS_NO_MEMORY;
-    struct writer w = writer_over(bytes, size);
-    refs_put(&w, VIEW(HEARD_ROW), c->heard_reference, 0);
-    txn->attempt.refs = refs_after(txn, txn->attempt.refs, writer_done(&w));
-    txn->write_attempt = STORE_UPDATE;
-    return STATUS_OK;
-}
-
-/* Approved, and approved again. */
-static enum status approved_again(struct store_txn *txn, const struct change *c)
-{
-    size_t rows = 0;
-    if (c->heard_reference.len == 0)
-        return STATUS_OK;
-    enum heard_before before = heard_before(txn->attempt.refs, c->heard_reference, &rows);
-    if (before == HEARD_THIS || rows >= HEARD_ROWS_MAX)
-        return STATUS_OK;
-    TRY(note_reference(txn, c));
-    if (before == HEARD_NEVER)
-        return STATUS_OK; /* settled by an answer: this is its notice */
-    txn->said = JUDGE_PAID_AGAIN;
-    return judge_event_attempt(txn, c, &txn->attempt, "attempt.paid_again");
-}
-
 static bool same_money(const struct attempt_row *row, const struct change *c)
 {
     const struct currency *currency = NULL;
-    if (c->heard_amount != -1 && c->heard_amount != row->amount)
+    /* A cancel of what was running has no amount of its own: it is about all of it. */
+    bool of_first = row->verb == OPERATION_CANCEL && row->amount == 0;
+    if (c->heard_amount != -1 && c->heard_amount != (of_first ? row->original : row->amount))
         return false;
     return c->heard_currency == 0 ||
            (currency_by_code(view_text(row->currency), &currency) == STATUS_OK &&
             currency->number == c->heard_currency);
+}
+
+/* Approved, and approved again. */
+static enum status approved_again(struct store_txn *txn, struct change *c)
+{
+    bool same = same_money(&txn->attempt, c);
+    if (c->heard_reference.len == 0)
+        return same ? STATUS_OK : conflict(txn, c);
+    switch (heard_before(txn->attempt.refs, c->heard_reference)) {
+    case HEARD_THIS: return same ? STATUS_OK : conflict(txn, c);
+    case HEARD_OTHERS: return only_note(txn, JUDGE_PAID_AGAIN);
+    case HEARD_NEVER: break;
+    }
+    return same ? note_reference(txn, c) : conflict(txn, c);
+}
+
+/* It changes nothing now, but what follows shall know of it. */
+static enum status keep(struct store_txn *txn, const struct change *c)
+{
+    struct view reference = c->heard_reference.len > 0 ? c->heard_reference : VIEW("-");
+    bool approved = c->outcome == OUTCOME_APPROVED;
+    if (approved && heard_before(txn->attempt.refs, reference) == HEARD_THIS)
+        return STATUS_OK;
+    if (approved)
+        TRY(note_reference(txn, c));
+    return judge_event_attempt(txn, c, &txn->attempt, "attempt.late_answer");
 }
 
 static enum status settle(struct store_txn *txn, struct change *c)
@@ -140,11 +150,11 @@ static enum status settle(struct store_txn *txn, struct change *c)
     txn->attempt.state = judge_state_of(c->outcome);
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
-    txn->attempt.refs = refs_after(txn, txn->attempt.refs, c->sealed_refs);
-    if (approved && c->heard_reference.len > 0)
+    txn->attempt.refs = refs_join(txn->arena, txn->attempt.refs, c->sealed_refs);
+    if (approved)
         TRY(note_reference(txn, c));
     c->begun_minor = c->approved_minor = txn->attempt.amount;
-    c->payment_refs = first ? refs_after(txn, txn->payment.refs, c->sealed_refs) : VIEW_EMPTY;
+    c->payment_refs = first ? refs_join(txn->arena, txn->payment.refs, c->sealed_refs) : VIEW_EMPTY;
     TRY(judge_event_attempt(txn, c, &txn->attempt,
                             approved ? "attempt.approved" : "attempt.declined"));
     return judge_end_operation(txn, c, &txn->attempt,
@@ -155,17 +165,20 @@ static enum status judge_status(struct store_txn *txn, struct change *c)
 {
     enum attempt_state state = txn->attempt.state;
     bool approved = c->outcome == OUTCOME_APPROVED;
+    /* Of somebody who is not bound to the amount: a printed code, an awaited transfer. */
+    bool towards = c->heard_about == NOTICE_CREDIT && approved;
     txn->said = JUDGE_REPEATED;
     if (c->outcome == OUTCOME_PENDING || txn->attempt.parent != 0)
         return STATUS_OK; /* nothing new; what a reversal or inquiry said comes as its answer */
-    if (state == ATTEMPT_APPROVED || says_no_money_moved(state)) {
-        bool same = approved == (state == ATTEMPT_APPROVED);
-        if (!same || (approved && !same_money(&txn->attempt, c)))
-            return conflict(txn, c);
-        return approved ? approved_again(txn, c) : STATUS_OK;
-    }
+    if (towards && state != ATTEMPT_APPROVED && !same_money(&txn->attempt, c))
+        return only_note(txn, JUDGE_OTHER_AMOUNT);
+    if (state == ATTEMPT_APPROVED && approved)
+        return towards && !same_money(&txn->attempt, c) ? only_note(txn, JUDGE_PAID_AGAIN)
+                                                        : approved_again(txn, c);
+    if (state == ATTEMPT_APPROVED || says_no_money_moved(state))
+        return approved == (state == ATTEMPT_APPROVED) ? STATUS_OK : conflict(txn, c);
     if (state == ATTEMPT_CONFLICT || state == ATTEMPT_REVERSING)
-        return judge_event_attempt(txn, c, &txn->attempt, "attempt.late_answer");
+        return keep(txn, c);
     if (approved && !same_money(&txn->attempt, c))
         return conflict(txn, c);
     return settle(txn, c);
@@ -174,32 +187,69 @@ static enum status judge_status(struct store_txn *txn, struct change *c)
 /* --- money came back ----------------------------------------------------------------------------
  */
 
-/* The channel gave (a part of) the money back without our asking: a refund that has happened. */
+#define RETURN_ROW "return_reference"
+
+static bool returned_before(struct view refs, struct view reference)
+{
+    struct cursor c = cursor_over(refs);
+    struct ref row;
+    bool broken = false;
+    while (refs_next(&c, &row, &broken))
+        if (view_is(row.name, RETURN_ROW) && view_equal(row.value, reference))
+            return true;
+    return false;
+}
+
+static enum status note_return(struct store_txn *txn, const struct change *c)
+{
+    uint8_t row[4 + sizeof RETURN_ROW + 128];
+    struct writer w = writer_over(row, sizeof row);
+    refs_put(&w, VIEW(RETURN_ROW), c->heard_reference, 0);
+    txn->attempt.refs = refs_join(txn->arena, txn->attempt.refs, writer_done(&w));
+    txn->write_attempt = STORE_UPDATE;
+    return w.overflow || txn->arena->overflow ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status return_conflict(struct store_txn *txn, const struct change *c, const char *what)
+{
+    struct attempt_row told = txn->attempt;
+    told.amount = c->heard_amount;
+    txn->said = JUDGE_CONFLICT;
+    return judge_event_attempt(txn, c, &told, what);
+}
+
+static bool is_of_currency(const char *code, uint32_t number)
+{
+    const struct currency *currency = NULL;
+    return currency_by_code(view_text(code), &currency) == STATUS_OK && currency->number == number;
+}
+
+/* The channel gave (a part of) the money back without our asking: a refund that has happened. While
+ * a refund of ours is running nobody can tell which of the two it is, so the channel is asked to
+ * say it again later. */
 static enum status judge_return(struct store_txn *txn, struct change *c)
 {
     struct flow_sums sums = payment_sums(&txn->payment);
     enum payment_status status = txn->payment.status;
+    enum operation verb = txn->attempt.verb;
+    enum attempt_state state = txn->attempt.state;
     int64_t amount = c->heard_amount;
-    if (txn->attempt.state != ATTEMPT_APPROVED) {
-        txn->said = judge_is_settled(txn->attempt.state) ? JUDGE_CONFLICT : JUDGE_TOO_EARLY;
-        return txn->said == JUDGE_TOO_EARLY
-                   ? STATUS_REFUSED
-                   : judge_event_attempt(txn, c, &txn->attempt, "attempt.return_unexpected");
-    }
-    txn->attempt.amount = amount; /* for the event; the row is not written */
-    const struct currency *currency = NULL;
-    if (currency_by_code(view_text(txn->payment.currency), &currency) != STATUS_OK ||
-        currency->number != c->heard_currency) {
-        txn->said = JUDGE_CONFLICT;
-        return judge_event_attempt(txn, c, &txn->attempt, "attempt.return_unexpected");
-    }
-    if (flow_begin(&status, &sums, OPERATION_REFUND, &amount) != FLOW_ALLOWED) {
-        /* More than is left: a refund that was asked for covers it, or a person must look. */
-        txn->said = amount <= sums.refunded + sums.refunding ? JUDGE_REPEATED : JUDGE_CONFLICT;
-        return judge_event_attempt(txn, c, &txn->attempt,
-                                   txn->said == JUDGE_REPEATED ? "attempt.return_covered"
-                                                               : "attempt.return_unexpected");
-    }
+    c->heard_reference = view_slice(c->heard_reference, 0,
+                                    c->heard_reference.len < 128 ? c->heard_reference.len : 128);
+    bool took = verb == OPERATION_SALE || verb == OPERATION_AUTHORISE || verb == OPERATION_CAPTURE;
+    txn->said = JUDGE_REPEATED;
+    if (returned_before(txn->attempt.refs, c->heard_reference))
+        return STATUS_OK;
+    if (!took || judge_is_settled(state) != (state == ATTEMPT_APPROVED) ||
+        state == ATTEMPT_PARKED || !is_of_currency(txn->payment.currency, c->heard_currency))
+        return return_conflict(txn, c, "attempt.return_unexpected");
+    if (state != ATTEMPT_APPROVED || sums.refunding > 0)
+        return only_note(txn, JUDGE_TOO_EARLY);
+    if (flow_begin(&status, &sums, OPERATION_REFUND, &amount) != FLOW_ALLOWED)
+        /* More than is left: a refund that was asked for may cover it; a person must look. */
+        return return_conflict(txn, c,
+                               amount <= sums.refunded ? "attempt.return_covered"
+                                                       : "attempt.return_unexpected");
     TRY(flow_end(&status, &sums, OPERATION_REFUND, txn->payment.capture, amount, amount,
                  FLOW_END_APPROVED));
     txn->said = JUDGE_SETTLED;
@@ -218,7 +268,10 @@ static enum status judge_return(struct store_txn *txn, struct change *c)
                                              .facts_json = c->operation_json,
                                              .outcome_json = c->outcome_json };
     txn->write_operation = STORE_INSERT;
-    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.returned"));
+    struct attempt_row told = txn->attempt;
+    told.amount = amount;
+    TRY(note_return(txn, c));
+    TRY(judge_event_attempt(txn, c, &told, "attempt.returned"));
     TRY(judge_event_operation(txn, c));
     return judge_event_status(txn, c);
 }
@@ -234,16 +287,17 @@ enum status judge_notice(struct store_txn *txn, void *arg)
     return c->heard_about == NOTICE_RETURN ? judge_return(txn, c) : judge_status(txn, c);
 }
 
-/* Money that no attempt asked for, or a notice that names none of ours: kept for whoever
- * reconciles.
- */
+/* What changes no payment: money that no attempt asked for, a notice that names none of ours, more
+ * money than was asked for. Kept for whoever reconciles. */
 enum status judge_noted(struct store_txn *txn, void *arg)
 {
     const struct change *c = arg;
     ENSURE(txn->event_count < STORE_EVENTS_MAX);
     txn->events[txn->event_count++] = (struct event_row){
         .time_us = c->now_us,
-        .kind = c->heard_about == NOTICE_CREDIT ? VIEW("channel.credit") : VIEW("channel.notice"),
+        .merchant = txn->attempt.merchant, /* 0: no attempt was loaded */
+        .payment = txn->attempt.payment,
+        .kind = c->noted_kind,
         .data_json = c->operation_json,
     };
     return STATUS_OK;

@@ -7,6 +7,35 @@
 
 #define OUTCOME_BYTES 512 /* beside the texts */
 
+/* A value that is a card number and nothing else: 13 to 19 digits, perhaps grouped, with the right
+ * check digit. Longer references hold such runs by chance and stay as they are. */
+static bool is_card_number(struct view text)
+{
+    unsigned sum = 0, count = 0;
+    for (size_t i = text.len; i > 0; i--) {
+        uint8_t c = text.ptr[i - 1];
+        if (c == ' ' || c == '-')
+            continue;
+        if (c < '0' || c > '9')
+            return false;
+        unsigned digit = (unsigned)(c - '0') * (1 + count % 2);
+        sum += digit > 9 ? digit - 9 : digit;
+        count++;
+    }
+    return count >= 13 && count <= 19 && sum % 10 == 0;
+}
+
+static void put_shown(struct json_out *j, const char *name, struct view value)
+{
+    uint8_t masked[64];
+    struct writer w = writer_over(masked, sizeof masked);
+    if (is_card_number(value)) {
+        redact_text(&w, value);
+        value = w.overflow ? VIEW("...") : writer_done(&w);
+    }
+    json_put_text_if(j, name, value);
+}
+
 static void put_extra(struct json_out *j, struct view extra)
 {
     struct cursor c = cursor_over(extra);
@@ -16,7 +45,7 @@ static void put_extra(struct json_out *j, struct view extra)
         char name[REFS_NAME_MAX + 1];
         if ((row.flags & REF_SENSITIVE) == 0 &&
             view_to_text(row.name, name, sizeof name) == STATUS_OK)
-            json_put_text(j, name, row.value);
+            put_shown(j, name, row.value);
     }
 }
 
@@ -68,11 +97,11 @@ struct view action_members(struct arena *arena, const struct exchange_result *re
     json_open_object(&j, NULL);
     json_open_object(&j, "outcome");
     json_put_text(&j, "result", view_text(outcome_word(result->outcome)));
-    json_put_text_if(&j, "code", result->rail_code);
+    put_shown(&j, "code", result->rail_code);
     if (result->category != 0)
         json_put_text(&j, "category", view_text(category_word(result->category)));
     json_put_text_if(&j, "message", message);
-    json_put_text_if(&j, "rail_reference", result->reference);
+    put_shown(&j, "rail_reference", result->reference);
     if (result->conflict)
         json_put_bool(&j, "conflict", true);
     if (result->extra.len > 0) {
@@ -175,6 +204,12 @@ enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sea
                         struct arena *arena, struct view *out)
 {
     return refs_convert(key, payment, sealed, arena, out, false);
+}
+
+void refs_put_heard(struct writer *w, struct view reference)
+{
+    refs_put(w, VIEW(HEARD_ROW),
+             view_slice(reference, 0, reference.len < 128 ? reference.len : 128), 0);
 }
 
 struct view refs_join(struct arena *arena, struct view a, struct view b)

@@ -96,7 +96,7 @@ static void step_lookup(struct work *work)
 struct payment_request *payment_request_new(struct payments *room)
 {
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    if (room->work_count >= room->o.works_max)
+    if (room->work_count >= room->o.works_max + room->o.works_max / 8)
         return NULL;
     struct payment_request *request = calloc(1, sizeof *request);
     if (request != NULL)
@@ -120,7 +120,8 @@ void payment_submit(struct payments *room, struct payment_request **request,
     struct payment_request *r = *request;
     *request = NULL;
     room->stats.submitted++;
-    struct work *work = work_new(room);
+    bool first = r->verb == OPERATION_SALE || r->verb == OPERATION_AUTHORISE;
+    struct work *work = work_new(room, first ? WORK_OF_NEW : WORK_OF_LATER);
     if (work == NULL) {
         uint8_t body[512];
         struct writer w = writer_over(body, sizeof body);

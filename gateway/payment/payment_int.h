@@ -75,6 +75,8 @@ struct change {
                                    person expires; 0: none planned */
     bool requires_action;       /* PENDING: a person must act */
     bool expired;               /* UNDONE: because nobody acted in time */
+    bool subject_pending;       /* CLOSE: the inquiry says that the subject was accepted */
+    struct view subject_refs;   /* FOUND: sealed for the subject's row; empty: keep */
     struct view canceled_json;  /* CANCEL: outcome of the payment whose first operation it ended */
     enum flow_refusal refusal;  /* CHANGE_BEGIN: refused before anything was encoded; 0: not */
     enum problem problem;       /* the same, for what the channel could not encode; 0: not */
@@ -88,6 +90,7 @@ struct change {
     uint32_t heard_currency;     /* ISO 4217 number; 0: not said */
     struct view heard_reference; /* the channel's own */
     struct view conflict_json;   /* outcome members, should it be a conflict */
+    struct view noted_kind;      /* event that is only noted */
     int64_t new_operation;       /* RETURN: id of the refund that it becomes */
 };
 
@@ -173,6 +176,7 @@ struct payments {
     /* recovery */
     struct store_read read;
     struct arena read_arena;
+    struct timer recover; /* goes on when the store has room again */
     void (*recovered)(void *arg, enum status status);
     void *recovered_arg;
 };
@@ -197,10 +201,12 @@ store_judge_fn judge_late, judge_notice, judge_noted;
 /* What a judge says beside its verdict (store_txn.said). */
 enum judge_said {
     JUDGE_OVERTAKEN = 1, /* the subject's outcome was known already; nothing must be sent */
+    JUDGE_CONTRADICTED,  /* ... and what the work has heard contradicts it */
     JUDGE_SETTLED,       /* this notice settled the attempt */
     JUDGE_CONFLICT,      /* ... contradicts what is known */
     JUDGE_REPEATED,      /* ... says what is known */
     JUDGE_PAID_AGAIN,    /* ... tells of money beyond what was asked for */
+    JUDGE_OTHER_AMOUNT,  /* ... of an amount that nobody asked for; the attempt stays open */
     JUDGE_NOT_OURS,      /* ... names an attempt of another channel */
     JUDGE_TOO_EARLY,     /* money came back of an attempt whose outcome is not known yet */
 };
@@ -243,10 +249,17 @@ enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sea
                         struct arena *arena, struct view *out);
 /* b's rows after a's. */
 struct view refs_join(struct arena *arena, struct view a, struct view b);
+/* The channel's own reference of what it has approved, kept with the attempt: a further approval
+ * under another one is other money. */
+#define HEARD_ROW "notice_reference"
+void refs_put_heard(struct writer *w, struct view reference);
+/* The payment's outcome when a cancel has ended it before anything moved. */
+extern const struct exchange_result canceled_result;
 
 /* --- work.c: a work's life, commits, answers ---------------------------------------------------
  */
-struct work *work_new(struct payments *room);
+enum work_room { WORK_OF_NEW = 1, WORK_OF_LATER, WORK_RECOVERED };
+struct work *work_new(struct payments *room, enum work_room which);
 /* Ends it: forgets timers, exchange, memory. Must not be committing. */
 void work_end(struct work *work);
 /* Nothing more to do by itself: answers whoever still waits, then ends it. */
@@ -291,6 +304,8 @@ enum status try_to_change(struct work *work, const struct try *try);
 /* What the channel said, as parts of the change: outcome members, code, refs joined and sealed. */
 enum status result_to_change(struct work *work, const struct try *try,
                              const struct exchange_result *result);
+/* Why this channel was picked; empty when it is not known any more. */
+struct view route_why(const struct work *work, const struct channel *channel);
 /* work->exchange goes out; step_follow gets the result. */
 void step_exchange(struct work *work);
 /* How long a merchant waits by default for this verb on this channel. */

@@ -78,10 +78,10 @@ void pending_look_now(struct work *work)
     ENSURE_MAGIC(work, WORK_MAGIC);
     if (!work->pending || !only_waits(work))
         return; /* it is asking already */
-    if (work->on_remedy)
-        timer_start(&work->later, 0);
-    else
+    if (!work->on_remedy)
         follow_pending(work, true);
+    else if (work->remedy.verb == OPERATION_INQUIRE)
+        timer_start(&work->later, 0);
 }
 
 static void remedy_closed(struct work *work)

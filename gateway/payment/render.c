@@ -37,10 +37,9 @@ struct flow_sums payment_sums(const struct payment_row *row)
                                .refunded = row->refunded };
 }
 
-void render_payment(struct json_out *j, const char *key, const struct payment_row *row)
+static void put_payment(struct json_out *j, const struct payment_row *row)
 {
     struct flow_sums sums = payment_sums(row);
-    json_open_object(j, key);
     put_id(j, "id", ID_PAYMENT, row->id);
     json_put_text(j, "status", view_text(payment_status_word(row->status)));
     render_amount(j, "amount", row->amount, row->currency);
@@ -61,6 +60,21 @@ void render_payment(struct json_out *j, const char *key, const struct payment_ro
         json_put_null(j, "next_action");
     json_put_time(j, "created", row->created_us);
     json_put_time(j, "updated", row->updated_us);
+}
+
+void render_payment(struct json_out *j, const char *key, const struct payment_row *row)
+{
+    json_open_object(j, key);
+    put_payment(j, row);
+    json_close_object(j);
+}
+
+void render_payment_after(struct json_out *j, const char *key, const struct payment_row *row,
+                          const struct operation_row *operation)
+{
+    json_open_object(j, key);
+    put_payment(j, row);
+    render_operation(j, "operation", operation, row->currency);
     json_close_object(j);
 }
 

@@ -8,6 +8,9 @@
 #include "store/store.h"
 
 /* key NULL: top level or array element. */
+/* The same, and what became of the capture or cancel that was asked for: "operation". */
+void render_payment_after(struct json_out *j, const char *key, const struct payment_row *row,
+                          const struct operation_row *operation);
 void render_payment(struct json_out *j, const char *key, const struct payment_row *row);
 /* Captures, cancels, refunds: {"id":"ref_...","payment":"pay_...","kind":"refund","amount":...,...}
  */

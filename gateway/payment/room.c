@@ -19,6 +19,8 @@
 /* Encoding leaves card data in frames that are gone. A turn may encode a hundred messages; until
  * its end others of them are alive anyway, so wiping once then leaves as little behind as after
  * each. */
+static void recovery_goes_on(struct timer *timer, void *arg);
+
 static void scrub(struct task *task)
 {
     (void)task;
@@ -36,6 +38,7 @@ enum status payments_open(struct payments **out, const struct payments_options *
     if (room->o.works_max == 0)
         room->o.works_max = WORKS_MAX_DEFAULT;
     room->scrub.run = scrub;
+    timer_init(&room->recover, options->loop, recovery_goes_on, room);
     list_init(&room->works);
     list_init(&room->answerings);
     list_init(&room->lates);
@@ -121,9 +124,9 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
     struct work *work = remedy ? map_get(room->by_attempt, attempt_key(&row->parent)) : NULL;
     bool orphan = remedy && work == NULL;
     if (work == NULL)
-        work = work_new(room);
+        work = work_new(room, WORK_RECOVERED);
     if (work == NULL)
-        return STATUS_FULL;
+        return STATUS_NO_MEMORY;
     work->orphan = orphan;
     if (orphan)
         work->subject.attempt = row->parent;
@@ -135,7 +138,9 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
     work->operation = row->operation;
     if (!remedy) {
         work->kind = row->verb;
-        work->pending = row->state == ATTEMPT_PENDING;
+        /* What is being closed because nobody paid in time was pending, too. */
+        work->pending =
+            row->state == ATTEMPT_PENDING || (row->state == ATTEMPT_REVERSING && row->next_us != 0);
         work->expires_us = work->pending ? row->next_us : 0;
     }
     try_from(try, row, channel);
@@ -153,7 +158,7 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
     room->stats.recovered++;
     if (!remedy)
         work_listen(work);
-    return remedy || work->known_to_notices ? STATUS_OK : STATUS_NO_MEMORY;
+    return STATUS_OK;
 }
 
 /* Why the channel was picked stands in what merchants saw last; the next outcome shall say it too.
@@ -187,6 +192,10 @@ static void resume_loaded(struct store_read *read, void *arg)
         return;
     }
     keep_route(work, read->payments[0].outcome_json);
+    if (work->pending && !work->on_remedy && read->payments[0].status == PAYMENT_CANCELED) {
+        settle_canceled(work); /* the cancel was recorded, the end of what it canceled was not */
+        return;
+    }
     resume_open(work);
 }
 
@@ -225,14 +234,20 @@ static void close_orphan(struct work *work)
     work_commit(work, orphan_closed);
 }
 
+#define RECOVER_AT_ONCE 1000
+
 static void recovery_start_works(struct payments *room)
 {
     struct list *next;
     for (struct list *item = room->works.next; item != &room->works; item = next) {
         struct work *work = CONTAINER_OF(item, struct work, link);
         next = item->next;
-        if (!work->recovered)
-            continue;
+        if (!work->recovered || (work->step != WORK_LOOKUP && work->step != WORK_DONE))
+            continue; /* not of then, or on its way already */
+        if (store_pending(room->o.store) >= RECOVER_AT_ONCE) {
+            timer_start(&room->recover, LOOP_US_PER_MS);
+            return;
+        }
         if (work->step == WORK_DONE)
             work_end(work);
         else if (work->orphan)
@@ -241,6 +256,15 @@ static void recovery_start_works(struct payments *room)
             resume_load(work);
     }
     recovery_end(room, STATUS_OK);
+}
+
+static void recovery_goes_on(struct timer *timer, void *arg)
+{
+    struct payments *room = arg;
+    (void)timer;
+    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
+    if (!room->stopping)
+        recovery_start_works(room);
 }
 
 static void recovery_read(struct store_read *read, void *arg)
@@ -403,6 +427,7 @@ void payments_close(struct payments *room)
         return;
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
     loop_forget(room->o.loop, &room->scrub);
+    timer_stop(&room->recover);
     works_forget(room);
     struct list *item;
     while ((item = list_take_first(&room->lates)) != NULL) {

@@ -19,6 +19,8 @@
 #define ASK_SELDOM_US  (900 * LOOP_US_PER_S)
 
 static void load_all(struct work *work);
+static void park(struct work *work, const struct exchange_result *result, enum change_kind kind,
+                 const char *reason);
 
 static const struct channel_settings *settings_of(const struct work *work)
 {
@@ -35,13 +37,18 @@ static void facts_fill(const struct work *work, const struct try *try, struct fo
     channel_ability(work->subject.channel, work->subject.verb, &of_subject);
     bool first = try->verb == OPERATION_SALE || try->verb == OPERATION_AUTHORISE;
     int64_t now_us = loop_wall_us(work->room->o.loop);
-    int64_t age_us = now_us - work->subject.time_us;
+    /* What waits for a person is not old before its time is over. */
+    int64_t from_us = work->subject.time_us;
+    if (work->pending && work->expires_us > from_us)
+        from_us = work->expires_us;
+    int64_t age_us = now_us - from_us;
     int64_t age_at_start_us = work->started_us - work->subject.time_us;
     bool inquiry = try->verb == OPERATION_INQUIRE;
     facts->verb = try->verb;
     facts->tries = try->tries;
     facts->can_inquire = inquiry || ability.inquire;
     facts->can_reverse = inquiry ? of_subject.reverse : ability.reverse;
+    facts->accepted = work->pending;
     facts->expired = work->pending && work->expires_us != 0 && now_us >= work->expires_us;
     /* The first operation's message holds card data, which is not kept: it can be repeated only as
      * long as the request is in memory. */
@@ -62,11 +69,15 @@ static void later_retry(struct timer *timer, void *arg)
 /* Asking about what is accepted is no hurry: a transfer may take a day. */
 static int64_t ask_again_us(const struct work *work)
 {
-    uint32_t doublings = work->remedy.tries < 9 ? work->remedy.tries - 1 : 8;
-    int64_t every_us = settings_of(work)->reversal_retry_every_us;
-    for (uint32_t i = 0; i < doublings && every_us < ASK_SELDOM_US; i++)
-        every_us *= 2;
-    return every_us;
+    int64_t now_us = loop_wall_us(work->room->o.loop);
+    int64_t every_us = (now_us - work->subject.time_us) / 8;
+    int64_t least_us = settings_of(work)->reversal_retry_every_us;
+    if (every_us > ASK_SELDOM_US)
+        every_us = ASK_SELDOM_US;
+    if (every_us < least_us)
+        every_us = least_us;
+    int64_t left_us = work->expires_us - now_us;
+    return left_us > 0 && left_us < every_us ? left_us : every_us;
 }
 
 static void retry_later(struct work *work)
@@ -84,7 +95,8 @@ static void retry_later(struct work *work)
 
 static bool overtaken(const struct work *work)
 {
-    return work->txn.result == STORE_COMMITTED && work->txn.said == JUDGE_OVERTAKEN;
+    return work->txn.result == STORE_COMMITTED &&
+           (work->txn.said == JUDGE_OVERTAKEN || work->txn.said == JUDGE_CONTRADICTED);
 }
 
 static void after_retry(struct work *work)
@@ -179,7 +191,7 @@ static void after_settle(struct work *work)
     if (txn->answer_status != 0 && work->change.want_answer)
         work_answer(work, (int)txn->answer_status, txn->answer_body, false);
     if (work->change.kind == CHANGE_SETTLE && work->change.outcome == OUTCOME_PENDING &&
-        txn->said != JUDGE_OVERTAKEN) {
+        !overtaken(work)) {
         pending_wait(work);
         return;
     }
@@ -187,12 +199,15 @@ static void after_settle(struct work *work)
         struct work *first = work_first_of(work->room, work->payment);
         if (first != NULL)
             pending_canceled(first);
+    } else if (work->kind == OPERATION_CANCEL && work->change.outcome != OUTCOME_APPROVED) {
+        struct work *first = work_first_of(work->room, work->payment);
+        if (first != NULL)
+            pending_look_now(first); /* why not? Somebody may have paid */
     }
     work_finish(work);
 }
 
-/* The payment's outcome when a cancel has ended it before anything moved. */
-static const struct exchange_result canceled_result = {
+const struct exchange_result canceled_result = {
     .outcome = OUTCOME_DECLINED,
     .category = CATEGORY_NONE,
     .rail_code = { (const uint8_t *)"canceled", 8 },
@@ -236,6 +251,8 @@ static void settle(struct work *work, const struct exchange_result *result, enum
     work->room->stats.reversed += kind == CHANGE_UNDONE;
     load_all(work);
     step_at(work->room, "before_settle");
+    if (result->outcome == OUTCOME_PENDING && !work->on_remedy) /* an inquiry may need them */
+        work->subject.refs = refs_join(&work->keep, work->subject.refs, result->refs);
     bool waits_on =
         kind == CHANGE_SETTLE && result->outcome == OUTCOME_PENDING && work->wait_us > 0;
     work->change.want_answer = work->answer != NULL && !work->answering && !waits_on;
@@ -312,11 +329,18 @@ void remedy_start(struct work *work, enum operation verb, const char *reason)
                                  .channel = work->subject.channel,
                                  .amount = work->subject.amount,
                                  .original = work->subject.amount };
+    if (work->subject.amount == 0) /* a cancel of what was running is about all of it */
+        work->remedy.original = work->subject.original;
     work->later.fire = remedy_again;
     enum status encoded = try_prepare(work, &work->remedy, VIEW_EMPTY, work->subject.refs, &why);
     if (encoded != STATUS_OK) {
         LOG(work->room->o.log, LOG_ERROR, "payment.remedy_not_encodable",
             LOG_STATUS("status", encoded), LOG_VIEW("why", writer_done(&why)));
+        if (encoded == STATUS_REFUSED || encoded == STATUS_UNSUPPORTED) {
+            struct exchange_result stuck = { .outcome = OUTCOME_UNKNOWN };
+            park(work, &stuck, CHANGE_PARK, "what would resolve it cannot be encoded");
+            return;
+        }
         work->step = WORK_WAIT;
         timer_start(&work->later, encoded == STATUS_BUSY ? TRACE_RETRY_US : 10 * LOOP_US_PER_S);
         return;
@@ -331,6 +355,12 @@ void remedy_start(struct work *work, enum operation verb, const char *reason)
                                        .diagnosis =
                                            VIEW("No readable answer in time. Do not ship, do not "
                                                 "pay again: the outcome is being resolved.") };
+    if (work->pending) {
+        unknown.outcome = OUTCOME_PENDING;
+        unknown.rail_code = VIEW("expired");
+        unknown.diagnosis = VIEW("Its time is over; it is being closed, so that nobody can pay it "
+                                 "any more.");
+    }
     work->change.outcome_json = outcome_members(&work->txn_arena, &unknown,
                                                 channel_name(work->subject.channel), VIEW_EMPTY);
     work->on_remedy = true;
@@ -404,32 +434,78 @@ static void park(struct work *work, const struct exchange_result *result, enum c
     char id[ID_TEXT_MAX];
     LOG(work->room->o.log, LOG_ERROR, kind == CHANGE_PARK ? "payment.parked" : "payment.conflict",
         LOG_TEXT("payment", id_format(ID_PAYMENT, work->payment, id)), LOG_TEXT("reason", reason));
-    settle(work, result, kind, reason);
+    struct exchange_result parked = *result;
+    if (kind == CHANGE_PARK) {
+        parked.outcome = OUTCOME_UNKNOWN;
+        parked.category = CATEGORY_OTHER;
+        parked.message = VIEW("What became of it is not known. Do not ship, do not pay again: a "
+                              "person looks at it.");
+    }
+    settle(work, &parked, kind, reason);
 }
 
 /* --- another remedy than the one before ----------------------------------------------------------
  */
 
-static void reverse_next(struct work *work)
+/* True when there is something next. A failed commit leaves the remedy open on disk; the next start
+ * closes it. */
+static bool closed(struct work *work)
 {
     if (overtaken(work)) {
         work_finish(work);
-        return;
+        return false;
     }
-    work->on_remedy = false; /* a failed commit leaves it open on disk; the next start closes it */
-    remedy_start(work, OPERATION_REVERSE, "asking did not settle it");
+    work->on_remedy = false;
+    return true;
 }
 
-/* The inquiry is over: its row gets what it found before the reversal is recorded. */
-static void close_then_reverse(struct work *work, const struct exchange_result *result,
-                               const char *reason)
+static void reverse_next(struct work *work)
+{
+    if (closed(work))
+        remedy_start(work, OPERATION_REVERSE, "asking did not settle it");
+}
+
+static void inquire_next(struct work *work)
+{
+    if (closed(work))
+        remedy_start(work, OPERATION_INQUIRE, "it could not be undone");
+}
+
+static void wait_next(struct work *work)
+{
+    if (!closed(work))
+        return;
+    work->pending = true;
+    work->step = WORK_WAIT;
+    pending_wait(work);
+}
+
+/* The remedy is over: its row gets what was heard before anything else is recorded. */
+static void close_then(struct work *work, const struct exchange_result *result, const char *reason,
+                       void (*next)(struct work *work))
 {
     work_begin_change(work, CHANGE_CLOSE);
     work->change.try = work->remedy;
     work->change.outcome = result->outcome;
     work->change.reason = view_text(reason);
+    if (next == wait_next) {
+        work->change.subject_pending = true;
+        work->change.outcome_json =
+            outcome_members(&work->txn_arena, result, channel_name(work->subject.channel),
+                            route_why(work, work->subject.channel));
+    }
     load_all(work);
-    work_commit(work, reverse_next);
+    work_commit(work, next);
+}
+
+/* An inquiry says that the other side is still at it. True: the subject waits, as one that was
+ * accepted; else the same inquiry again after a while. */
+static bool goes_back_to_waiting(const struct work *work, const struct exchange_result *result)
+{
+    if (!work->on_remedy || work->remedy.verb != OPERATION_INQUIRE ||
+        result->outcome != OUTCOME_PENDING)
+        return false;
+    return !work->pending || work->expires_us > loop_wall_us(work->room->o.loop);
 }
 
 /* --- the decision
@@ -458,18 +534,22 @@ static void carry_out(struct work *work, enum follow follow, const struct exchan
     case FOLLOW_REPEAT: unknown_then_retry(work, result, reason); return;
     case FOLLOW_REVERSE:
         if (work->on_remedy)
-            close_then_reverse(work, result, reason);
+            close_then(work, result, reason, reverse_next);
         else
             remedy_start(work, OPERATION_REVERSE, reason);
         return;
     case FOLLOW_INQUIRE:
         if (work->on_remedy && work->remedy.verb == OPERATION_INQUIRE)
             retry_later(work); /* the same inquiry again */
+        else if (work->on_remedy)
+            close_then(work, result, reason, inquire_next);
         else
             remedy_start(work, OPERATION_INQUIRE, reason);
         return;
     case FOLLOW_WAIT:
-        if (work->on_remedy)
+        if (goes_back_to_waiting(work, result))
+            close_then(work, result, reason, wait_next);
+        else if (work->on_remedy)
             retry_later(work);
         else
             settle(work, result, CHANGE_SETTLE, reason);
@@ -520,9 +600,9 @@ void follow_pending(struct work *work, bool hinted)
     const char *reason = "an unsigned notice says that there is news";
     work->started_us = loop_wall_us(work->room->o.loop);
     facts_fill(work, &work->subject, &facts);
-    enum follow follow = hinted && facts.can_inquire && !facts.over_age
-                             ? FOLLOW_INQUIRE
-                             : follow_attempt(&facts, &reason);
+    /* Never given up without having asked once. */
+    bool ask = facts.can_inquire && (facts.over_age ? work->remedy.attempt == 0 : hinted);
+    enum follow follow = ask ? FOLLOW_INQUIRE : follow_attempt(&facts, &reason);
     if (follow == FOLLOW_WAIT)
         pending_wait(work);
     else

@@ -20,9 +20,21 @@ struct answering {
 
 static void wait_over(struct timer *timer, void *arg);
 
-struct work *work_new(struct payments *room)
+/* New payments leave room for what finishes those that exist; what is on disk is taken up anyway.
+ */
+static size_t works_max(const struct payments *room, enum work_room which)
 {
-    if (room->work_count >= room->o.works_max)
+    switch (which) {
+    case WORK_OF_NEW: return room->o.works_max;
+    case WORK_OF_LATER: return room->o.works_max + room->o.works_max / 8 + 8;
+    case WORK_RECOVERED: return SIZE_MAX;
+    }
+    return 0;
+}
+
+struct work *work_new(struct payments *room, enum work_room which)
+{
+    if (room->work_count >= works_max(room, which))
         return NULL;
     struct work *work = calloc(1, sizeof *work);
     if (work == NULL)
@@ -100,6 +112,14 @@ static void committed(struct store_txn *txn, void *arg)
     ENSURE_MAGIC(work, WORK_MAGIC);
     ENSURE(work->committing && txn == &work->txn);
     work->committing = false;
+    if (txn->result == STORE_COMMITTED &&
+        (txn->said == JUDGE_CONFLICT || txn->said == JUDGE_CONTRADICTED)) {
+        char id[ID_TEXT_MAX];
+        work->room->stats.conflicts++;
+        LOG(work->room->o.log, LOG_ERROR, "payment.conflict",
+            LOG_TEXT("payment", id_format(ID_PAYMENT, work->payment, id)),
+            LOG_TEXT("reason", "what the channel says contradicts what is recorded"));
+    }
     if (work->room->stopping) {
         work->answer =
             NULL; /* the connection is being closed; the record is taken up at next start */
