@@ -166,7 +166,7 @@ static struct view headers_of(const struct http_request *request, struct arena *
             writer_u8(&w, c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c);
         }
         writer_text(&w, ": ");
-        writer_view(&w, header.value);
+        writer_view(&w, view_trim(header.value));
         writer_u8(&w, '\n');
     }
     return writer_done(&w);

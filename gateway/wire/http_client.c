@@ -30,6 +30,8 @@
 
 enum link_state { LINK_CONNECTING = 1, LINK_IDLE, LINK_HEAD, LINK_BODY, LINK_OVER };
 
+#define INTERIM_MAX 8
+
 struct link {
     uint32_t magic;
     enum link_state state;
@@ -43,6 +45,7 @@ struct link {
     struct http_parse *parse;
     uint8_t *in; /* as in a server's request: head, decoded body, raw rest */
     size_t room, len, head_len, body_len, raw_at;
+    uint32_t interim; /* answers 1xx before the one that counts */
 };
 
 struct http_call {
@@ -116,6 +119,7 @@ static void link_start_over(struct link *link, enum link_state state)
 {
     vault_wipe(link->in, link->len);
     link->len = link->head_len = link->body_len = link->raw_at = 0;
+    link->interim = 0;
     http_guard_start(&link->guard, HTTP_OF_ANSWER);
     link->state = state;
     if (state == LINK_IDLE && link->client->options.idle_max_us > 0)
@@ -228,6 +232,10 @@ static bool read_head(struct link *link)
         return false;
     }
     if (link->message.http_status / 100 == 1) { /* interim: the real answer follows */
+        if (++link->interim > INTERIM_MAX) {
+            link_failed(link, STATUS_MALFORMED);
+            return false;
+        }
         size_t left = link->len - link->raw_at;
         memmove(link->in, link->in + link->raw_at, left);
         link->len = left;

@@ -366,11 +366,35 @@ static const struct conn_events request_events = {
 };
 
 /* --- the server -------------------------------------------------------------------------- */
+
+/* Accepted beyond the limit, so that they can take the place of another. */
+#define CONNS_SPARE 64
+
+/* Everything is taken: the connection that has been there longest without a whole request gives its
+ * place. Who sends a request within a few turns is never the longest for long; who only holds a
+ * connection is. False: all are being served. */
+static bool make_room(struct http_server *server)
+{
+    for (struct list *at = server->requests.next; at != &server->requests; at = at->next) {
+        struct http_request *request = CONTAINER_OF(at, struct http_request, link);
+        if ((request->state != HTTP_HEAD && request->state != HTTP_BODY) || request->conn == NULL)
+            continue;
+        request->state = HTTP_OVER;
+        conn_abort(request->conn);
+        return true;
+    }
+    return false;
+}
+
 static void on_accept(struct listener *listener, void *arg, struct conn *conn)
 {
     struct http_server *server = arg;
     ENSURE_MAGIC(server, HTTP_SERVER_MAGIC);
     (void)listener;
+    if (server->conns >= server->options.limits.conns_max && !make_room(server)) {
+        conn_abort(conn);
+        return;
+    }
     struct http_request *request = calloc(1, sizeof *request);
     if (request == NULL) {
         conn_abort(conn);
@@ -433,7 +457,7 @@ enum status http_server_open(struct http_server **out, struct wire *wire, struct
     struct listen_options listen = { .accept = on_accept,
                                      .arg = server,
                                      .tls = options->tls,
-                                     .conns_max = server->options.limits.conns_max,
+                                     .conns_max = server->options.limits.conns_max + CONNS_SPARE,
                                      .out_max = OUT_MAX_BYTES,
                                      .owner = options->owner };
     enum status status = listen_open(wire, &options->at, &listen, &server->listener);
