@@ -123,7 +123,7 @@ static void abandon(struct ask *ask)
 static void on_opened(struct conn *conn, void *arg)
 {
     struct call *call = arg;
-    char text[1536], prefer[32] = "";
+    char text[2560], prefer[32] = "";
     ENSURE_MAGIC(call, CALL_MAGIC);
     struct ask *ask = call->ask;
     if (ask == NULL)
@@ -285,6 +285,19 @@ bool ask_text(const struct ask *ask, const char *name, char *out, size_t room)
     out[0] = '\0';
     bool found = member(ask, &arena, name, &node) == STATUS_OK &&
                  json_text(node, &text) == STATUS_OK && view_to_text(text, out, room) == STATUS_OK;
+    arena_reset(&arena);
+    return found;
+}
+
+bool ask_action(const struct ask *ask, const char *name, char *out, size_t room)
+{
+    struct arena arena;
+    const struct json_node *node = NULL;
+    struct view text;
+    out[0] = '\0';
+    bool found = member(ask, &arena, "next_action", &node) == STATUS_OK &&
+                 json_text(json_member(node, name), &text) == STATUS_OK &&
+                 view_to_text(text, out, room) == STATUS_OK;
     arena_reset(&arena);
     return found;
 }

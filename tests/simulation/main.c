@@ -9,23 +9,26 @@
 #include <stdlib.h>
 
 static const char *const fault_words[] = { "none", "network", "crash", "all" };
-static const char *const plant_words[] = { "nothing", "book_twice", "unrecorded",
-                                           "new_key", "lose",       "altered" };
+static const char *const plant_words[] = { "nothing",    "book_twice", "unrecorded", "new_key",
+                                           "lose",       "altered",    "unsigned",   "wrong_amount",
+                                           "no_inquiry", "new_id" };
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: railgate-simulate [OPTIONS]\n"
-            "  --seed N          first seed (1)\n"
-            "  --seeds K         runs seeds N..N+K-1 (1)\n"
-            "  --payments M      payments in a run (100)\n"
-            "  --faults WHICH    none, network, crash or all (all)\n"
-            "  --twice           every seed twice: the second run must be the same\n"
-            "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded,\n"
-            "                    new_key, lose, altered\n"
-            "  --tally           how often what happened, over all seeds\n"
-            "  --config DIR      settings of the gateway\n"
-            "  --verbose         everything that happens, and the gateway's log\n");
+    fprintf(
+        stderr,
+        "usage: railgate-simulate [OPTIONS]\n"
+        "  --seed N          first seed (1)\n"
+        "  --seeds K         runs seeds N..N+K-1 (1)\n"
+        "  --payments M      payments in a run (100)\n"
+        "  --faults WHICH    none, network, crash or all (all)\n"
+        "  --twice           every seed twice: the second run must be the same\n"
+        "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded,\n"
+        "                    new_key, lose, altered, unsigned, wrong_amount, no_inquiry, new_id\n"
+        "  --rails LIST      of card, qr, bank, cbdc (all of them)\n"
+        "  --tally           how often what happened, over all seeds\n"
+        "  --config DIR      settings of the gateway\n"
+        "  --verbose         everything that happens, and the gateway's log\n");
     return 2;
 }
 
@@ -37,11 +40,30 @@ static int word_at(const char *text, const char *const *words, int count)
     return 0;
 }
 
+/* 0: something is no rail. */
+static unsigned rails_of(const char *list)
+{
+    struct view rest = view_text(list);
+    unsigned rails = 0;
+    while (rest.len > 0) {
+        size_t end = view_find(rest, ',');
+        struct view word = view_slice(rest, 0, end);
+        unsigned before = rails;
+        for (unsigned rail = RAIL_CARD; rail <= RAIL_CBDC; rail++)
+            if (view_is(word, rail_word((enum rail)rail)))
+                rails |= 1u << rail;
+        if (rails == before)
+            return 0;
+        rest = view_slice(rest, end + 1, rest.len);
+    }
+    return rails;
+}
+
 struct arguments {
     struct sim_options sim;
     uint64_t seeds;
     bool twice, tell_tally;
-    const char *config;
+    const char *config, *rails;
 };
 
 static bool arguments_read(int argc, char **argv, struct arguments *out)
@@ -50,7 +72,7 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         { "seed", 1, NULL, 's' },   { "seeds", 1, NULL, 'k' },   { "payments", 1, NULL, 'p' },
         { "faults", 1, NULL, 'f' }, { "twice", 0, NULL, 't' },   { "plant", 1, NULL, 'b' },
         { "config", 1, NULL, 'c' }, { "verbose", 0, NULL, 'v' }, { "tally", 0, NULL, 'y' },
-        { NULL, 0, NULL, 0 },
+        { "rails", 1, NULL, 'r' },  { NULL, 0, NULL, 0 },
     };
     for (int letter; (letter = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         switch (letter) {
@@ -59,15 +81,21 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         case 'p': out->sim.payments = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'f': out->sim.faults = (enum sim_faults)word_at(optarg, fault_words, 4); break;
         case 't': out->twice = true; break;
-        case 'b': out->sim.plant = (enum sim_plant)word_at(optarg, plant_words, 6); break;
+        case 'b':
+            out->sim.plant = (enum sim_plant)word_at(optarg, plant_words, PLANT_COUNT - 1);
+            break;
         case 'c': out->config = optarg; break;
+        case 'r':
+            out->rails = optarg;
+            out->sim.rails = rails_of(optarg);
+            break;
         case 'y': out->tell_tally = true; break;
         case 'v': out->sim.verbose = true; break;
         default: return false;
         }
     }
     return optind == argc && out->seeds > 0 && out->sim.payments > 0 && out->sim.faults != 0 &&
-           out->sim.plant != 0;
+           out->sim.plant != 0 && out->sim.rails != 0;
 }
 
 static bool run_seed(const struct arguments *a, uint64_t seed)
@@ -88,8 +116,10 @@ static bool run_seed(const struct arguments *a, uint64_t seed)
         }
     }
     if (!good)
-        printf("  repeat with: railgate-simulate --seed %llu --payments %u --faults %s --verbose\n",
-               (unsigned long long)seed, options.payments, fault_words[options.faults - 1]);
+        printf("  repeat with: railgate-simulate --seed %llu --payments %u --faults %s --rails %s "
+               "--verbose\n",
+               (unsigned long long)seed, options.payments, fault_words[options.faults - 1],
+               a->rails);
     fflush(stdout);
     return good;
 }
@@ -99,8 +129,10 @@ int main(int argc, char **argv)
     struct arguments a = {
         .sim = { .seed = 1, .payments = 100, .faults = FAULTS_ALL, .plant = PLANT_NOTHING },
         .seeds = 1,
+        .rails = "card,qr,bank,cbdc",
         .config = SIMULATION_CONFIG
     };
+    a.sim.rails = rails_of(a.rails);
     if (!arguments_read(argc, argv, &a))
         return usage();
     struct tally tally = { 0 };

@@ -1,11 +1,16 @@
-/* sim.h - a whole world in one process: merchants, a gateway, a card host, and a network between
- * them on virtual time, under one seed.
+/* sim.h - a whole world in one process: merchants, a gateway, a card host, a wallet provider with
+ * phones, a bank, a central bank's ledger, and a network between them on virtual time, under one
+ * seed.
  *
  *     world.c      opens, runs and closes the world; accidents of the gateway; the trace
  *     card_side.c  the card host's brain on the memory network, and its accidents
+ *     http_side.c  wallet, bank and ledger: the same for those who speak HTTP
+ *     http_plant.c bugs put in on purpose at those
  *     ask.c        one request of a merchant over HTTP, repeated until there is a final answer
  *     story.c      what merchants want: a payment, captures, a cancel, refunds
- *     check.c      when all is quiet: the gateway's books against the card host's ledger
+ *     story_qr.c, story_bank.c, story_cbdc.c   what is particular to a rail, phones and payers too
+ *     check.c      when all is quiet: the gateway's books against those of the counterparts
+ *     check_http.c the ledgers of wallet, bank and central bank
  *     tell.c       the story of one payment, for people
  *
  * What must hold is written in check.c; `wrong()` notes what does not. Everything that happens goes
@@ -16,6 +21,7 @@
 
 #include "base/list.h"
 #include "card/card_host.h"
+#include "http/http_host.h"
 #include "main/gateway.h"
 #include "wire/memory.h"
 
@@ -32,10 +38,17 @@ enum sim_plant {
     PLANT_NEW_KEY,    /* merchants repeat with another key, so some payments are made twice */
     PLANT_LOSE,       /* the gateway's records vanish with one of its crashes */
     PLANT_ALTERED,    /* an answer is not the one that was given before */
+    PLANT_UNSIGNED,   /* as if the gateway believed unsigned notices: a forged one is signed well */
+    PLANT_WRONG_AMOUNT, /* as if it did not look at a notice's amount: the notice tells the right
+                           one though another was paid */
+    PLANT_NO_INQUIRY, /* as if nobody asked when a code has expired: no notice, no answer to asking
+                       */
+    PLANT_NEW_ID,     /* as if a transfer were sent again under a new id */
+    PLANT_COUNT
 };
 
 /* How often things happened, over all runs: a simulation in which nothing happens finds nothing. */
-#define TALLY_ROWS_MAX 160
+#define TALLY_ROWS_MAX 1024
 struct tally {
     size_t count;
     struct {
@@ -49,6 +62,7 @@ struct sim_options {
     uint32_t payments;
     enum sim_faults faults;
     enum sim_plant plant;
+    unsigned rails; /* set of 1 << enum rail */
     bool verbose;
     struct tally *tally;
 };
@@ -79,7 +93,7 @@ struct ask {
     enum operation verb; /* of the request; INQUIRE: a GET */
     char key[40];        /* also the request's `reference`; empty for GET */
     char path[64];
-    char body[512];
+    char body[1024];
     struct ask *twin; /* the same request on another connection at the same time; or NULL */
 
     struct call *call; /* NULL: between two tries */
@@ -100,6 +114,8 @@ void ask_fini(struct ask *ask);
 /* Text of a member of the answer (a JSON object); false when there is none. */
 bool ask_text(const struct ask *ask, const char *name, char *out, size_t room);
 bool ask_number(const struct ask *ask, const char *name, int64_t *out);
+/* A member of the answer's `next_action`. */
+bool ask_action(const struct ask *ask, const char *name, char *out, size_t room);
 
 /* --- stories -----------------------------------------------------------------------------------
  */
@@ -108,7 +124,19 @@ struct merchant {
     char key[API_KEY_TEXT_MAX];
 };
 
-#define STORY_MAGIC 0x53544f52u
+/* Why a payment may end with a person, or why the books may differ then: what happened to it cannot
+ * be put right by a machine. Set by the story when it does such a thing. */
+enum excuse {
+    EXCUSE_AMOUNT = 1,        /* another amount was paid, or told, than what was asked for */
+    EXCUSE_LATE = 2,          /* paid after its end, or after it was canceled */
+    EXCUSE_CONTRADICTION = 4, /* the counterpart says one thing and then another */
+    EXCUSE_FOREVER = 8,       /* never decided: nobody pays, and nobody can be asked */
+    EXCUSE_TWICE = 16,        /* paid twice where the counterpart allows it */
+    EXCUSE_RETURNED = 32,     /* came back without our asking */
+};
+
+#define STORY_PAYLOAD_MAX 600
+#define STORY_MAGIC       0x53544f52u
 struct story {
     uint32_t magic;
     struct world *world;
@@ -123,7 +151,13 @@ struct story {
     unsigned rounds_left;
     char currency[4];
     bool done;
-    int64_t payment; /* 0: not made yet */
+    enum rail rail;
+    int64_t amount;
+    unsigned excuses; /* set of enum excuse */
+    bool manual, receives, is_static, acted, canceled;
+    unsigned looks;
+    char payload[STORY_PAYLOAD_MAX], code_reference[64]; /* of what is shown to a payer */
+    int64_t payment;                                     /* 0: not made yet */
     char payment_text[ID_TEXT_MAX];
     char told[24]; /* status that the first answer gave */
 };
@@ -131,6 +165,19 @@ void story_open(struct story *story, struct world *world, uint32_t number, int64
 void story_close(struct story *story);
 /* Repeats every request once more; the answers must be those from before. */
 void story_replay(struct story *story);
+/* The next request of a story, to be filled and launched. */
+struct ask *story_ask(struct story *story, enum operation verb);
+void story_launch(struct ask *ask);
+int64_t story_amount(struct story *story, const int64_t *magic, size_t magic_count,
+                     size_t peaceful_count);
+void story_cancel(struct story *story);
+
+/* A rail's way to create, and what payers do once the payment waits for them. */
+void story_qr_create(struct story *story);
+void story_qr_act(struct story *story);
+void story_bank_create(struct story *story);
+void story_bank_act(struct story *story);
+void story_cbdc_create(struct story *story);
 
 /* --- the card host -----------------------------------------------------------------------------
  */
@@ -145,6 +192,31 @@ bool card_side_books_late(const struct card_side *side);
 void card_side_calm(struct card_side *side);
 /* One of those that take a moment: links dropped, host down, an 0800 of its own. */
 void card_side_incident(struct card_side *side);
+
+/* --- wallet, bank, central bank -----------------------------------------------------------------
+ */
+struct http_side;
+enum status http_side_open(struct http_side **out, struct world *world, enum rail rail);
+void http_side_stop(struct http_side *side); /* before wire_close: no notices any more */
+void http_side_close(struct http_side *side);
+void http_side_trouble(struct http_side *side);
+void http_side_calm(struct http_side *side);
+void http_side_incident(struct http_side *side);
+struct http_host *http_side_host(struct http_side *side);
+/* A request may be booked long after it was sent: the gateway needs an honest clock. */
+bool http_side_books_late(const struct http_side *side);
+/* Notices were lost for good, or taken for hints only. */
+bool http_side_lost_notices(struct http_side *side);
+/* Answers may have been garbled into others that can be read. */
+bool http_side_garbles(const struct http_side *side);
+/* A command of the control port; false when it was refused. The answer is ended by a zero. */
+bool http_side_command(struct http_side *side, const char *path, const char *body, char *answer,
+                       size_t room);
+/* A notice out of nowhere, on the way that the counterpart's take. headers: lines. */
+void http_side_forge(struct http_side *side, const char *path, struct view headers,
+                     struct view body);
+/* Prints what was said there about any of these names. */
+void http_side_tell(struct http_side *side, const char *const *names, size_t count);
 
 /* --- the world ---------------------------------------------------------------------------------
  */
@@ -164,6 +236,8 @@ struct world {
     struct gateway *gateway; /* NULL: down */
     enum gateway_life life;
     struct card_side *card;
+    struct http_side *sides[RAIL_CBDC + 1]; /* by rail; NULL: not in this run */
+    struct channel_settings *channels;      /* those of the rails of this run */
     struct merchant merchants[MERCHANTS_COUNT];
     struct story *stories;
     size_t stories_done;
@@ -182,7 +256,7 @@ struct world {
     size_t vault_before;
 
     /* Told at the end. */
-    uint64_t crashes, restarts, tries, answers, replays, conflicts;
+    uint64_t crashes, restarts, tries, answers, replays, conflicts, parked, excused;
     uint64_t events;
     size_t wrongs;
     int64_t wrong_payment; /* the first one concerned; 0: none */
@@ -201,8 +275,28 @@ enum status world_read(struct world *world, struct store_read *read);
 /* Lets virtual time pass. */
 void world_pass(struct world *world, int64_t us);
 
+/* Whether this rail takes part. */
+static inline bool world_has(const struct world *world, enum rail rail)
+{
+    return (world->options->rails >> rail & 1u) != 0;
+}
+
 void check_books(struct world *world);
+
+/* check_http.c: the books of wallet, bank or central bank. */
+struct http_books;
+struct http_books *http_books_read(struct world *world, enum rail rail);
+void http_books_close(struct http_books *books);
+/* All operations of one payment against these books. True: it was left to a person, and there is a
+ * reason for that. */
+bool check_http_payment(struct http_books *books, const struct payment_row *p,
+                        const struct story *story, const struct operation_row *ops, size_t count,
+                        const struct attempt_row *attempts, size_t attempt_count);
+/* What belongs to no attempt, or was booked twice. */
+void check_http_rest(struct http_books *books);
 void tell_payment(struct world *world, int64_t payment);
+/* The letters that stand for an attempt where a bank or wallet allows no more. */
+void attempt_base36(int64_t number, char out[14]);
 /* The identity under which the card host knows an attempt. */
 void attempt_identity(const struct attempt_row *row, struct card_identity *out);
 

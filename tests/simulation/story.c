@@ -1,5 +1,6 @@
 /* story.c - what one merchant wants of one payment: make it, look at it, capture, cancel, refund in
- * parts, sometimes too much, sometimes two at once, sometimes the same twice.
+ * parts, sometimes too much, sometimes two at once, sometimes the same twice. How a payment of a
+ * rail is made, and what its payer does meanwhile, is in story_qr.c, story_bank.c and story_cbdc.c.
  *
  * Test card numbers are from published ranges (the card host's table of test cards).
  *
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LOOKS_MAX  70   /* about three hours */
 #define AMOUNT_MAX 8999 /* above begin the card host's magic amounts */
 
 static const char *const cards[] = {
@@ -35,7 +37,7 @@ static void ask_done(struct ask *ask);
 /* --- asks --------------------------------------------------------------------------------------
  */
 
-static struct ask *ask_new(struct story *story, enum operation verb)
+struct ask *story_ask(struct story *story, enum operation verb)
 {
     struct ask *ask = calloc(1, sizeof *ask);
     ENSURE(ask != NULL && story->ask_count < STORY_ASKS_MAX);
@@ -55,12 +57,12 @@ static void launch(struct ask *ask)
 }
 
 /* Sometimes the same request goes out on two connections at once. */
-static void launch_maybe_twice(struct ask *ask)
+void story_launch(struct ask *ask)
 {
     launch(ask);
     if (!dice_percent(&ask->story->dice, 8) || ask->world->options->plant == PLANT_NEW_KEY)
         return;
-    struct ask *twin = ask_new(ask->story, ask->verb);
+    struct ask *twin = story_ask(ask->story, ask->verb);
     memcpy(twin->key, ask->key, sizeof twin->key);
     memcpy(twin->path, ask->path, sizeof twin->path);
     memcpy(twin->body, ask->body, sizeof twin->body);
@@ -71,23 +73,26 @@ static void launch_maybe_twice(struct ask *ask)
 /* --- create ------------------------------------------------------------------------------------
  */
 
-static int64_t create_amount(struct story *story)
+int64_t story_amount(struct story *story, const int64_t *with_meaning, size_t count,
+                     size_t peaceful_count)
 {
     bool peaceful = story->world->options->faults == FAULTS_NONE;
     if (dice_percent(&story->dice, 12))
-        return magic[dice_below(&story->dice, peaceful ? MAGIC_PEACEFUL : COUNT_OF(magic))];
-    return dice_between(&story->dice, 1, AMOUNT_MAX);
+        story->amount = with_meaning[dice_below(&story->dice, peaceful ? peaceful_count : count)];
+    else
+        story->amount = dice_between(&story->dice, 1, AMOUNT_MAX);
+    return story->amount;
 }
 
-static void story_create(struct story *story)
+static void story_card_create(struct story *story)
 {
     struct dice *dice = &story->dice;
-    bool manual = dice_percent(dice, 60);
-    struct ask *ask = ask_new(story, manual ? OPERATION_AUTHORISE : OPERATION_SALE);
+    bool manual = story->manual = dice_percent(dice, 60);
+    struct ask *ask = story_ask(story, manual ? OPERATION_AUTHORISE : OPERATION_SALE);
     size_t kinds = dice_percent(dice, 85) ? CARDS_GOOD : COUNT_OF(cards);
     memcpy(story->currency, dice_percent(dice, 70) ? "EUR" : "USD", sizeof story->currency);
     const char *card = cards[dice_below(dice, kinds)];
-    int64_t amount = create_amount(story);
+    int64_t amount = story_amount(story, magic, COUNT_OF(magic), MAGIC_PEACEFUL);
     (void)snprintf(ask->path, sizeof ask->path, "/v1/payments");
     (void)snprintf(ask->body, sizeof ask->body,
                    "{\"amount\":{\"value\":%lld,\"currency\":\"%s\"},\"capture\":\"%s\","
@@ -95,7 +100,17 @@ static void story_create(struct story *story)
                    "\"entry\":\"manual\",\"pan\":\"%s\",\"expiry\":\"3012\"}}}",
                    (long long)amount, story->currency, manual ? "manual" : "automatic",
                    story->number, card);
-    launch_maybe_twice(ask);
+    story_launch(ask);
+}
+
+static void story_create(struct story *story)
+{
+    switch (story->rail) {
+    case RAIL_CARD: story_card_create(story); break;
+    case RAIL_QR: story_qr_create(story); break;
+    case RAIL_BANK: story_bank_create(story); break;
+    case RAIL_CBDC: story_cbdc_create(story); break;
+    }
 }
 
 static void created(struct story *story, struct ask *ask)
@@ -141,14 +156,20 @@ static void story_operation(struct story *story, enum operation verb, int64_t le
     static const char *const paths[] = { [OPERATION_CAPTURE] = "capture",
                                          [OPERATION_CANCEL] = "cancel",
                                          [OPERATION_REFUND] = "refunds" };
-    struct ask *ask = ask_new(story, verb);
+    struct ask *ask = story_ask(story, verb);
     char amount[80] = "";
     if (verb != OPERATION_CANCEL)
         put_amount(story, left, amount, sizeof amount);
     (void)snprintf(ask->path, sizeof ask->path, "/v1/payments/%s/%s", story->payment_text,
                    paths[verb]);
     (void)snprintf(ask->body, sizeof ask->body, "{%s\"reference\":\"%s\"}", amount, ask->key);
-    launch_maybe_twice(ask);
+    story_launch(ask);
+}
+
+void story_cancel(struct story *story)
+{
+    story->canceled = true;
+    story_operation(story, OPERATION_CANCEL, 0);
 }
 
 /* Whether a refusal is one that this request may meet. */
@@ -198,7 +219,7 @@ static void probe_done(struct ask *ask)
 /* Another request under the same key. */
 static void probe(struct ask *first)
 {
-    struct ask *ask = ask_new(first->story, first->verb);
+    struct ask *ask = story_ask(first->story, first->verb);
     memcpy(ask->key, first->key, sizeof ask->key);
     memcpy(ask->path, first->path, sizeof ask->path);
     (void)snprintf(ask->body, sizeof ask->body, "%.*s,\"metadata\":{\"probe\":\"x\"}}",
@@ -261,6 +282,30 @@ static void story_round(struct story *story, const char *status)
     }
 }
 
+/* Somebody else has to do something first. What is paid by a person, or hangs at a bank, may take
+ * long: who looks often at first and seldom later sees the same. */
+static void story_waits(struct story *story, const char *status)
+{
+    struct dice *dice = &story->dice;
+    bool shown = strcmp(status, "requires_action") == 0;
+    int64_t times = story->looks < 20 ? 1 : story->looks < 40 ? 10 : 60;
+    story->looks++;
+    timer_start(&story->timer, times * dice_between(dice, LOOP_US_PER_S, 9 * LOOP_US_PER_S));
+    if (shown && !story->acted) {
+        story->acted = true;
+        (void)ask_action(&story->look, "payload", story->payload, sizeof story->payload);
+        (void)ask_action(&story->look, "reference", story->code_reference,
+                         sizeof story->code_reference);
+        if (story->rail == RAIL_QR)
+            story_qr_act(story);
+        else
+            story_bank_act(story);
+    } else if (!story->canceled && story->rail != RAIL_CARD && story->rail != RAIL_CBDC &&
+               story->ask_count + 12 < STORY_ASKS_MAX && dice_percent(dice, shown ? 2 : 6)) {
+        story_cancel(story);
+    }
+}
+
 static void looked(struct ask *ask)
 {
     struct story *story = ask->story;
@@ -271,10 +316,12 @@ static void looked(struct ask *ask)
         story_end(story);
         return;
     }
-    if (strcmp(status, "processing") == 0)
-        timer_start(&story->timer, dice_between(&story->dice, LOOP_US_PER_S, 9 * LOOP_US_PER_S));
-    else
+    if (strcmp(status, "processing") != 0 && strcmp(status, "requires_action") != 0)
         story_round(story, status);
+    else if (story->looks > LOOKS_MAX) /* a person has it; the checks ask why */
+        story_end(story);
+    else
+        story_waits(story, status);
 }
 
 static void story_next(struct timer *timer, void *arg)
@@ -308,6 +355,9 @@ void story_open(struct story *story, struct world *world, uint32_t number, int64
                              .number = number,
                              .dice = { world->options->seed * 1000003 + number } };
     story->rounds_left = (unsigned)dice_below(&story->dice, 6);
+    do
+        story->rail = (enum rail)dice_between(&story->dice, RAIL_CARD, RAIL_CBDC);
+    while (!world_has(world, story->rail));
     timer_init(&story->timer, world->loop, story_next, story);
     ask_init(&story->look, story, OPERATION_INQUIRE);
     story->look.done = looked;

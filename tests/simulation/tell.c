@@ -1,4 +1,5 @@
-/* tell.c - the story of one payment: its journal, its attempts, and what the card host has of it.
+/* tell.c - the story of one payment: its journal, its attempts, and what the card host has of it;
+ * for the other rails the requests, answers and notices in which an attempt is named.
  */
 #include "sim.h"
 
@@ -73,6 +74,29 @@ static void tell_attempts(struct world *world, int64_t payment)
     arena_reset(&arena);
 }
 
+/* Every attempt's name in the forms that counterparts are told, and the merchant's code. */
+static void tell_said(struct world *world, int64_t payment)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_MAX);
+    struct store_read read = { .question = STORE_ATTEMPTS, .arena = &arena, .payment = payment };
+    char texts[2 * STORE_PAGE_MAX][ID_TEXT_MAX];
+    const char *names[2 * STORE_PAGE_MAX];
+    size_t count = 0;
+    printf("  what was said between gateway and counterparts:\n");
+    if (world_read(world, &read) == STATUS_OK)
+        for (size_t i = 0; i < read.count; i++) {
+            names[count] = texts[count];
+            (void)id_format(ID_ATTEMPT, read.attempts[i].id, texts[count++]);
+            names[count] = texts[count];
+            attempt_base36(read.attempts[i].id, texts[count++]);
+        }
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        if (world->sides[rail] != NULL)
+            http_side_tell(world->sides[rail], names, count);
+    arena_reset(&arena);
+}
+
 void tell_payment(struct world *world, int64_t payment)
 {
     char id[ID_TEXT_MAX];
@@ -81,6 +105,7 @@ void tell_payment(struct world *world, int64_t payment)
     printf("  --- %s\n", id_format(ID_PAYMENT, payment, id));
     tell_events(world, payment);
     tell_attempts(world, payment);
+    tell_said(world, payment);
     for (uint32_t i = 0; i < world->options->payments; i++) {
         const struct story *story = &world->stories[i];
         for (size_t k = 0; story->payment == payment && k < story->ask_count; k++)

@@ -21,12 +21,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define START_WALL_US   1767225600000000LL /* 2026-01-01T00:00:00Z */
-#define TROUBLE_MORE_US (900 * LOOP_US_PER_S)
-#define CALM_MAX_US     (6 * 3600 * LOOP_US_PER_S)
-#define LATE_US         (200 * LOOP_US_PER_S)
-#define WRONGS_TOLD_MAX 12
-#define WHY_BYTES       4096
+#define CLOCK_JUMP_CARD_S 1800
+#define CLOCK_JUMP_HTTP_S 20
+#define START_WALL_US     1767225600000000LL /* 2026-01-01T00:00:00Z */
+#define TROUBLE_MORE_US   (900 * LOOP_US_PER_S)
+#define CALM_MAX_US       (6 * 3600 * LOOP_US_PER_S)
+#define LATE_US           (200 * LOOP_US_PER_S)
+#define WRONGS_TOLD_MAX   12
+#define WHY_BYTES         4096
 
 static const uint8_t host_key[32] = "the simulation's host key......";
 
@@ -102,10 +104,18 @@ void wrong(struct world *world, int64_t payment, const char *format, ...)
 /* --- the gateway -------------------------------------------------------------------------------
  */
 
+adapter_entry_fn rg_adapter_get_card, rg_adapter_get_qr, rg_adapter_get_bank, rg_adapter_get_cbdc;
+
+/* By the last part of the path. */
 static adapter_entry_fn *builtin(void *arg, const char *adapter)
 {
-    (void)arg, (void)adapter;
-    return rg_adapter_get;
+    (void)arg;
+    const char *slash = strrchr(adapter, '/');
+    struct view name = view_text(slash != NULL ? slash + 1 : adapter);
+    return view_is(name, "qr")     ? rg_adapter_get_qr
+           : view_is(name, "bank") ? rg_adapter_get_bank
+           : view_is(name, "cbdc") ? rg_adapter_get_cbdc
+                                   : rg_adapter_get_card;
 }
 
 /* Called inside the gateway: it cannot crash here and now, but at the very next thing that happens.
@@ -184,6 +194,9 @@ static void life_ends(struct world *world, enum gateway_life how)
     } else {
         world->restarts++;
         gateway_close(gateway);
+        /* What it still had to say is cut off: the next gateway may lie at the same address, and a
+         * crash of it would else hit, or not, what this one left behind. */
+        wire_crash(world->wire, gateway);
     }
     if (world->options->plant == PLANT_LOSE && world->crashes == 3) {
         store_keeper_close(world->keeper);
@@ -191,7 +204,12 @@ static void life_ends(struct world *world, enum gateway_life how)
         world->planted = true;
     }
     if (world->clock_jumps && dice_percent(&world->dice, 30)) {
-        int64_t offset_us = dice_between(&world->dice, -1800, 1800) * LOOP_US_PER_S;
+        /* A request may hang in the network for half a minute. With inquiries a jump of a late
+         * window forward, meanwhile, makes "not found" the last word on what is still on its way.
+         */
+        int64_t most_s =
+            world->options->rails == 1u << RAIL_CARD ? CLOCK_JUMP_CARD_S : CLOCK_JUMP_HTTP_S;
+        int64_t offset_us = dice_between(&world->dice, -most_s, most_s) * LOOP_US_PER_S;
         loop_shift_wall(world->loop, offset_us - world->clock_offset_us);
         world->clock_offset_us = offset_us;
     }
@@ -238,6 +256,21 @@ static void network_calm(struct world *world)
     wire_memory_set_faults(world->wire, &faults);
 }
 
+static void incident(struct world *world)
+{
+    struct http_side *sides[RAIL_CBDC + 1];
+    size_t count = 0;
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        if (world->sides[rail] != NULL)
+            sides[count++] = world->sides[rail];
+    size_t which = world_has(world, RAIL_CARD) ? dice_below(&world->dice, count + 1)
+                                               : dice_below(&world->dice, count);
+    if (which == count)
+        card_side_incident(world->card);
+    else
+        http_side_incident(sides[which]);
+}
+
 static void drained(void *arg)
 {
     struct world *world = arg;
@@ -275,7 +308,7 @@ static void accident(struct timer *timer, void *arg)
         if (dice_percent(&world->dice, 50))
             network_trouble(world);
         if (dice_percent(&world->dice, world->incident_percent))
-            card_side_incident(world->card);
+            incident(world);
     }
     if (!world->calm)
         accident_next(world);
@@ -296,13 +329,19 @@ static void trouble_begins(struct world *world)
     if (network_on(world)) {
         network_trouble(world);
         card_side_trouble(world->card);
+        for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+            if (world->sides[rail] != NULL)
+                http_side_trouble(world->sides[rail]);
     }
     if (crashes_on(world)) {
         world->aim_permille = (unsigned)dice_below(&world->dice, 12);
         world->crash_percent = (unsigned)dice_below(&world->dice, 40);
         /* Ages are told by the wall clock, since they outlive the process; the late window is one.
-         * A card host that relies on it needs an honest clock. */
-        world->clock_jumps = !card_side_books_late(world->card) && dice_percent(&world->dice, 30);
+         * A counterpart that books late needs an honest clock. */
+        bool late = card_side_books_late(world->card);
+        for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+            late = late || (world->sides[rail] != NULL && http_side_books_late(world->sides[rail]));
+        world->clock_jumps = !late && dice_percent(&world->dice, 30);
     }
     world->incident_percent = (unsigned)dice_below(&world->dice, 60);
     if (world->options->faults != FAULTS_NONE)
@@ -316,6 +355,9 @@ static void trouble_ends(struct world *world)
     timer_stop(&world->aimed);
     network_calm(world);
     card_side_calm(world->card);
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        if (world->sides[rail] != NULL)
+            http_side_calm(world->sides[rail]);
     /* A gateway that is down, or about to be, comes up once more; else nothing is pending. */
     if (world->life == LIFE_UP)
         timer_stop(&world->accident);
@@ -443,9 +485,18 @@ static bool open_settings(struct world *world, const char *config)
         return false;
     world->settings = *world->loaded;
     world->settings.store_path = world->store_path;
+    world->channels = calloc(world->loaded->channels_count, sizeof *world->channels);
+    ENSURE(world->channels != NULL);
+    world->settings.channels = world->channels;
+    world->settings.channels_count = 0;
+    for (size_t i = 0; i < world->loaded->channels_count; i++)
+        if (world_has(world, (enum rail)world->loaded->channels[i].rail))
+            world->channels[world->settings.channels_count++] = world->loaded->channels[i];
     /* Some runs reach the gateway's own limits; what is refused there must be as if never asked. */
     if (world->options->faults != FAULTS_NONE && dice_percent(&world->dice, 20))
-        world->settings.limit_payments_in_flight = dice_between(&world->dice, 3, 20);
+        world->settings.limit_payments_in_flight =
+            dice_between(&world->dice, 3, 20) +
+            (world->options->rails == 1u << RAIL_CARD ? 0 : world->options->payments / 2);
     if (world->options->faults != FAULTS_NONE && dice_percent(&world->dice, 20))
         world->settings.limit_requests_per_second_per_key = dice_between(&world->dice, 2, 20);
     return true;
@@ -476,6 +527,9 @@ static bool world_open(struct world *world, const struct sim_options *options, c
     struct memory_faults none = { 0 };
     ENSURE(wire_open_memory(&world->wire, world->loop, &none) == STATUS_OK);
     ENSURE(card_side_open(&world->card, world) == STATUS_OK);
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        if (world_has(world, (enum rail)rail))
+            ENSURE(http_side_open(&world->sides[rail], world, (enum rail)rail) == STATUS_OK);
     open_store_and_keys(world);
     timer_init(&world->accident, world->loop, accident, world);
     timer_init(&world->aimed, world->loop, aimed, world);
@@ -501,8 +555,13 @@ static void world_close(struct world *world)
         gateway_close(world->gateway);
     }
     world_pass(world, 30 * LOOP_US_PER_S);
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        http_side_stop(world->sides[rail]);
     wire_close(world->wire);
     card_side_close(world->card);
+    for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
+        http_side_close(world->sides[rail]);
+    free(world->channels);
     store_keeper_close(world->keeper);
     settings_free(world->loaded);
     loop_close(world->loop);
@@ -556,11 +615,12 @@ bool world_run(const struct sim_options *options, const char *config, uint64_t *
     *trace = world->trace;
     world_close(world);
     printf("%016llx  crashes %llu restarts %llu tries %llu answers %llu repeats %llu events %llu "
-           "conflicts %llu\n",
+           "conflicts %llu parked %llu excused %llu\n",
            (unsigned long long)*trace, (unsigned long long)world->crashes,
            (unsigned long long)world->restarts, (unsigned long long)world->tries,
            (unsigned long long)world->answers, (unsigned long long)world->replays,
-           (unsigned long long)world->events, (unsigned long long)world->conflicts);
+           (unsigned long long)world->events, (unsigned long long)world->conflicts,
+           (unsigned long long)world->parked, (unsigned long long)world->excused);
     bool good = world->wrongs == 0;
     free(world);
     return good;
