@@ -1,6 +1,8 @@
 """scripts/demo.py itself: the story ends well; with --serve everything stays up, the printed curl command works,
 and it ends cleanly when asked, and loudly when the gateway dies."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,9 @@ import subprocess
 import sys
 
 from rgtest import ROOT, SLOW, Client, Story, main, ops, request, sale, until
+
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from story.teller import Teller
 
 DEMO = os.path.join(ROOT, "scripts", "demo.py")
 
@@ -26,6 +31,23 @@ class Demo(Story):
         self.assertRegex(done.stdout, r"(\d+) of \1 steps went as expected")
         self.assertNotIn("WRONG", done.stdout)
 
+    def test_what_is_not_as_it_should_be_is_told(self):
+        class Nobody:
+            client = None
+
+            def simulators(self):
+                return {}
+
+        for right, code, word in ((True, 0, "1 of 1 steps went as expected"), (False, 1, "WRONG     expected: two")):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                teller = Teller(Nobody())
+                teller.step("One and one")
+                teller.expect("two", right)
+                teller.done("counted")
+                self.assertEqual(teller.summary(), code)
+            self.assertIn(word, said.getvalue())
+
     def serve(self):
         demo = subprocess.Popen([sys.executable, DEMO, "--serve"], env=self.environment, text=True,  # pylint: disable=consider-using-with
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
@@ -41,8 +63,11 @@ class Demo(Story):
     def test_serve(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             demo, ready = self.serve()
-            self.assertEqual(set(ready), {"api", "ops", "key", "pid", "simulators"})
-            self.assertEqual(set(ready["simulators"]["card"]), {"listen", "control"})
+            self.assertEqual(set(ready), {"api", "ops", "notices", "key", "pid", "simulators"})
+            self.assertEqual(set(ready["simulators"]), {"card", "wallet", "bank", "cbdc"})
+            for simulator in ready["simulators"].values():
+                self.assertEqual(set(simulator), {"listen", "control"})
+                self.assertEqual(request(simulator["control"].rstrip("/"), "GET", "/ledger").status, 200)
             self.assertTrue(ready["key"].startswith("rg_test_"))
             os.kill(ready["pid"], 0)
 
@@ -52,7 +77,8 @@ class Demo(Story):
             api = Client(Running, ready["key"])
             self.assertEqual(api.post("/v1/payments", sale()).json()["status"], "succeeded")
             self.assertEqual(ops(Running, "/readyz").status, 200)
-            self.assertEqual(request(ready["simulators"]["card"]["control"], "GET", "/ledger").status, 200)
+            rails = {row["type"] for row in api.get("/v1/methods?currency=EUR").json()["data"] if row["usable"]}
+            self.assertEqual(rails, {"card", "qr", "bank", "cbdc"})
             demo.send_signal(number)
             out, err = demo.communicate(timeout=30 * SLOW)
             self.assertEqual(demo.returncode, 0, out + err)

@@ -29,7 +29,20 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from rgtest import ROOT, Story, card_adapter, fresh_key, gateway_program, main, ops
+from rgtest import ROOT, Story, card_adapter, fresh_key, gateway_program, main, ops, until
+
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from story.actors import Actors  # pylint: disable=wrong-import-position
+
+# Pages that are run against all four rails, as `scripts/demo --serve` starts them; docs/operator.md has a card host.
+RAIL_PAGES = tuple(f"docs/rails/{rail}.md" for rail in ("card", "qr", "bank", "cbdc"))
+FOUR_RAILS = ("README.md", "docs/merchant.md", *RAIL_PAGES)
+
+# The key pair printed in RFC 8037, appendix A, of no value anywhere.
+PEM = {
+    "own": "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n",
+    "theirs": "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n",
+}
 
 END_OF_BLOCK = "-----end-of-block-----"
 
@@ -91,38 +104,59 @@ def output_fits(wanted, got):
 
 
 class Page(Story):
-    """One page, run from top to bottom."""
+    """One page, run from top to bottom. In paths and bodies {id} stands for the last payment, {payload} and
+    {reference} for what its next_action says; `settled` waits until the payment is."""
 
     def run_page(self, name):
-        marked = [b for b in blocks(read(name)) if re.match(r"(json (request|answer)|sh run|text output)", b[0])]
+        marked = [b for b in blocks(read(name)) if re.match(r"(json (request|control|answer)|sh run|text output)", b[0])]
         self.assertTrue(marked, f"{name} has nothing to run; no test is needed for it")
-        self.sim, self.gateway, self.client = self.pair()
-        self.answer, self.payment, self.name = None, None, name
+        if name in FOUR_RAILS:
+            actors = Actors(self.stage)
+            self.gateway, self.client, self.sims = actors.gateway, actors.client, actors.simulators()
+            self.ready = actors.ready(self.client.key)
+        else:
+            sim, self.gateway, self.client = self.pair()
+            self.sims = {"card": sim}
+            self.ready = {"api": self.gateway.url, "ops": self.gateway.ops_url, "key": self.client.key, "pid": self.gateway.pid}
+        self.answer, self.payment, self.action, self.name = None, None, {}, name
         self.run_shell(name, [b for b in marked if b[0] in ("sh run", "text output")])
         for info, content, line in marked:
             if info.startswith("json request"):
                 self.send(info, content, f"{name}:{line}")
+            elif info.startswith("json control"):
+                _, _, sim, method, path = info.split()
+                self.answer = self.sims[sim].call(method, self.filled(path), json.loads(self.filled(content)))
             elif info == "json answer":
-                self.assertEqual(fits(json.loads(content), self.answer.json()), "", f"{name}:{line}: {self.answer}")
+                self.assertEqual(fits(json.loads(content), self.told()), "", f"{name}:{line}: {self.answer}")
+
+    def told(self):
+        return self.answer if isinstance(self.answer, dict) else self.answer.json()
+
+    def filled(self, text):
+        text = text.replace("{id}", self.payment or "")
+        for name in ("payload", "reference"):
+            text = text.replace("{" + name + "}", json.dumps(self.action.get(name, ""))[1:-1])
+        return text
 
     def send(self, info, content, where):
-        told = re.fullmatch(r"json request (GET|POST) (\S+) -> (\d{3})", info)
+        told = re.fullmatch(r"json request (GET|POST) (\S+) -> (\d{3})( settled)?", info)
         self.assertIsNotNone(told, f"{where}: {info}")
-        method, path, status = told.groups()
-        path = path.replace("{id}", self.payment or "")
-        self.answer = self.client.get(path) if method == "GET" else self.client.post(path, content, fresh_key())
+        method, path, status, settled = told.groups()
+        path = self.filled(path)
+        if settled:
+            waits = ("processing", "requires_action")
+            until(f"{where}: it is settled", lambda: self.client.get(path).json()["status"] not in waits)
+        self.answer = self.client.get(path) if method == "GET" else self.client.post(path, self.filled(content), fresh_key())
         self.assertEqual(self.answer.status, int(status), f"{where}: {self.answer}")
         if str(self.answer.json().get("id", "")).startswith("pay_"):
-            self.payment = self.answer.json()["id"]
+            self.payment, self.action = self.answer.json()["id"], self.answer.json()["next_action"] or {}
 
     def shell_place(self):
         place = os.path.join(self.stage.folder, "page")
         os.makedirs(os.path.join(place, "var/demo"))
         os.makedirs(os.path.join(place, "backup"))
-        ready = {"api": self.gateway.url, "ops": self.gateway.ops_url, "key": self.client.key, "pid": self.gateway.pid}
-        ready["simulators"] = {"card": {"listen": self.sim.listen, "control": self.sim.control_url}}
         with open(os.path.join(place, "var/demo/ready.json"), "w", encoding="utf-8") as file:
-            json.dump(ready, file)
+            json.dump(self.ready, file)
         self.client.post("/v1/payments", {"amount": {"value": 100, "currency": "EUR"}, "method": {
             "type": "card", "card": {"entry": "manual", "pan": "4111111111111111", "expiry": "3012"}}})  # fmt: skip
         return place, {
@@ -160,16 +194,29 @@ class Page(Story):
     def test_merchant(self):
         self.run_page("docs/merchant.md")
 
+    def test_card(self):
+        self.run_page("docs/rails/card.md")
+
+    def test_qr(self):
+        self.run_page("docs/rails/qr.md")
+
+    def test_bank(self):
+        self.run_page("docs/rails/bank.md")
+
+    def test_cbdc(self):
+        self.run_page("docs/rails/cbdc.md")
+
     def test_operator(self):
         self.run_page("docs/operator.md")
 
     def test_what_readme_shows_of_the_demo(self):
-        shown = next(text for info, text, _ in blocks(read("README.md")) if info == "text" and "card host" in text)
+        shown = next(text for info, text, _ in blocks(read("README.md")) if info == "text" and "wire " in text)
         env = {**os.environ, "RAILGATE_DEMO_FOLDER": os.path.join(self.stage.folder, "demo")}
         command = [sys.executable, os.path.join(ROOT, "scripts/demo.py")]
         done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        shown = re.sub(r"pay_[0-9a-z]{13}", "pay_...", re.sub(r"after [0-9.]+ s", "after ... s", shown))
+        for changes, mark in ((r"(pay|att)_[0-9a-z]{13}", r"\1_..."), (r"after [0-9.]+ s", "after ... s"), (r"RF\d\d\w{15}", "RF...")):
+            shown = re.sub(changes, mark, shown)
         self.assertTrue(output_fits(f"...\n{shown}\n...", done.stdout), f"{shown}\n--- the demo says\n{done.stdout}")
 
     def test_the_region_in_readme(self):
@@ -192,17 +239,39 @@ class Page(Story):
             self.assertEqual([reason["rule"] for reason in denied["decision"]["reasons"]], [rule])
         self.assertEqual(len(sim.entries()), 1)
 
+    def test_the_configuration_that_is_shipped(self):
+        """config/ with all examples taken as they are, and all keys that gateway.yaml tells of."""
+        place = os.path.join(self.stage.folder, "shipped")
+        shutil.copytree(os.path.join(ROOT, "config"), os.path.join(place, "config"))
+        channels = glob.glob("config/channels/*.example", root_dir=place)
+        self.assertEqual(len(channels), 4)
+        for name in channels:
+            with open(os.path.join(place, name), encoding="utf-8") as file:
+                text = file.read().replace("../build/adapters", os.path.dirname(os.path.realpath(card_adapter())))
+            with open(os.path.join(place, name.removesuffix(".example")), "w", encoding="utf-8") as file:
+                file.write(text)
+        with open(os.path.join(place, "config/gateway.yaml"), encoding="utf-8") as file:
+            text = re.sub(r"(?ms)^# keys:\n.*", lambda keys: re.sub(r"(?m)^# ", "", keys.group()), file.read())
+        with open(os.path.join(place, "config/gateway.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+        self.assertEqual(set(re.findall(r"keys/bank_(\w+)\.pem", text)), set(PEM))
+        os.mkdir(os.path.join(place, "config/keys"), mode=0o700)
+        for name in re.findall(r"keys/\w+\.(?:hex|pem)", text):
+            with open(os.path.join(place, "config", name), "w", encoding="utf-8") as file:
+                os.chmod(file.name, 0o600)
+                file.write(PEM[name.removeprefix("keys/bank_")[:-4]] if name.endswith("pem") else "0123456789abcdeffedcba9876543210")
+        done = subprocess.run([gateway_program(), "check", os.path.join(place, "config")], capture_output=True, text=True, check=False)
+        self.assertIn("is good: 4 channels, 1 region, 0 warnings", done.stdout, done.stderr)
+
     def test_no_other_page_has_marked_blocks_that_nobody_runs(self):
         for name in pages():
-            if name in ("README.md", "docs/merchant.md", "docs/operator.md"):
+            if name in (*FOUR_RAILS, "docs/operator.md"):
                 continue  # run above
             for info, _, line in blocks(read(name)):
-                self.assertNotRegex(info, r"^(json request|sh run)", f"{name}:{line}: add a test for this page")
+                self.assertNotRegex(info, r"^(json request|json control|sh run)", f"{name}:{line}: add a test for this page")
 
     def test_metrics_that_operators_watch_exist(self):
-        sim = self.stage.simulator()
-        gateway = self.stage.gateway(sim)
-        metrics = ops(gateway, "/metrics").body.decode()
+        metrics = ops(Actors(self.stage).gateway, "/metrics").body.decode()
         told = set(re.findall(r"railgate_[a-z_]+", read("docs/operator.md")))
         self.assertGreater(len(told), 5)
         for name in told:
@@ -252,6 +321,24 @@ class Text(unittest.TestCase):
             self.assertEqual(
                 text, with_table(text, mark, make()), f"{name}: run tests/scenario/test_docs.py --write"
             )
+
+    def test_what_the_rail_pages_say_of_the_sandbox_is_what_the_simulators_say(self):
+        for page in RAIL_PAGES:
+            theirs = read(page.replace(".md", "-simulator.md"))
+            table = read(page).partition("\n## Sandbox\n")[2]
+            values = re.findall(r"(?m)^\| `([^`|]+)`", table)
+            self.assertGreater(len(values), 5, page)
+            for value in values:
+                self.assertRegex(theirs, rf"(?m)(^\| |[ ,\n]){re.escape(value)}([ ,.:]|$)", f"{page}: {value}")
+
+    def test_categories_are_those_of_the_gateway(self):
+        table = read("docs/merchant.md").partition("\n### Categories\n")[2].partition("\n### ")[0]
+        words = re.findall(r'CATEGORY\(\w+, \d+, "(\w+)"\)', read("gateway/domain/words.def"))
+        self.assertEqual(re.findall(r"(?m)^\| `(\w+)` \|", table), words)
+        for page in RAIL_PAGES:
+            told = re.findall(r"(?m)^\| [^|]+ \| `(\w+)` \|$", read(page).partition("\n## Codes\n")[2].partition("\n## ")[0])
+            self.assertGreater(len(told), 3, page)
+            self.assertEqual(set(told) - set(words), set(), page)
 
     def test_links_lead_somewhere(self):
         for name in pages():
