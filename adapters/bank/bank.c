@@ -5,9 +5,9 @@
  * bank_int.h; this file has the tables and the steps.
  *
  * The rail is asynchronous: an accepted payment is PENDING until a status or a booking comes, as
- * the answer to an inquiry or as a notice. There is no reversal: an order whose outcome is not
- * known is inquired about (pacs.028) or sent again under the same references, which a bank books
- * once.
+ * the answer to an inquiry or as a notice. An order whose outcome is not known is inquired about
+ * (pacs.028) or sent again under the same references, which a bank books once. A reversal is never
+ * sent: it ends the wait for a transfer, or finds that there is nothing to undo.
  */
 #include "bank_int.h"
 #include "kits/xml_in.h"
@@ -44,10 +44,11 @@ const struct rg_setting bank_settings[SET_COUNT] = {
 
 /* Sent again, a message has the same references and is booked once. */
 static const struct rg_ability abilities[] = {
-    ABLE(RG_OP_SALE, RG_ABLE_REPEAT | RG_ABLE_INQUIRE)
+    ABLE(RG_OP_SALE, RG_ABLE_REPEAT | RG_ABLE_INQUIRE | RG_ABLE_REVERSE)
         ABLE(RG_OP_CANCEL, RG_ABLE_REPEAT | RG_ABLE_INQUIRE)
             ABLE(RG_OP_REFUND, RG_ABLE_REPEAT | RG_ABLE_INQUIRE | RG_ABLE_PARTIAL)
-                ABLE(RG_OP_INQUIRE, RG_ABLE_REPEAT) ABLE(RG_OP_TOKEN, 0)
+                ABLE(RG_OP_INQUIRE, RG_ABLE_REPEAT) ABLE(RG_OP_REVERSE, RG_ABLE_REPEAT)
+                    ABLE(RG_OP_TOKEN, 0)
 };
 
 /* --- ends of an exchange ---------------------------------------------------------------------- */
@@ -221,6 +222,8 @@ static uint32_t begin(const void *instance, void *exchange, const struct rg_comm
     x->stage = STAGE_OVER;
     x->operation = command->operation;
     x->repeat = command->repeat;
+    x->currency_number = command->currency_number;
+    x->original_minor = command->original_minor;
     if (bank->magic != BANK_INSTANCE_MAGIC)
         return bank_fail(x, out, "the channel is not configured");
     if (command->amount_minor < 0 || command->original_minor < 0)
@@ -238,6 +241,7 @@ static uint32_t begin(const void *instance, void *exchange, const struct rg_comm
     case RG_OP_INQUIRE: return bank_begin_inquire(bank, x, command, out);
     case RG_OP_CANCEL: return bank_begin_cancel(bank, x, command, out);
     case RG_OP_REFUND: return bank_begin_refund(bank, x, command, out);
+    case RG_OP_REVERSE: return bank_begin_reverse(x, command, out);
     default: return bank_fail(x, out, "this operation is not known");
     }
 }
@@ -263,6 +267,8 @@ static uint32_t resume(const void *instance, void *exchange, const struct rg_eve
 
 /* --- the adapter ----------------------------------------------------------------------------- */
 
+_Static_assert(sizeof(struct iso_rows) <= 4u * 1024 * 1024, "the host gives no more");
+
 static const struct rg_adapter adapter = {
     .magic = RG_ABI_MAGIC,
     .abi_major = RG_ABI_MAJOR,
@@ -287,6 +293,7 @@ static const struct rg_adapter adapter = {
     .begin = begin,
     .resume = resume,
     .notice = bank_notice,
+    .notice_size = sizeof(struct iso_rows),
 };
 
 __attribute__((visibility("default"))) const struct rg_adapter *rg_adapter_get(uint32_t host_abi)

@@ -187,8 +187,8 @@ uint32_t bank_configure(void *instance, const struct rg_value *values, struct rg
     bank->es256 = values[SET_SIGN_ALG].number == 1;
     bank->has_sign_key = values[SET_SIGN_KEY].present != 0;
     bank->has_bank_key = values[SET_BANK_KEY].present != 0;
-    if (expires_s < 60 || expires_s > 31536000)
-        return refuse(diag, SET_RECEIVE_EXPIRES_S, "write 60 to 31536000 seconds");
+    if (expires_s < 1 || expires_s > 31536000)
+        return refuse(diag, SET_RECEIVE_EXPIRES_S, "write 1 to 31536000 seconds");
     bank->receive_expires_s = (uint32_t)expires_s;
     if (!check_account(bank, diag) || !check_receiving(bank, diag) || !check_link(bank, diag))
         return 0;

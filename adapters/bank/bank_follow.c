@@ -5,8 +5,9 @@
  *
  *     INQUIRE   pacs.028, whatever it was: order, recall, return
  *     CANCEL    camt.056. Of a payment that we wait for there is nothing to recall: the wait ends
- *     REFUND    of a payment that came in: pacs.004 between banks, else a credit transfer back to
- * the account it came from. A payment that we sent is not ours to refund: it is recalled
+ *     REFUND    of a payment that was sent: camt.056, as a whole. Of one that came in: pacs.004
+ *               between banks, else a credit transfer back to the account it came from
+ *     REVERSE   sends nothing: ends a wait, or says that there is nothing to undo
  */
 #include "bank_int.h"
 
@@ -99,6 +100,10 @@ uint32_t bank_begin_inquire(const struct bank_instance *bank, struct bank_exchan
     char id[36];
     if (is_what(x, "receive"))
         return done(x, out, RG_OUTCOME_PENDING, "No booking with this reference has come yet.");
+    /* Refs are stored before a message leaves: an attempt without any (refused by us, or a wait
+     * that was ended) has never sent one. */
+    if (x->original.what[0] == '\0')
+        return done(x, out, RG_OUTCOME_NOT_FOUND, "Nothing was ever sent for it.");
     if (x->original.message[0] == '\0' || x->original.message_kind[0] == '\0')
         return bank_fail(x, out, "the refs of the attempt in question are missing");
     if (bank->inquiry == 0)
@@ -111,34 +116,77 @@ uint32_t bank_begin_inquire(const struct bank_instance *bank, struct bank_exchan
     return bank_sign_or_send(bank, x, command, out);
 }
 
-/* --- CANCEL ---------------------------------------------------------------------------------- */
+/* --- recall ---------------------------------------------------------------------------------- */
 
-uint32_t bank_begin_cancel(const struct bank_instance *bank, struct bank_exchange *x,
-                           const struct rg_command *command, struct rg_out *out)
+/* Reasons of a recall that a merchant may give (ISO 20022 external cancellation reason). */
+static const char *recall_reason(const struct rg_command *command)
+{
+    static const char *const known[] = { "CUST", "DUPL", "TECH", "FRAD", "AC03", "AM09" };
+    struct rg_bytes asked = bank_detail(command, "reason");
+    for (uint64_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (text_is(asked, known[i]))
+            return known[i];
+    return known[0];
+}
+
+/* kind: of the case, 'C' or 'B'. */
+static uint32_t recall(const struct bank_instance *bank, struct bank_exchange *x,
+                       const struct rg_command *command, char kind, const char *what,
+                       struct rg_out *out)
 {
     struct iso_follow_up m;
     struct follow_of of = { iso_put_camt_056, &m };
     char id[36];
-    if (is_what(x, "receive"))
-        return done(x, out, RG_OUTCOME_APPROVED,
-                    "It is no longer waited for; a transfer that still comes must be sent back.");
     if (x->original.message[0] == '\0')
         return bank_fail(x, out, "the refs of the payment to recall are missing");
     if ((bank->profile->flags & PROFILE_NO_RECALL) != 0)
         return done(x, out, RG_OUTCOME_DECLINED, "This scheme has no recall of a payment.");
-    if (!open_follow_up(bank, x, command, 'C', id, &m))
+    if (!open_follow_up(bank, x, command, kind, id, &m))
         return bank_fail(x, out, "the attempt's name is not as expected");
     take_original(x, command, &m.original);
-    m.reason = "CUST";
+    m.reason = recall_reason(command);
     if (bank->initiation == INITIATION_CUSTOMER)
         m.assigner.name = bank_view(&bank->name);
-    memcpy(x->self.what, "cancel", 7);
-    memcpy(x->self.end_to_end, x->original.end_to_end, sizeof x->self.end_to_end);
-    memcpy(x->self.uetr, x->original.uetr, sizeof x->self.uetr);
-    memcpy(x->self.amount, x->original.amount, sizeof x->self.amount);
-    memcpy(x->self.currency, x->original.currency, sizeof x->self.currency);
+    memcpy(x->self.what, what, strlen(what) + 1);
+#define KEEP(name, from) memcpy(x->self.name, x->original.from, sizeof x->self.name)
+    KEEP(of_message, message);
+    KEEP(end_to_end, end_to_end);
+    KEEP(uetr, uetr);
+    KEEP(amount, amount);
+    KEEP(currency, currency);
+#undef KEEP
     bank_put_message(bank, x, "camt.056.001.08", put_follow, &of);
     return bank_sign_or_send(bank, x, command, out);
+}
+
+/* --- CANCEL, REVERSE ------------------------------------------------------------------------- */
+
+static uint32_t no_longer_awaited(struct bank_exchange *x, const struct rg_command *command,
+                                  struct rg_out *out)
+{
+    uint32_t step = done(x, out, RG_OUTCOME_APPROVED,
+                         "It is no longer waited for. A transfer that still comes will be reported "
+                         "and must be sent back.");
+    out->amount_minor = command->original_minor;
+    out->currency_number = command->currency_number;
+    return step;
+}
+
+uint32_t bank_begin_cancel(const struct bank_instance *bank, struct bank_exchange *x,
+                           const struct rg_command *command, struct rg_out *out)
+{
+    return is_what(x, "receive") ? no_longer_awaited(x, command, out)
+                                 : recall(bank, x, command, 'C', "cancel", out);
+}
+
+/* Of a payment that was sent: the host comes here when an inquiry after the late window found
+ * nothing. A bank that does not know a payment has nothing to recall. */
+uint32_t bank_begin_reverse(struct bank_exchange *x, const struct rg_command *command,
+                            struct rg_out *out)
+{
+    if (is_what(x, "receive"))
+        return no_longer_awaited(x, command, out);
+    return done(x, out, RG_OUTCOME_NOT_FOUND, "The bank does not know the payment.");
 }
 
 /* --- REFUND ---------------------------------------------------------------------------------- */
@@ -215,14 +263,17 @@ static uint32_t transfer_back(const struct bank_instance *bank, struct bank_exch
     struct bank_refusal found = bank_check_order(bank->profile, &order);
     if (found.code != NULL)
         return bank_refuse(x, out, found.code, found.sentence);
-    return bank_send_order(bank, x, command, &order, 'E', out);
+    return bank_send_order(bank, x, command, &order, 'F', out);
 }
 
 uint32_t bank_begin_refund(const struct bank_instance *bank, struct bank_exchange *x,
                            const struct rg_command *command, struct rg_out *out)
 {
-    if (is_what(x, "sale"))
-        return bank_refuse(x, out, "AGNT", "A payment that was sent is recalled, not refunded.");
+    if (is_what(x, "sale")) {
+        if (command->amount_minor != command->original_minor)
+            return bank_refuse(x, out, "AM09", "A payment that was sent is recalled as a whole.");
+        return recall(bank, x, command, 'B', "refund", out);
+    }
     if (!is_what(x, "receive"))
         return bank_fail(x, out, "the refs of the payment to refund are missing");
     struct bank_refusal found = bank_check_amount(bank, bank->profile, command);

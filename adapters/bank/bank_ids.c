@@ -2,11 +2,11 @@
  *
  * bank_ids.c - references that hold the attempt, and reading them back.
  *
- *     PLAIN    "RG", kind, 13 letters of base 36                    16 characters, as old systems
- * like FEDNOW   message ids: yyyyMMdd, routing number, then PLAIN    33; the rest is PLAIN PIX E, D
- * (return) or M, ISPB, yyyyMMddHHmm in UTC, 11 letters of base 62: 32 RF       "RF", check digits,
- * "RG", 13 letters of base 36      19 QRR      prefix of the channel (7 digits), 19 digits, check
- * digit: 27
+ *     PLAIN    "RG", kind, 13 letters of base 36: 16 characters, as old systems like
+ *     FEDNOW   message ids: yyyyMMdd, routing number, then PLAIN: 33; the rest is PLAIN
+ *     PIX      E, D (return) or M, ISPB, yyyyMMddHHmm in UTC, 11 letters of base 62: 32
+ *     RF       "RF", check digits, "RG", 13 letters of base 36: 19
+ *     QRR      prefix of the channel (7 digits), 19 digits, check digit: 27
  *
  * Reading is strict: a text is ours with every character or not at all. In Pix other banks write
  * the same form, so the ISPB must be our own. A foreign reference of the same form cannot be told
@@ -63,7 +63,8 @@ void bank_put_id(const struct bank_instance *bank, char kind, const struct rg_co
         attempt_put_base62(out, attempt);
         return;
     }
-    if (bank->profile->ids == IDS_FEDNOW && (kind == 'M' || kind == 'S' || kind == 'C')) {
+    if (bank->profile->ids == IDS_FEDNOW &&
+        (kind == 'M' || kind == 'S' || kind == 'C' || kind == 'B')) {
         rg_put_digits(out, utc->year, 4);
         rg_put_digits(out, utc->month, 2);
         rg_put_digits(out, utc->day, 2);
@@ -75,7 +76,7 @@ void bank_put_id(const struct bank_instance *bank, char kind, const struct rg_co
 static uint32_t read_plain(struct rg_bytes text, uint64_t *attempt, char *kind)
 {
     if (text.len != PLAIN_LEN || !text_starts(text, "RG") ||
-        strchr("MIETPSCR", text.ptr[2]) == NULL ||
+        strchr("MIEFTPSCBR", text.ptr[2]) == NULL ||
         !attempt_read_base36(text_slice(text, 3, 13), attempt))
         return 0;
     *kind = (char)text.ptr[2];

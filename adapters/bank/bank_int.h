@@ -6,11 +6,9 @@
  *     bank_configure.c settings -> instance
  *     bank_order.c     SALE: details -> a checked credit transfer, or the wait for one
  *     bank_rules.c     the rules that no schema checks, each with its ISO reason code
- *     bank_follow.c    INQUIRE, CANCEL, REFUND: messages about an earlier one, from its refs
- *     bank_ids.c       references that hold the attempt, and reading them back
- *     bank_jws.c       detached JWS, base64url
- *     bank_token.c     the access token
- *     bank_reply.c     what the bank answers
+ *     bank_follow.c    INQUIRE, CANCEL, REFUND, REVERSE: messages about an earlier one, from its
+ * refs bank_ids.c       references that hold the attempt, and reading them back bank_jws.c detached
+ * JWS, base64url bank_token.c     the access token bank_reply.c     what the bank answers
  *     bank_notice.c    what the bank says unasked
  *     bank_codes.c     profiles.def, reason_codes.def and statuses as tables
  *
@@ -33,6 +31,8 @@
 #include <railgate/adapter.h>
 #include <railgate/writer.h>
 
+#include <string.h>
+
 #define BANK_INSTANCE_MAGIC 0x42494E53u
 #define BANK_EXCHANGE_MAGIC 0x42455843u
 
@@ -42,6 +42,7 @@
 #define BANK_AMOUNT_MAX    INT64_C(99999999999999999) /* 18 digits, one to spare */
 #define BANK_PROTECTED_MAX 256u
 #define BANK_JWS_AGE_S     300
+#define BANK_HINTS_MAX     8u /* payments that are read of a message which nobody has signed */
 
 /* Setting rows, in the order of the table in bank.c. */
 enum bank_setting {
@@ -152,6 +153,7 @@ enum bank_stage { STAGE_SIGN = 1, STAGE_WAIT_REPLY, STAGE_OVER };
     REF(date, 10)                                                                                  \
     REF(repeated, 1)                                                                               \
     REF(reference, 35)  /* receive: the structured reference that we wait for */                   \
+    REF(of_message, 35) /* cancel, refund by recall: the recalled payment's message */             \
     REF(in_message, 35) /* receive: of what came in, for its return */                             \
     REF(in_kind, 35)                                                                               \
     REF(in_instruction, 35)                                                                        \
@@ -174,6 +176,8 @@ struct bank_exchange {
     uint32_t stage; /* enum bank_stage */
     uint32_t operation;
     uint32_t repeat;
+    uint32_t currency_number;
+    int64_t original_minor;
     uint32_t original_repeated; /* INQUIRE: the attempt in question was sent more than once */
     struct bank_refs self;      /* of the message that we send */
     struct bank_refs original;  /* of the attempt it refers to */
@@ -218,6 +222,8 @@ uint32_t bank_begin_inquire(const struct bank_instance *bank, struct bank_exchan
                             const struct rg_command *command, struct rg_out *out);
 uint32_t bank_begin_cancel(const struct bank_instance *bank, struct bank_exchange *x,
                            const struct rg_command *command, struct rg_out *out);
+uint32_t bank_begin_reverse(struct bank_exchange *x, const struct rg_command *command,
+                            struct rg_out *out);
 uint32_t bank_begin_refund(const struct bank_instance *bank, struct bank_exchange *x,
                            const struct rg_command *command, struct rg_out *out);
 uint32_t bank_begin_token(const struct bank_instance *bank, struct bank_exchange *x,
@@ -236,6 +242,12 @@ struct iso_agent bank_other_agent(const struct bank_instance *bank);
 /* The amount of the command as `self` tells it later. */
 void bank_keep_amount(struct bank_exchange *x, const struct rg_command *command, int64_t minor);
 
+/* Is this the attempt of a recall, by CANCEL or REFUND? */
+static inline uint32_t bank_is_recall(const struct bank_refs *refs)
+{
+    return strncmp(refs->message_kind, "camt.056", 8) == 0;
+}
+
 /* --- bank_rules.c ---------------------------------------------------------------------------- */
 
 struct bank_refusal {
@@ -250,8 +262,9 @@ struct bank_refusal bank_check_order(const struct bank_profile *profile,
 
 /* --- bank_ids.c ------------------------------------------------------------------------------ */
 
-/* Which reference: M message, I instruction, E end to end, T transaction, P payment information,
- * S status request, C case (recall), R return. */
+/* Which reference: M message, I instruction, E end to end, F end to end of a refund that is a
+ * transfer, T transaction, P payment information, S status request, C case of a cancel, B case of a
+ * refund (both are recalls), R return. */
 void bank_put_id(const struct bank_instance *bank, char kind, const struct rg_command *command,
                  uint64_t attempt, struct rg_buffer *out);
 /* 1 and the attempt (and the kind, 'E' for a structured reference) when the text is one of ours. */

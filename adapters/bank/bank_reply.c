@@ -31,22 +31,19 @@ static const struct bank_refs *subject_of(const struct bank_exchange *x)
 /* Every reference that both sides name must agree, and at least one must be named. Of a recall and
  * a return the end-to-end id is that of the payment they are about; TxId of a return is not ours.
  */
-static uint32_t is_about(const struct bank_exchange *x, const struct bank_refs *subject,
-                         const struct iso_message *m)
+static uint32_t is_about(const struct bank_refs *subject, const struct iso_message *m)
 {
     const struct iso_item *item = &m->item;
     int votes[] = {
         compare(item->original, subject->message),
         compare(item->end_to_end, subject->end_to_end),
         subject->uetr[0] != '\0' ? compare(item->uetr, subject->uetr) : 0,
-        m->kind == ISO_CAMT_029 && x->operation == RG_OP_CANCEL
-            ? compare(item->case_id, subject->message)
-            : 0,
+        m->kind == ISO_CAMT_029 ? compare(item->case_id, subject->message) : 0,
     };
     uint32_t same = 0;
     /* camt.029 names the recalled payment's message as the original, or the recall itself. */
     if (m->kind == ISO_CAMT_029 && votes[0] < 0)
-        votes[0] = compare(item->original, x->original.message) > 0 ? 1 : votes[0];
+        votes[0] = compare(item->original, subject->of_message) > 0 ? 1 : votes[0];
     for (uint64_t i = 0; i < sizeof votes / sizeof votes[0]; i++) {
         if (votes[i] < 0)
             return 0;
@@ -73,21 +70,43 @@ static uint32_t pending(struct rg_out *out)
     return RG_STEP_DONE;
 }
 
-static uint32_t finish(struct bank_exchange *x, const struct iso_message *m,
-                       const struct bank_verdict *verdict, struct rg_out *out)
+/* The name under which every message tells of this payment, answer, status and booking alike: ours.
+ * A bank's own reference stands in some of them only, and an approval under another name looks like
+ * a second payment. */
+static void put_name(const struct bank_instance *bank, const struct bank_refs *subject,
+                     struct rg_out *out)
+{
+    const char *const names[] = { subject->end_to_end, subject->transaction };
+    uint64_t attempt;
+    char kind;
+    for (uint64_t i = 0; i < 2; i++)
+        if (bank_read_id(bank, names[i], &attempt, &kind)) {
+            rg_put_text(&out->reference, names[i]);
+            return;
+        }
+}
+
+static uint32_t finish(const struct bank_instance *bank, struct bank_exchange *x,
+                       const struct iso_message *m, const struct bank_verdict *verdict,
+                       struct rg_out *out)
 {
     if (verdict->outcome == 0)
         return bank_fail(x, out, "the answer has a status that is not known");
     if (!take_amount(&m->item, out))
         return bank_fail(x, out, "the amount in the answer cannot be read");
+    if (strcmp(subject_of(x)->what, "cancel") == 0) {
+        /* The amount in the message is the payment's; the attempt may have another, or none. */
+        out->amount_minor = x->operation == RG_OP_INQUIRE ? -1 : x->original_minor;
+        out->currency_number = x->operation == RG_OP_INQUIRE ? 0 : x->currency_number;
+    }
     out->outcome = verdict->outcome;
     out->category = verdict->category;
     rg_put_text(&out->rail_code, verdict->code);
     rg_put_text(&out->message, verdict->sentence);
-    const char *reference = m->item.clearing[0] != '\0' ? m->item.clearing
-                            : m->item.own[0] != '\0'    ? m->item.own
-                                                        : subject_of(x)->end_to_end;
-    rg_put_text(&out->reference, reference);
+    put_name(bank, subject_of(x), out);
+    if (m->item.own[0] != '\0' || m->item.clearing[0] != '\0')
+        rg_table_put_text(&out->extra, "bank_reference",
+                          m->item.own[0] != '\0' ? m->item.own : m->item.clearing);
     if (m->item.reason_text[0] != '\0' && verdict->outcome == RG_OUTCOME_DECLINED)
         rg_table_put_text(&out->extra, "bank_text", m->item.reason_text);
     if (subject_of(x)->end_to_end[0] != '\0')
@@ -123,7 +142,7 @@ static void judge(const struct bank_instance *bank, const struct bank_exchange *
                   const struct iso_message *m, struct bank_verdict *verdict)
 {
     uint32_t inquiry = x->operation == RG_OP_INQUIRE;
-    uint32_t recall = strcmp(subject_of(x)->what, "cancel") == 0;
+    uint32_t recall = bank_is_recall(subject_of(x));
     uint32_t sure = inquiry ? x->original_repeated == 0 : x->repeat == 0;
     if (m->kind == ISO_CAMT_029) {
         bank_judge_recall(&m->item, verdict);
@@ -141,7 +160,7 @@ static void judge(const struct bank_instance *bank, const struct bank_exchange *
 
 static uint32_t kind_fits(const struct bank_exchange *x, uint32_t kind)
 {
-    uint32_t recall = strcmp(subject_of(x)->what, "cancel") == 0;
+    uint32_t recall = bank_is_recall(subject_of(x));
     return kind == ISO_PAIN_002 || kind == ISO_PACS_002 || (kind == ISO_CAMT_029 && recall);
 }
 
@@ -161,9 +180,9 @@ static uint32_t read_answer(const struct bank_instance *bank, struct bank_exchan
     for (uint64_t i = 0; i < items; i++) {
         if (i > 0 && iso_read(bytes, i, &m) != NULL)
             break;
-        if (is_about(x, subject_of(x), &m)) {
+        if (is_about(subject_of(x), &m)) {
             judge(bank, x, &m, &verdict);
-            return finish(x, &m, &verdict, out);
+            return finish(bank, x, &m, &verdict, out);
         }
         /* A status of the inquiry itself: only that nothing is known of the payment is an answer.
          */
@@ -171,7 +190,7 @@ static uint32_t read_answer(const struct bank_instance *bank, struct bank_exchan
             bank_state_of(m.item.status) == STATE_REFUSED &&
             bank_reason_of(m.item.reason)->verdict == REASON_UNKNOWN) {
             bank_judge_payment(bank, &m.item, SIGHT_INQUIRY, 1, &verdict);
-            return finish(x, &m, &verdict, out);
+            return finish(bank, x, &m, &verdict, out);
         }
     }
     return bank_fail(x, out, "the answer is about something else than what was asked");

@@ -8,8 +8,10 @@
  * is on
  *
  * Three items are filled side by side: what stands in the group, in the outer element that is open,
- * and in the inner one. When an item ends and is the one asked for, it is put aside; at the end of
- * its outer element and of the message, what it does not say itself is filled from further out.
+ * and in the inner one. When an item ends it becomes a row: the places of its texts in the text
+ * room. At the end of its outer element and of the message, the places that it does not have itself
+ * are filled with those from further out. Rows are kept from `first` on, `most` of them; others are
+ * counted.
  */
 #include "kits/iso20022.h"
 #include "kits/text.h"
@@ -57,16 +59,26 @@ static const struct take_row take_rows[] = {
 #undef TAKE
 };
 
+/* Where rows and their texts are put. */
+struct sink {
+    struct iso_row *rows;
+    char *text;
+    uint64_t first, most; /* items first .. first + most - 1 are kept */
+    uint32_t text_room, text_len;
+    uint32_t count;
+};
+
 struct reader {
     struct iso_message *out;
-    uint64_t index;
+    struct sink *sink;
+    enum iso_extent extent;        /* 0: all are counted, those beyond `most` not kept */
     const struct message_row *row; /* of the root that is or was open */
     const char *why;
+    uint32_t enough;                   /* ISO_FIRST_ROWS: nothing more is wanted */
     uint64_t root_depth, header_depth; /* 0: not inside */
     uint64_t outer_depth, inner_depth;
     uint64_t inner_in_outer;
-    uint32_t captured;      /* enum level of out->item, 0: not yet */
-    uint32_t captured_open; /* its outer element has not ended */
+    uint32_t of_outer; /* first row of the outer element that is open */
     uint64_t path_len;
     char path[PATH_MAX]; /* below the root, "OrgnlGrpInfAndSts/OrgnlMsgId" */
     char currency[4];    /* Ccy of the element that is open */
@@ -89,57 +101,95 @@ static void keep(char *field, uint64_t room, struct rg_bytes text, uint32_t use)
     field[len] = '\0';
 }
 
-static void fill(char *field, const char *from, uint64_t room)
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static uint32_t stop(struct reader *r, const char *why)
 {
-    if (field[0] == '\0')
-        memcpy(field, from, room);
+    r->why = why;
+    return 0;
 }
 
-/* What `item` does not say is as further out; but a reason belongs to the status beside it, and an
- * amount to what it stands in. */
-static void inherit(struct iso_item *item, const struct iso_item *from, uint32_t with_amount)
+/* Puts a text into the room, once and for all rows that have it. Place 0 is "not told". */
+static uint32_t place(struct reader *r, const char *text)
 {
-    uint32_t own_status = item->status[0] != '\0';
-    struct iso_item before = *item;
-#define FIELD(name, longest) fill(item->name, from->name, sizeof item->name);
+    struct sink *sink = r->sink;
+    uint32_t len = (uint32_t)strlen(text) + 1;
+    if (len == 1)
+        return 0;
+    if (sink->text_len == 0)
+        sink->text_len = 1;
+    if (len > sink->text_room - sink->text_len) {
+        (void)stop(r, "the texts of the message are too long together");
+        return 0;
+    }
+    uint32_t at = sink->text_len;
+    memcpy(sink->text + at, text, len);
+    sink->text_len += len;
+    return at;
+}
+
+static void row_of(struct reader *r, const struct iso_item *item, struct iso_row *row)
+{
+#define FIELD(name, longest) row->at[ISO_FIELD_##name] = place(r, item->name);
     ISO_FIELDS(FIELD)
 #undef FIELD
+}
+
+/* What `row` does not say is as further out; but a reason belongs to the status beside it, and an
+ * amount to what it stands in. */
+static void inherit(struct iso_row *row, const struct iso_row *from, uint32_t with_amount)
+{
+    const struct iso_row before = *row;
+    uint32_t own_status = row->at[ISO_FIELD_status] != 0;
+    for (uint32_t i = 0; i < ISO_FIELD_COUNT; i++)
+        if (row->at[i] == 0)
+            row->at[i] = from->at[i];
     if (own_status) {
-        memcpy(item->reason, before.reason, sizeof item->reason);
-        memcpy(item->reason_text, before.reason_text, sizeof item->reason_text);
+        row->at[ISO_FIELD_reason] = before.at[ISO_FIELD_reason];
+        row->at[ISO_FIELD_reason_text] = before.at[ISO_FIELD_reason_text];
     }
-    if (before.amount[0] != '\0' || !with_amount) {
-        memcpy(item->amount, before.amount, sizeof item->amount);
-        memcpy(item->currency, before.currency, sizeof item->currency);
+    if (before.at[ISO_FIELD_amount] != 0 || !with_amount) {
+        row->at[ISO_FIELD_amount] = before.at[ISO_FIELD_amount];
+        row->at[ISO_FIELD_currency] = before.at[ISO_FIELD_currency];
     }
 }
 
 /* --- items ----------------------------------------------------------------------------------- */
 
-static void end_of_item(struct reader *r, const struct iso_item *item, uint32_t level)
+static uint32_t end_of_item(struct reader *r, const struct iso_item *item, enum level level)
 {
-    if (r->out->items++ != r->index)
-        return;
-    r->out->item = *item;
-    r->out->ordinal = level == LEVEL_INNER ? (uint32_t)r->inner_in_outer : 0;
-    r->captured = level;
-    r->captured_open = 1;
+    struct sink *sink = r->sink;
+    uint64_t index = r->out->items;
+    if (index >= sink->first + sink->most && r->extent == ISO_ALL_ROWS)
+        return stop(r, "the message tells of more payments than one may");
+    r->out->items++;
+    if (index < sink->first || index >= sink->first + sink->most)
+        return 1;
+    struct iso_row *row = &sink->rows[sink->count++];
+    row_of(r, item, row);
+    row->ordinal = level == LEVEL_INNER ? (uint32_t)r->inner_in_outer : 0;
+    row->own_shared = 0;
+    return r->why == NULL;
 }
 
-static void end_of_outer(struct reader *r)
+static uint32_t end_of_outer(struct reader *r)
 {
+    struct sink *sink = r->sink;
+    uint32_t good = 1, several = r->inner_in_outer > 1;
     if (r->inner_in_outer == 0)
-        end_of_item(r, &r->outer, LEVEL_OUTER);
-    if (r->captured_open != 0) {
-        if (r->captured == LEVEL_INNER) {
-            uint32_t several = r->inner_in_outer > 1;
-            r->out->own_shared = several && r->out->item.own[0] == '\0';
-            inherit(&r->out->item, &r->outer, several == 0);
+        good = end_of_item(r, &r->outer, LEVEL_OUTER);
+    else if (r->of_outer < sink->count) {
+        struct iso_row outer = { .ordinal = 0 };
+        row_of(r, &r->outer, &outer);
+        for (uint32_t i = r->of_outer; i < sink->count; i++) {
+            sink->rows[i].own_shared = several && sink->rows[i].at[ISO_FIELD_own] == 0;
+            inherit(&sink->rows[i], &outer, several == 0);
         }
-        r->captured_open = 0;
     }
+    r->of_outer = sink->count;
     memset(&r->outer, 0, sizeof r->outer);
     r->inner_in_outer = 0;
+    return good && r->why == NULL;
 }
 
 static uint32_t is_booking(uint32_t kind)
@@ -153,21 +203,37 @@ static uint32_t is_status(uint32_t kind)
            kind == ISO_ADMI_002;
 }
 
-static void end_of_message(struct reader *r)
+static uint32_t end_of_message(struct reader *r)
 {
+    struct sink *sink = r->sink;
     if (r->out->items == 0 && is_status(r->out->kind))
-        end_of_item(r, &r->group, LEVEL_GROUP);
-    if (r->captured != 0 && !is_booking(r->out->kind))
-        inherit(&r->out->item, &r->group, 1);
+        (void)end_of_item(r, &r->group, LEVEL_GROUP);
+    if (sink->count > 0 && !is_booking(r->out->kind)) {
+        struct iso_row group = { .ordinal = 0 };
+        row_of(r, &r->group, &group);
+        for (uint32_t i = 0; i < sink->count; i++)
+            inherit(&sink->rows[i], &group, 1);
+    }
+    return r->why == NULL;
+}
+
+static uint32_t has_enough(const struct reader *r)
+{
+    return r->extent == ISO_FIRST_ROWS && r->sink->count == r->sink->most;
+}
+
+/* What is told of an entry as a whole stands before its details, and what is told of the message
+ * before its items: the rows there are have it. */
+static uint32_t end_early(struct reader *r)
+{
+    if (r->outer_depth != 0)
+        (void)end_of_outer(r);
+    (void)end_of_message(r);
+    r->enough = 1;
+    return 0;
 }
 
 /* --- elements -------------------------------------------------------------------------------- */
-
-static uint32_t stop(struct reader *r, const char *why)
-{
-    r->why = why;
-    return 0;
-}
 
 static uint32_t found_root(struct reader *r, const struct xml_in_element *element)
 {
@@ -302,42 +368,95 @@ static uint32_t on_close(void *arg, const struct xml_in_element *element, uint32
         return 1;
     if (element->depth == r->root_depth) {
         r->root_depth = 0;
-        end_of_message(r);
-        return 1;
+        return end_of_message(r);
     }
     if (leaf != 0)
         leaf_of_message(r, text);
     if (element->depth == r->inner_depth) {
         r->inner_in_outer++;
-        end_of_item(r, &r->inner, LEVEL_INNER);
+        if (!end_of_item(r, &r->inner, LEVEL_INNER))
+            return 0;
         memset(&r->inner, 0, sizeof r->inner);
         r->inner_depth = 0;
+        if (has_enough(r))
+            return end_early(r);
     } else if (element->depth == r->outer_depth) {
-        end_of_outer(r);
+        if (!end_of_outer(r))
+            return 0;
         r->outer_depth = 0;
+        if (has_enough(r))
+            return end_early(r);
     }
     path_up(r, element->depth, element->name);
     return 1;
 }
 
-const char *iso_read(struct rg_bytes bytes, uint64_t index, struct iso_message *out)
+static const char *read(struct rg_bytes bytes, struct sink *sink, enum iso_extent extent,
+                        struct iso_message *out)
 {
     struct reader r;
     memset(&r, 0, sizeof r);
     memset(out, 0, sizeof *out);
     r.out = out;
-    r.index = index;
+    r.sink = sink;
+    r.extent = extent;
     const char *why = xml_in_read(
         bytes, &(struct xml_in_events){ .arg = &r, .open = on_open, .close = on_close });
     if (r.why != NULL)
         return r.why;
-    if (why != NULL)
+    if (why != NULL && r.enough == 0)
         return why;
     if (r.row == NULL)
         return "there is no message in it that is known";
     if (out->header_definition[0] != '\0' && strcmp(out->header_definition, out->definition) != 0)
         return "the header names another message than its body";
     return NULL;
+}
+
+static void item_of(const struct iso_row *row, const char *text, struct iso_message *out)
+{
+#define FIELD(name, longest)                                                                       \
+    if (row->at[ISO_FIELD_##name] != 0)                                                            \
+        memcpy(out->item.name, text + row->at[ISO_FIELD_##name],                                   \
+               strlen(text + row->at[ISO_FIELD_##name]) + 1);
+    ISO_FIELDS(FIELD)
+#undef FIELD
+    out->ordinal = row->ordinal;
+    out->own_shared = row->own_shared;
+}
+
+const char *iso_read(struct rg_bytes bytes, uint64_t index, struct iso_message *out)
+{
+    struct iso_row row;
+    char text[3 * sizeof(struct iso_item)]; /* of the item, of what is around it, of the group */
+    struct sink sink = {
+        .rows = &row, .text = text, .first = index, .most = 1, .text_room = sizeof text
+    };
+    const char *why = read(bytes, &sink, 0, out);
+    if (why == NULL && sink.count > 0)
+        item_of(&row, text, out);
+    return why;
+}
+
+const char *iso_rows_read(struct rg_bytes bytes, uint32_t most, enum iso_extent extent,
+                          struct iso_rows *rows)
+{
+    struct sink sink = { .rows = rows->rows,
+                         .text = rows->text,
+                         .most = most < ISO_ROWS_MAX ? most : ISO_ROWS_MAX,
+                         .text_room = sizeof rows->text };
+    const char *why = read(bytes, &sink, extent, &rows->message);
+    rows->count = sink.count;
+    rows->text_len = sink.text_len;
+    rows->read = why == NULL;
+    return why;
+}
+
+void iso_rows_get(const struct iso_rows *rows, uint64_t index, struct iso_message *out)
+{
+    *out = rows->message;
+    if (index < rows->count)
+        item_of(&rows->rows[index], rows->text, out);
 }
 
 /* --- amounts --------------------------------------------------------------------------------- */

@@ -13,8 +13,9 @@
  *     camt.053, .054   TxDtls, else the Ntry
  * Which elements are taken, and to what they belong: iso20022_paths.def.
  *
- * iso_read() streams: nothing is kept but the item asked for, so reading all n items costs n
- * readings.
+ * iso_read() keeps nothing but the item asked for: reading all n items costs n readings. Whoever
+ * wants all of them reads once with iso_rows_read(): a row is the places of its texts in one room,
+ * so that what several items have in common is there once.
  */
 #ifndef KITS_ISO20022_H
 #define KITS_ISO20022_H
@@ -48,7 +49,7 @@ enum iso_kind {
     FIELD(original, 35)      /* MsgId of the message that this is about */                         \
     FIELD(original_kind, 35) /* its message name */                                                \
     FIELD(case_id, 35)       /* camt.029: the case it resolves */                                  \
-    FIELD(own, 35)           /* what the sender calls this item: StsId, RtrId, AcctSvcrRef */      \
+    FIELD(own, 35)           /* what the sender calls this item: RtrId, AcctSvcrRef */             \
     FIELD(clearing, 35)      /* ClrSysRef */                                                       \
     FIELD(status, 32)        /* TxSts, TxCxlSts, booking status */                                 \
     FIELD(reason, 32)        /* the first; of a booking: why it came back */                       \
@@ -87,6 +88,41 @@ struct iso_message {
 /* Reads the message and its item `index` (from 0). NULL, or a sentence that says what is wrong
  * without anything of the message in it. */
 const char *iso_read(struct rg_bytes bytes, uint64_t index, struct iso_message *out);
+
+/* --- all items at once ------------------------------------------------------------------------ */
+
+#define ISO_ROWS_MAX 4096u
+/* Every text stands in an element whose tags are longer than its zero byte. */
+#define ISO_ROWS_TEXT_MAX (1024u * 1024u)
+
+enum iso_field {
+#define FIELD(name, longest) ISO_FIELD_##name,
+    ISO_FIELDS(FIELD)
+#undef FIELD
+        ISO_FIELD_COUNT
+};
+
+struct iso_row {
+    uint32_t at[ISO_FIELD_COUNT]; /* where each text begins; 0: not told */
+    uint32_t ordinal, own_shared; /* as in struct iso_message */
+};
+
+struct iso_rows {
+    uint32_t read; /* not 0: `message`, `rows` and `text` are filled */
+    uint32_t count, text_len;
+    struct iso_message message; /* its item is of no meaning */
+    struct iso_row rows[ISO_ROWS_MAX];
+    char text[ISO_ROWS_TEXT_MAX];
+};
+
+/* Fills zeroed `rows`. `most` (1..ISO_ROWS_MAX): no more items than this may be in the message;
+ * with ISO_FIRST_ROWS it is read no further than to that many, and then rows->message.items is only
+ * what was seen. NULL, or what is wrong as with iso_read(). */
+enum iso_extent { ISO_ALL_ROWS = 1, ISO_FIRST_ROWS };
+const char *iso_rows_read(struct rg_bytes bytes, uint32_t most, enum iso_extent extent,
+                          struct iso_rows *rows);
+/* What iso_read() would give for this index; the item is empty when index >= rows->count. */
+void iso_rows_get(const struct iso_rows *rows, uint64_t index, struct iso_message *out);
 
 /* Exact decimal text (ISO 20022: up to 18 digits, 5 behind the point) to minor units: 1, or 0 when
  * it is none or cannot be said in that many fraction digits. */

@@ -212,6 +212,47 @@ static const char *look_at_prolog(struct rg_bytes text)
     return NULL;
 }
 
+/* Where the tag that begins at `at` ends: behind its `>` that stands in no quotes. */
+static uint64_t tag_end(struct rg_bytes text, uint64_t at)
+{
+    uint8_t quote = 0;
+    for (uint64_t i = at + 1; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (quote != 0)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == '>')
+            return i + 1;
+        if (i - at > XML_IN_TAG_MAX)
+            return text.len + 1;
+    }
+    return text.len;
+}
+
+/* libxml2 reads a whole tag before it tells of it, and takes time by the square of its attributes.
+ */
+static const char *look_at_tags(struct rg_bytes text)
+{
+    for (uint64_t at = 0; at < text.len;) {
+        struct rg_bytes rest = text_slice(text, at, text.len);
+        if (rest.ptr[0] != '<')
+            at++;
+        else if (text_starts(rest, "<!--"))
+            at = find(text, at + 4, "-->") + 3;
+        else if (text_starts(rest, "<![CDATA["))
+            at = find(text, at + 9, "]]>") + 3;
+        else if (text_starts(rest, "<?"))
+            at = find(text, at + 2, "?>") + 2;
+        else
+            at = tag_end(text, at);
+        if (at == text.len + 1 && rest.ptr[0] == '<' && !text_starts(rest, "<!") &&
+            !text_starts(rest, "<?"))
+            return "a tag of the XML is too long";
+    }
+    return NULL;
+}
+
 static const char *look(struct rg_bytes *bytes)
 {
     if (bytes->len > XML_IN_SIZE_MAX)
@@ -233,7 +274,8 @@ static const char *look(struct rg_bytes *bytes)
             return "the XML is not UTF-8";
         rest = text_slice(rest, letter, rest.len);
     }
-    return look_at_prolog(*bytes);
+    why = look_at_prolog(*bytes);
+    return why != NULL ? why : look_at_tags(*bytes);
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@
 #define XML_IN_DEPTH_MAX      32u
 #define XML_IN_ATTRIBUTES_MAX 16u
 #define XML_IN_ELEMENTS_MAX   65536u
+#define XML_IN_TAG_MAX        8192u          /* bytes from `<` to `>` */
 #define XML_IN_TEXT_MAX       (128u * 1024u) /* of one element; admi.002 carries a whole message */
 #define XML_IN_TEXT_KEPT      2048u          /* of it, what close() gets */
 

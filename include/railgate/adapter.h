@@ -134,8 +134,11 @@ extern "C" {
 /* What (an entry of) a notice is about. */
 #define RG_ABOUT_STATUS 1u /* the outcome of the attempt named */
 #define RG_ABOUT_RETURN 2u /* money of an approved attempt came back, without our asking */
-#define RG_ABOUT_CREDIT 3u /* money came in that no attempt of ours asked for */
-#define RG_ABOUT_LINK   4u /* nothing about a payment */
+#define RG_ABOUT_CREDIT                                                                            \
+    3u /* money came in that no attempt of ours asked for; or, with an attempt_id, money towards   \
+          that attempt from somebody who was free to choose the amount: the right one settles it,  \
+          another is noted and leaves it open */
+#define RG_ABOUT_LINK 4u /* nothing about a payment */
 
 /* Reasons why a payment did not go through: one word for merchants, whatever the rail. */
 #define RG_CATEGORY_NONE           0u
@@ -377,7 +380,7 @@ struct rg_notice_out {
     struct rg_buffer rail_code;
     uint32_t about;              /* DONE: RG_ABOUT_... ; 0: STATUS if outcome is set, else LINK */
     uint32_t more;               /* DONE: non-zero: call again with index + 1 (same verified) */
-    struct rg_buffer attempt_id; /* DONE, STATUS and RETURN: as command.attempt_id was; empty: the
+    struct rg_buffer attempt_id; /* DONE: as command.attempt_id was; empty: the
                                     message names none of ours */
     struct rg_buffer message;    /* DONE: one short sentence for people */
     uint32_t ack_status;         /* HTTP: status of the acknowledgement; 0: 200 */

@@ -1,5 +1,5 @@
-/* bank_after.c - what comes after a payment: pacs.028 asks about it, camt.056 wants it back,
- * pacs.004 from the other side gives back a credit that it got.
+/* bank_after.c - what comes after a payment: pacs.028 asks about it or about its recall, camt.056
+ * wants it back, pacs.004 from the other side gives back a credit that it got.
  */
 #include "bank_int.h"
 
@@ -31,11 +31,53 @@ static struct bank_entry *asked_for(struct bank_call *call, const struct xml_nod
     return e;
 }
 
+static struct view original_group(struct bank_call *call, const struct xml_node *tx,
+                                  const char *member)
+{
+    const struct xml_node *of_tx = xml_child(tx, "OrgnlGrpInf");
+    const struct xml_node *group = of_tx != NULL ? of_tx : xml_child(call->message, "OrgnlGrpInf");
+    return xml_text_at(group, member);
+}
+
+static bool is_recall(struct bank_call *call, const struct xml_node *tx)
+{
+    struct view name = original_group(call, tx, "OrgnlMsgNmId");
+    return name.len >= 8 && view_is(view_slice(name, 0, 8), "camt.056");
+}
+
+/* Asks about a recall: the answer is what the recall has come to. False: no recall that we know. */
+static bool answer_recall(struct bank_call *call, const struct xml_node *tx)
+{
+    struct bank *b = call->b;
+    struct view id = original_group(call, tx, "OrgnlMsgId");
+    const struct bank_entry *recall = NULL;
+    for (size_t i = b->entry_count; i > 0 && recall == NULL && id.len > 0; i--)
+        if (b->entries[i - 1]->kind == KIND_RECALL && view_is(id, b->entries[i - 1]->msg_id))
+            recall = b->entries[i - 1];
+    if (recall == NULL)
+        return false;
+    const char *outcome = recall->state == STATE_PENDING    ? "PDCR"
+                          : recall->state == STATE_REJECTED ? "RJCR"
+                                                            : "CNCL";
+    const char *reason = recall->state == STATE_REJECTED ? recall->reason : "";
+    bool sync = bank_is(&b->settings, "inquiry", "sync");
+    struct writer notice = bank_notice_begin(b);
+    struct writer *w = sync ? &call->answer->body : &notice;
+    bank_write_resolution(b, w, recall, bank_entry_get(b, recall->original), outcome, reason,
+                          call->wall_us);
+    if (!sync) {
+        bank_notice_send(b, w, call->url, call->now_us);
+        call->answer->http_status = 202;
+    }
+    return true;
+}
+
 void bank_after_inquiry(struct bank_call *call)
 {
     struct bank *b = call->b;
     const struct xml_node *tx = xml_child(call->message, "TxInf");
-    struct bank_entry *e = asked_for(call, tx);
+    bool of_recall = is_recall(call, tx);
+    struct bank_entry *e = of_recall ? NULL : asked_for(call, tx);
     char status[24];
     struct bank_said said = { .e = e };
     struct bank_reply reply = { .msg_id = xml_text_at(tx, "OrgnlGrpInf/OrgnlMsgId"),
@@ -45,6 +87,8 @@ void bank_after_inquiry(struct bank_call *call)
         bank_group_reply(call, "FF01", 200);
         return;
     }
+    if (of_recall && answer_recall(call, tx))
+        return;
     if (e != NULL) {
         said.status = bank_status_of(b, e, status);
         said.reason = e->state == STATE_REJECTED && strcmp(status, "CANC") != 0 ? e->reason : "";
@@ -212,10 +256,12 @@ void bank_after_recall(struct bank_call *call)
         recall->state = STATE_BOOKED;
         tell_resolution(b, recall, "CNCL", "", call->now_us, call);
     } else if (original->state == STATE_REJECTED) {
-        if (strcmp(original->reason, "CANC") == 0)
+        if (strcmp(original->reason, "CANC") == 0) {
+            recall->state = STATE_BOOKED;
             tell_resolution(b, recall, "CNCL", "", call->now_us, call);
-        else
+        } else {
             refuse(b, recall, "NOOR", call->now_us, call);
+        }
     } else if (original->returned_minor >= original->amount_minor) {
         refuse(b, recall, "ARDT", call->now_us, call);
     } else {

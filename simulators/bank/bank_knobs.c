@@ -168,7 +168,7 @@ static enum status set_key(struct bank_keys *k, const struct json_node *m, enum 
 static enum status set_keys(struct bank *b, const struct json_node *keys, enum jose_alg alg,
                             bool dry, struct writer *why)
 {
-    struct bank_keys tried, *into = dry ? &tried : &b->keys;
+    struct bank_keys tried = { 0 }, *into = dry ? &tried : &b->keys;
     enum status s = dry ? bank_keys_default(&tried) : STATUS_OK;
     for (const struct json_node *m = keys->first; m != NULL && s == STATUS_OK; m = m->next) {
         s = set_key(into, m, alg);

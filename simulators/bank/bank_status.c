@@ -34,11 +34,11 @@ static void put_agent(struct xml_out *x, const char *element, const char *bic)
     xml_close(x);
 }
 
-static void put_number(struct xml_out *x, const char *element, uint64_t number)
+static void put_number(struct xml_out *x, const char *element, char letter, uint64_t number)
 {
     char text[32];
     struct writer w = writer_over(text, sizeof text);
-    writer_text(&w, "A");
+    writer_u8(&w, (uint8_t)letter);
     writer_u64_padded(&w, number, 15);
     xml_leaf(x, element, writer_done(&w));
 }
@@ -67,7 +67,7 @@ static void put_transaction(struct xml_out *x, const struct bank_said *said, boo
     const struct bank_entry *e = said->e;
     bool foreign = e->magic == 9112 && e->state != STATE_REJECTED;
     xml_open(x, "TxInfAndSts");
-    put_number(x, "StsId", e->number);
+    put_number(x, "StsId", 'S', e->number);
     xml_leaf_if_text(x, "OrgnlInstrId", foreign ? "" : e->instr_id);
     xml_leaf_text(x, "OrgnlEndToEndId",
                   foreign ? "NOBODYSENTTHIS" : or_not_provided(e->end_to_end_id));
@@ -78,7 +78,7 @@ static void put_transaction(struct xml_out *x, const struct bank_said *said, boo
     put_reason(x, "StsRsnInf", said->reason, said->text);
     if (strcmp(said->status, "RJCT") != 0) {
         xml_time(x, "AccptncDtTm", e->at_us);
-        put_number(x, "AcctSvcrRef", e->number);
+        put_number(x, "AcctSvcrRef", 'A', e->number);
     }
     put_original(x, e, pain);
     xml_close(x);

@@ -236,9 +236,12 @@ static void recalls(void **state)
         { "RJCR", "ARDT", RG_OUTCOME_DECLINED, "ARDT" },
         { "RJCR", "NOOR", RG_OUTCOME_DECLINED, "NOOR" },
     };
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (unsigned k = 0; k < 2 * sizeof rows / sizeof rows[0]; k++) {
+        unsigned i = k / 2, refund = k % 2;
         sale(i % 2 == 0 ? SEPA : BETWEEN_BANKS, 0);
-        follow(RG_OP_CANCEL, 1250);
+        follow(refund ? RG_OP_REFUND : RG_OP_CANCEL, 1250);
+        if (!refund)
+            b.command.amount_minor = 0; /* of what is pending: nothing is reserved yet */
         bench_expect(&b, bench_begin(&b), RG_STEP_SEND, 0, "");
         bench_validate(&b, 1);
         assert_true(bench_has(&b.out.bytes, "<OrgnlIntrBkSttlmAmt Ccy=\"EUR\">12.50<"));
@@ -246,13 +249,51 @@ static void recalls(void **state)
         memcpy(case_id, b.x.self.message, sizeof case_id);
         bench_expect(&b, bench_reply(&b, 200, camt_029(case_id, rows[i].status, rows[i].reason)),
                      RG_STEP_DONE, rows[i].outcome, rows[i].code);
+        assert_true(b.out.amount_minor == (refund ? -1 : 1250));
     }
+    /* A recall can be asked about; the answer is again a camt.029. */
+    sale(BETWEEN_BANKS, 0);
+    follow(RG_OP_REFUND, 1250);
+    bench_expect(&b, bench_begin(&b), RG_STEP_SEND, 0, "");
+    static char recall_id[36];
+    memcpy(recall_id, b.x.self.message, sizeof recall_id);
+    follow(RG_OP_INQUIRE, 0);
+    bench_expect(&b, bench_begin(&b), RG_STEP_SEND, 0, "");
+    bench_validate(&b, 1);
+    assert_true(bench_has(&b.out.bytes, "<OrgnlMsgNmId>camt.056.001.08<"));
+    bench_expect(&b, bench_reply(&b, 200, camt_029(recall_id, "CNCL", "")), RG_STEP_DONE,
+                 RG_OUTCOME_APPROVED, "CNCL");
     /* A status about the recall: accepted for processing is not yet the money. */
     sale(SEPA, 0);
     follow(RG_OP_CANCEL, 1250);
     bench_expect(&b, bench_begin(&b), RG_STEP_SEND, 0, "");
     bench_expect(&b, bench_reply(&b, 200, pacs_002(b.x.self.message, id('E'), "ACSC", "")),
                  RG_STEP_DONE, RG_OUTCOME_PENDING, "ACSC");
+}
+
+/* Nothing is sent: a wait ends, and of a payment that the bank does not know nothing can be undone.
+ */
+static void reversals(void **state)
+{
+    (void)state;
+    sale(SEPA, 0);
+    follow(RG_OP_REVERSE, 1250);
+    bench_expect(&b, bench_begin(&b), RG_STEP_DONE, RG_OUTCOME_NOT_FOUND, "");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(bench_configure(&b, SEPA), -1);
+        bench_command(&b, i == 0 ? RG_OP_REVERSE : RG_OP_CANCEL, 0, "EUR");
+        b.command.original_minor = 1250;
+        b.refs_in[b.command.refs_count++] =
+            (struct rg_named){ text_of("what"), text_of("receive"), 0, 0 };
+        bench_expect(&b, bench_begin(&b), RG_STEP_DONE, RG_OUTCOME_APPROVED, "");
+        assert_true(b.out.amount_minor == 1250);
+        assert_int_equal(b.out.currency_number, 978);
+        assert_true(bench_has(&b.out.message, "must be sent back"));
+    }
+    /* Refs are kept before a byte leaves: an attempt without has sent nothing. */
+    assert_int_equal(bench_configure(&b, SEPA), -1);
+    bench_command(&b, RG_OP_INQUIRE, 0, "EUR");
+    bench_expect(&b, bench_begin(&b), RG_STEP_DONE, RG_OUTCOME_NOT_FOUND, "");
 }
 
 static void pix_has_no_recall(void **state)
@@ -303,9 +344,10 @@ static void refunds(void **state)
     assert_true(bench_has(&b.out.bytes, "<RtrdIntrBkSttlmAmt Ccy=\"EUR\">2.50<"));
     bench_expect(&b, bench_reply(&b, 200, pacs_002(b.x.self.message, "E2E-THEIRS", "ACSC", "")),
                  RG_STEP_DONE, RG_OUTCOME_APPROVED, "ACSC");
-    sale(SEPA, 0);
+    sale(SEPA, 0); /* what was sent is recalled, as a whole */
     follow(RG_OP_REFUND, 250);
-    bench_expect(&b, bench_begin(&b), RG_STEP_DONE, RG_OUTCOME_REJECTED, "AGNT");
+    b.command.original_minor = 1250;
+    bench_expect(&b, bench_begin(&b), RG_STEP_DONE, RG_OUTCOME_REJECTED, "AM09");
 }
 
 /* --- signatures and tokens ---------------------------------------------------------------------
@@ -402,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_message_that_is_rejected),
         cmocka_unit_test(inquiries),
         cmocka_unit_test(recalls),
+        cmocka_unit_test(reversals),
         cmocka_unit_test(pix_has_no_recall),
         cmocka_unit_test(refunds),
         cmocka_unit_test(signed_and_with_a_token),

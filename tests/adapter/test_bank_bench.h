@@ -171,6 +171,7 @@ static inline void bench_command(struct bench *b, uint32_t operation, int64_t mi
         .details = b->details,
         .refs = b->refs_in,
         .notice_url = text_of("https://127.0.0.1:9/notices/bank"),
+        .now_unix_us = INT64_C(1795353255000000),
     };
     memcpy(b->command.currency_code, currency, 4);
 }
@@ -310,9 +311,13 @@ static inline void bench_validate(struct bench *b, unsigned parts)
 
 /* --- notices --------------------------------------------------------------------------------- */
 
-static inline uint32_t bench_notice(struct bench *b, const char *body, uint32_t index,
-                                    const char *headers, uint32_t verified)
+/* `memory`: NULL for a fresh one, zeroed as the host's is before the first call for a message. */
+static inline uint32_t bench_notice_kept(struct bench *b, const char *body, uint32_t index,
+                                         const char *headers, uint32_t verified, void *memory)
 {
+    static struct iso_rows fresh;
+    if (memory == NULL)
+        memory = memset(&fresh, 0, sizeof fresh);
     struct rg_notice in = { .size = sizeof in,
                             .verified = verified,
                             .bytes = text_of(body),
@@ -320,7 +325,8 @@ static inline uint32_t bench_notice(struct bench *b, const char *body, uint32_t 
                             .utc = { 2026, 11, 22, 13, 14, 15 },
                             .time_unix_us = INT64_C(1795353255000000),
                             .index = index,
-                            .http_method = RG_HTTP_POST };
+                            .http_method = RG_HTTP_POST,
+                            .memory = memory };
     struct rg_notice_out *out = &b->notice;
     struct rg_buffer *const buffers[] = { &out->bytes,     &out->signature, &out->sign_key,
                                           &out->reference, &out->rail_code, &out->attempt_id,
@@ -333,6 +339,12 @@ static inline uint32_t bench_notice(struct bench *b, const char *body, uint32_t 
     for (unsigned i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         *buffers[i] = bench_room(b->notice_rooms[i], sizeof b->notice_rooms[i]);
     return b->adapter->notice(&b->bank, &in, out);
+}
+
+static inline uint32_t bench_notice(struct bench *b, const char *body, uint32_t index,
+                                    const char *headers, uint32_t verified)
+{
+    return bench_notice_kept(b, body, index, headers, verified, NULL);
 }
 
 #endif

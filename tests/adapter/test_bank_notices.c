@@ -44,7 +44,7 @@ static void open_channel(const char *settings)
 static void expect(const char *body, uint32_t index, uint32_t about, uint32_t outcome,
                    const char *attempt)
 {
-    uint32_t answer = bench_notice(&b, body, index, "", 0);
+    uint32_t answer = bench_notice(&b, body, index, "", 1);
     if (answer != RG_NOTICE_DONE)
         print_message("diagnosis: %.*s\n", (int)b.notice.diagnosis.len, b.notice.diagnosis.ptr);
     assert_int_equal(answer, RG_NOTICE_DONE);
@@ -113,6 +113,16 @@ static void recalls_and_rejects(void **state)
              id('C'), id('E'));
     expect(text, 0, RG_ABOUT_STATUS, RG_OUTCOME_DECLINED, ATTEMPT_1);
     assert_true(bench_is(&b.notice.rail_code, "CUST"));
+    for (unsigned i = 0; i < 2; i++) { /* only the recall of a refund has an amount */
+        snprintf(text, sizeof text,
+                 "<Document xmlns='" NS "camt.029.001.09'><RsltnOfInvstgtn><RslvdCase><Id>%s</Id>"
+                 "</RslvdCase><Sts><Conf>CNCL</Conf></Sts><CxlDtls><TxInfAndSts><TxCxlSts>ACCR"
+                 "</TxCxlSts><OrgnlIntrBkSttlmAmt Ccy='EUR'>12.50</OrgnlIntrBkSttlmAmt>"
+                 "</TxInfAndSts></CxlDtls></RsltnOfInvstgtn></Document>",
+                 id(i == 0 ? 'C' : 'B'));
+        expect(text, 0, RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1);
+        assert_true(b.notice.amount_minor == (i == 0 ? -1 : 1250));
+    }
     for (unsigned i = 0; i < 2; i++) {
         snprintf(
             text, sizeof text,
@@ -164,7 +174,7 @@ static void transfers_that_come_in(void **state)
 {
     (void)state;
     open_channel(BETWEEN_BANKS);
-    expect(transfer_in(structured()), 0, RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1);
+    expect(transfer_in(structured()), 0, RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, ATTEMPT_1);
     assert_true(b.notice.amount_minor == 1250 && b.notice.currency_number == 978);
     const struct rg_table *refs = &b.notice.refs;
     assert_true(text_is(rg_find(refs->rows, refs->count, "in_message")->value, "IN1"));
@@ -212,10 +222,10 @@ static void bookings(void **state)
         uint32_t about, outcome;
         const char *attempt, *reference;
     } rows[] = {
-        { RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1, "S0" },
-        { RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1, "S1" },
+        { RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, ATTEMPT_1, "S0" },
+        { RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, ATTEMPT_1, "S1" },
         { RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, "", "S2" },
-        { RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1, "S3" },
+        { RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1, "RGE00AI0DK9R3E5O" },
         { RG_ABOUT_RETURN, RG_OUTCOME_APPROVED, ATTEMPT_1, "return of " ATTEMPT_1 },
         { RG_ABOUT_RETURN, RG_OUTCOME_APPROVED, ATTEMPT_1, "return of " ATTEMPT_1 },
         { RG_ABOUT_LINK, 0, "", "" },
@@ -249,7 +259,7 @@ static void qr_references_come_back(void **state)
           "<RmtInf><Strd><CdtrRefInf><Ref>210000000003139471430009017</Ref></CdtrRefInf></Strd>"
           "</RmtInf>");
     strcat(body, "</Stmt></BkToCstmrStmt></Document>");
-    expect(body, 0, RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1);
+    expect(body, 0, RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, ATTEMPT_1);
     expect(body, 1, RG_ABOUT_CREDIT, RG_OUTCOME_APPROVED, "");
 }
 
@@ -280,6 +290,71 @@ static void nothing_is_guessed(void **state)
     }
     expect("<Document xmlns='" NS "camt.054.001.08'><BkToCstmrDbtCdtNtfctn/></Document>", 0,
            RG_ABOUT_LINK, 0, "");
+}
+
+/* --- one reading for all entries ---------------------------------------------------------------
+ */
+
+static struct iso_rows kept;
+
+static const char *credits(unsigned count)
+{
+    static char body[1 << 20];
+    strcpy(body, "<Document xmlns='" NS "camt.054.001.08'><BkToCstmrDbtCdtNtfctn><Ntfctn>");
+    size_t len = strlen(body);
+    for (unsigned i = 0; i < count; i++)
+        len +=
+            (size_t)snprintf(body + len, sizeof body - len,
+                             "<Ntry><Amt Ccy='EUR'>1.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>"
+                             "BOOK</Cd></Sts><AcctSvcrRef>Q%u</AcctSvcrRef></Ntry>",
+                             i);
+    snprintf(body + len, sizeof body - len, "</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>");
+    return body;
+}
+
+static void many_entries_are_read_once(void **state)
+{
+    (void)state;
+    char name[16];
+    open_channel(SEPA);
+    const char *body = credits(ISO_ROWS_MAX);
+    memset(&kept, 0, sizeof kept);
+    for (uint32_t i = 0; i < ISO_ROWS_MAX; i++) {
+        /* After the first entry the message is not looked at any more. */
+        const char *shown = i == 0 ? body : "";
+        assert_int_equal(bench_notice_kept(&b, shown, i, "", 1, &kept), RG_NOTICE_DONE);
+        snprintf(name, sizeof name, "Q%u", i);
+        assert_true(bench_is(&b.notice.reference, name));
+        assert_int_equal(b.notice.more, i + 1 < ISO_ROWS_MAX);
+    }
+    memset(&kept, 0, sizeof kept); /* at any index zeroed memory is filled */
+    assert_int_equal(bench_notice_kept(&b, body, 4000, "", 1, &kept), RG_NOTICE_DONE);
+    assert_true(bench_is(&b.notice.reference, "Q4000"));
+    assert_int_equal(bench_notice(&b, credits(ISO_ROWS_MAX + 1), 0, "", 1), RG_NOTICE_BROKEN);
+    assert_true(bench_is(&b.notice.diagnosis, "the message tells of more payments than one may"));
+    /* Of an unsigned one only the beginning. */
+    memset(&kept, 0, sizeof kept);
+    assert_int_equal(bench_notice_kept(&b, credits(1000), 0, "", 0, &kept), RG_NOTICE_DONE);
+    assert_int_equal(kept.count, BANK_HINTS_MAX);
+    assert_int_equal(b.notice.more, 1);
+    assert_int_equal(bench_notice_kept(&b, "", BANK_HINTS_MAX - 1, "", 0, &kept), RG_NOTICE_DONE);
+    assert_int_equal(b.notice.more, 0);
+}
+
+/* A refund that was a transfer and comes back did not reach the payer. */
+static void refunds_that_come_back(void **state)
+{
+    (void)state;
+    static char body[4096];
+    open_channel(SEPA);
+    strcpy(body, "<Document xmlns='" NS "camt.054.001.08'><BkToCstmrDbtCdtNtfctn><Ntfctn>");
+    entry(body, sizeof body, "DBIT", "", "BOOK", "S1", id('F'), "");
+    entry(body, sizeof body, "CRDT", "", "BOOK", "S2", id('F'),
+          "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>");
+    strcat(body, "</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>");
+    expect(body, 0, RG_ABOUT_STATUS, RG_OUTCOME_APPROVED, ATTEMPT_1);
+    expect(body, 1, RG_ABOUT_STATUS, RG_OUTCOME_DECLINED, ATTEMPT_1);
+    assert_true(bench_is(&b.notice.rail_code, "AC04"));
 }
 
 /* --- signatures ------------------------------------------------------------------------------- */
@@ -337,7 +412,8 @@ static void signatures(void **state)
     /* A small room is never overrun, and never believed. */
     struct rg_notice in = { .size = sizeof in,
                             .bytes = text_of(text),
-                            .http_method = RG_HTTP_POST };
+                            .http_method = RG_HTTP_POST,
+                            .memory = memset(&kept, 0, sizeof kept) };
     struct rg_notice_out none;
     memset(&none, 0, sizeof none);
     (void)b.adapter->notice(&b.bank, &in, &none);
@@ -353,6 +429,8 @@ int main(void)
         cmocka_unit_test(bookings),
         cmocka_unit_test(qr_references_come_back),
         cmocka_unit_test(nothing_is_guessed),
+        cmocka_unit_test(many_entries_are_read_once),
+        cmocka_unit_test(refunds_that_come_back),
         cmocka_unit_test(signatures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

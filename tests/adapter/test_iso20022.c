@@ -209,6 +209,98 @@ static void a_message_inside_a_message_is_not_one(void **state)
     assert_string_equal(m.item.status, "RJCT");
 }
 
+/* --- all at once ------------------------------------------------------------------------------ */
+
+static struct iso_rows rows_room;
+
+/* One reading into rows says of every item what a reading for that item alone says. */
+static uint64_t same_both_ways(struct rg_bytes bytes)
+{
+    struct iso_message one, row;
+    memset(&rows_room, 0, sizeof rows_room);
+    const char *why = iso_rows_read(bytes, ISO_ROWS_MAX, ISO_ALL_ROWS, &rows_room);
+    assert_true((why == NULL) == (iso_read(bytes, 0, &one) == NULL));
+    if (why != NULL) {
+        assert_int_equal(rows_room.read, 0);
+        return 0;
+    }
+    assert_int_equal(rows_room.count, one.items);
+    for (uint64_t i = 0; i <= rows_room.count; i++) {
+        assert_null(iso_read(bytes, i, &one));
+        iso_rows_get(&rows_room, i, &row);
+        assert_memory_equal(&one, &row, sizeof one);
+    }
+    return rows_room.count;
+}
+
+#define PACS_002(inside)                                                                           \
+    "<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pacs.002.001.10'><FIToFIPmtStsRpt>"           \
+    "<GrpHdr><MsgId>B1</MsgId></GrpHdr>" inside "</FIToFIPmtStsRpt></Document>"
+#define CAMT_054(inside)                                                                           \
+    "<Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.054.001.08'><BkToCstmrDbtCdtNtfctn>"     \
+    "<GrpHdr><MsgId>N</MsgId></GrpHdr><Ntfctn>" inside                                             \
+    "</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+#define NTRY(inside)                                                                               \
+    "<Ntry><Amt Ccy='EUR'>9.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>"           \
+    "<AcctSvcrRef>S</AcctSvcrRef>" inside "</Ntry>"
+#define DTLS(e2e) "<TxDtls><Refs><EndToEndId>" e2e "</EndToEndId></Refs></TxDtls>"
+
+static void rows_say_what_single_readings_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *xml;
+        uint64_t items;
+    } cases[] = {
+        { PACS_002("<OrgnlGrpInfAndSts><OrgnlMsgId>M</OrgnlMsgId><GrpSts>RJCT</GrpSts><StsRsnInf>"
+                   "<Rsn><Cd>FF01</Cd></Rsn></StsRsnInf></OrgnlGrpInfAndSts>"),
+          1 },
+        { PACS_002("<OrgnlGrpInfAndSts><OrgnlMsgId>M</OrgnlMsgId><GrpSts>PART</GrpSts><StsRsnInf>"
+                   "<Rsn><Cd>NARR</Cd></Rsn></StsRsnInf></OrgnlGrpInfAndSts><TxInfAndSts>"
+                   "<OrgnlEndToEndId>A</OrgnlEndToEndId><TxSts>ACSC</TxSts></TxInfAndSts>"
+                   "<TxInfAndSts><OrgnlEndToEndId>B</OrgnlEndToEndId></TxInfAndSts>"),
+          2 },
+        { CAMT_054(""), 0 },
+        { CAMT_054(NTRY("") NTRY("<NtryDtls>" DTLS("A") "</NtryDtls>")
+                       NTRY("<NtryDtls>" DTLS("B") DTLS("C") DTLS("D") "</NtryDtls>") NTRY("")),
+          6 },
+        { CAMT_054(NTRY("")) "<a/>", 0 },
+        { "<!DOCTYPE a>" CAMT_054(NTRY("")), 0 },
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(same_both_ways(text_of(cases[i].xml)), cases[i].items);
+}
+
+static void rows_have_an_end(void **state)
+{
+    (void)state;
+    static const char xml[] =
+        CAMT_054(NTRY("") NTRY("<NtryDtls>" DTLS("B") DTLS("C") DTLS("D") "</NtryDtls>") NTRY(""));
+    struct iso_message m;
+    for (uint32_t most = 1; most < 5; most++) {
+        memset(&rows_room, 0, sizeof rows_room);
+        assert_non_null(iso_rows_read(text_of(xml), most, ISO_ALL_ROWS, &rows_room));
+        memset(&rows_room, 0, sizeof rows_room);
+        assert_null(iso_rows_read(text_of(xml), most, ISO_FIRST_ROWS, &rows_room));
+        assert_int_equal(rows_room.count, most);
+        iso_rows_get(&rows_room, most - 1, &m); /* what stands around a detail is known */
+        assert_string_equal(m.item.direction, "CRDT");
+        assert_string_equal(m.message_id, "N");
+        iso_rows_get(&rows_room, most, &m);
+        assert_string_equal(m.item.direction, "");
+    }
+    memset(&rows_room, 0, sizeof rows_room);
+    assert_null(iso_rows_read(text_of(xml), 5, ISO_ALL_ROWS, &rows_room));
+    /* What stands behind the first rows is not looked at; what stands before them is. */
+    static const char open_end[] =
+        "<Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.054.001.08'>"
+        "<BkToCstmrDbtCdtNtfctn><Ntfctn>" NTRY("") "<broken";
+    memset(&rows_room, 0, sizeof rows_room);
+    assert_null(iso_rows_read(text_of(open_end), 1, ISO_FIRST_ROWS, &rows_room));
+    memset(&rows_room, 0, sizeof rows_room);
+    assert_non_null(iso_rows_read(text_of(open_end), 2, ISO_FIRST_ROWS, &rows_room));
+}
+
 static void official_samples_are_read(void **state)
 {
     (void)state;
@@ -237,6 +329,8 @@ static void official_samples_are_read(void **state)
         size_t len = fread(bytes, 1, sizeof bytes, file);
         fclose(file);
         for (uint64_t i = 0, items = 1; i < items; i++) {
+            if (i == 0)
+                (void)same_both_ways((struct rg_bytes){ bytes, len });
             const char *why = iso_read((struct rg_bytes){ bytes, len }, i, &m);
             if (why != NULL)
                 fail_msg("%s: %s", entry->d_name, why);
@@ -391,7 +485,7 @@ static void accounts(void **state)
 static void names_of_transactions(void **state)
 {
     (void)state;
-    uint8_t random[16], room[40];
+    uint8_t random[16], room[40] = { 0 };
     for (unsigned i = 0; i < 256; i++) {
         struct rg_buffer out = { room, sizeof room, 0, 0, 0 };
         memset(random, (int)i, sizeof random);
@@ -417,6 +511,8 @@ int main(void)
         cmocka_unit_test(xml_has_limits),
         cmocka_unit_test(messages_that_are_refused),
         cmocka_unit_test(a_message_inside_a_message_is_not_one),
+        cmocka_unit_test(rows_say_what_single_readings_say),
+        cmocka_unit_test(rows_have_an_end),
         cmocka_unit_test(official_samples_are_read),
         cmocka_unit_test(several_threads_read),
         cmocka_unit_test(amounts),

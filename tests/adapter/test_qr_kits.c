@@ -202,6 +202,47 @@ static void card_numbers_are_masked(void **state)
     assert_memory_equal(room, "411111******1112", b.len);
 }
 
+static void told(const char *in, const struct qr_code *sent, const char *out)
+{
+    uint8_t room[QR_TOLD_MAX];
+    struct rg_buffer b = { room, sizeof room, 0, 0, 0 };
+    uint32_t changed = qr_put_told(&b, text_of(in), sent);
+    if (b.overflow != 0 || !text_is((struct rg_bytes){ room, b.len }, out))
+        fail_msg("'%s' is told as '%.*s', not '%s'", in, (int)b.len, (const char *)room, out);
+    assert_int_equal(changed, strcmp(in, out) != 0);
+}
+
+static void what_others_say_is_masked(void **state)
+{
+    (void)state;
+    told("", NULL, "");
+    told("4000056655665556", NULL, "400005******5556");
+    told("x4000056655665556y", NULL, "x400005******5556y");
+    told("4000-0566 5566-5556", NULL, "4000-05** ****-5556");
+    told("3782 822463 10005", NULL, "3782 82**** *0005");
+    told("12 4000056655665556 35", NULL, "12 400005******5556 35");
+    told("no 7, 4000 0566 5566 5556", NULL, "no 7, 4000 05** **** 5556");
+    told("1 4000 0566 5566 5556 2", NULL, "1 4000 05** **** 5556 2");
+    told("4000056655665557", NULL, "4000056655665557");           /* check digit */
+    told("400005665566555600000", NULL, "400005665566555600000"); /* too long for a card */
+    told("4000.0566.5566.5556", NULL, "4000.0566.5566.5556");     /* not how cards are written... */
+    told("wp_20260102", NULL, "wp_20260102");
+    /* ... but of a number that was sent away it does not matter. */
+    qr_cpm_read(text_of(cpm), QR_STRICT, &code);
+    told("4111.1111.1111.1111", &code, "4111.11**.****.1111");
+    told("041111111111111112345", &code, "0411111******11112345");
+    told("4111 a 1111 b 1111 1111", &code, "4111 a 1111 b 1111 1111");
+    told("4111111111111112", &code, "4111111111111112");
+    told("xBBERERERx", &code, "(not shown)");
+    told("4000056655665556", &code, "400005******5556");
+    qr_mpm_read(text_of("00020102164111111111111112"), QR_LENIENT, &code);
+    told("00020102164111111111111112", &code, "00020102164111111111111112");
+    char large[QR_TOLD_MAX + 2];
+    (void)memset(large, 'a', sizeof large);
+    large[QR_TOLD_MAX + 1] = '\0';
+    told(large, NULL, "(not shown)");
+}
+
 static void schemes_files_say_which_line(void **state)
 {
     (void)state;
@@ -305,6 +346,31 @@ static void json_is_read_and_written(void **state)
     assert_false(jl_integer(&value, &number));
 }
 
+static void elements_come_one_after_the_other(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "[]",        " [ ] ",
+                                         "[1]",       "[ 1 , [2, 3] ,{\"a\":[4]}, \"],\" ]",
+                                         "{\"a\":1}", "7" };
+    static const uint64_t counts[] = { 0, 0, 1, 4, 0, 0 };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct jl_value root, next, same;
+        uint64_t count = 0;
+        assert_true(jl_read(text_of(texts[i]), &root));
+        struct jl_list list = jl_list_of(&root);
+        for (; jl_next(&list, &next); count++) {
+            assert_true(jl_element(&root, count, &same));
+            assert_int_equal(next.kind, same.kind);
+            assert_ptr_equal(next.raw.ptr, same.raw.ptr);
+            assert_int_equal(next.raw.len, same.raw.len);
+        }
+        assert_int_equal(count, counts[i]);
+        assert_int_equal(next.kind, 0);
+        assert_false(jl_next(&list, &next));
+        assert_false(jl_element(&root, count, &same));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,9 +381,11 @@ int main(void)
         cmocka_unit_test(check_digits),
         cmocka_unit_test(amounts_are_exact),
         cmocka_unit_test(card_numbers_are_masked),
+        cmocka_unit_test(what_others_say_is_masked),
         cmocka_unit_test(schemes_files_say_which_line),
         cmocka_unit_test(json_is_strict),
         cmocka_unit_test(json_is_read_and_written),
+        cmocka_unit_test(elements_come_one_after_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static int compare_words(const void *a, const void *b)
 /* "b+a" to "a+b". */
 static void sort_words(char *text)
 {
-    char copy[512], *words[32];
+    char copy[512], *words[32] = { NULL };
     size_t count = 0;
     (void)snprintf(copy, sizeof copy, "%s", text);
     for (char *word = strtok(copy, "+"); word != NULL && count < 32; word = strtok(NULL, "+"))

@@ -27,14 +27,19 @@ static void check_item(const struct iso_item *item)
 #undef FIELD
 }
 
+static struct iso_rows kept; /* as the host keeps it; what is said of it before is written over */
+
 static void check_notice(const struct bank_instance *bank, const uint8_t *data, size_t size,
                          uint32_t index)
 {
     static uint8_t rooms[10][4096];
     static struct rg_named rows[16];
-    struct rg_notice in = {
-        .size = sizeof in, .bytes = { data, size }, .index = index, .http_method = RG_HTTP_POST
-    };
+    struct rg_notice in = { .size = sizeof in,
+                            .verified = 1,
+                            .bytes = { data, size },
+                            .index = index,
+                            .http_method = RG_HTTP_POST,
+                            .memory = &kept };
     struct rg_notice_out out;
     struct rg_buffer *const buffers[] = { &out.bytes,     &out.signature, &out.sign_key,
                                           &out.reference, &out.rail_code, &out.attempt_id,
@@ -72,6 +77,23 @@ static void open_channel(struct bank_instance *bank, uint32_t participant)
     bank->qrr_prefix.len = 7;
 }
 
+/* One reading for all says what the readings for each say. */
+static void check_rows(struct rg_bytes bytes, uint64_t items, uint32_t good)
+{
+    struct iso_message one, row;
+    const char *why = iso_rows_read(bytes, ISO_ROWS_MAX, ISO_ALL_ROWS, &kept);
+    must(kept.read == (why == NULL));
+    must(why != NULL || (good != 0 && kept.count == items));
+    must(why == NULL || good == 0 || items > ISO_ROWS_MAX);
+    for (uint64_t i = 0; i <= kept.count && why == NULL && i < ITEMS_MAX; i++) {
+        iso_rows_get(&kept, i, &row);
+        must(iso_read(bytes, i, &one) == NULL && memcmp(&one, &row, sizeof one) == 0);
+    }
+    kept.read = 0;
+    (void)iso_rows_read(bytes, BANK_HINTS_MAX, ISO_FIRST_ROWS, &kept);
+    must(kept.count <= BANK_HINTS_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct iso_message m;
@@ -83,6 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(m.kind > 0 && m.kind < ISO_KIND_END);
         check_item(&m.item);
     }
+    kept.read = 0;
+    check_rows((struct rg_bytes){ data, size }, items, why == NULL);
+    kept.read = 0;
     for (uint32_t participant = 0; participant < 2; participant++) {
         open_channel(&bank, participant);
         for (uint32_t i = 0; i <= items && i < ITEMS_MAX; i++)
