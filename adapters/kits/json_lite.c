@@ -304,25 +304,34 @@ uint32_t jl_member(const struct jl_value *object, const char *name, struct jl_va
     }
 }
 
+struct jl_list jl_list_of(const struct jl_value *array)
+{
+    return (struct jl_list){ array->kind == JL_ARRAY ? array->raw : (struct rg_bytes){ NULL, 0 } };
+}
+
+uint32_t jl_next(struct jl_list *list, struct jl_value *out)
+{
+    struct jl_text t = { list->rest, 1 };
+    skip_blanks(&t);
+    if (list->rest.len == 0 || peek(&t) == ']' || !take_value(&t, out)) {
+        *out = (struct jl_value){ 0 };
+        list->rest.len = 0;
+        return 0;
+    }
+    skip_blanks(&t);
+    list->rest = peek(&t) == ',' ? text_slice(list->rest, t.at, list->rest.len)
+                                 : (struct rg_bytes){ NULL, 0 };
+    return 1;
+}
+
 uint32_t jl_element(const struct jl_value *array, uint64_t index, struct jl_value *out)
 {
-    struct jl_text t = { array->raw, 1 };
-    uint32_t kind = array->kind; /* `out` may be the same struct */
-    *out = (struct jl_value){ 0 };
-    if (kind != JL_ARRAY)
-        return 0;
-    for (uint64_t i = 0;; i++) {
-        skip_blanks(&t);
-        if (peek(&t) == ']' || !take_value(&t, out))
-            break;
-        if (i == index)
-            return 1;
-        skip_blanks(&t);
-        if (!take(&t, ','))
-            break;
-    }
-    *out = (struct jl_value){ 0 };
-    return 0;
+    struct jl_list list = jl_list_of(array); /* `out` may be the same struct */
+    do {
+        if (!jl_next(&list, out))
+            return 0;
+    } while (index-- > 0);
+    return 1;
 }
 
 static void put_letter(struct rg_buffer *b, uint32_t c)

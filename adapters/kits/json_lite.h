@@ -52,8 +52,23 @@ uint32_t jl_read(struct rg_bytes text, struct jl_value *out);
 /* `out` of the next two may be the struct that is looked into.
  * Member of an object: 1, or 0 when it is not there or `object` is none (out->kind is 0 then). */
 uint32_t jl_member(const struct jl_value *object, const char *name, struct jl_value *out);
-/* Element `index` (from 0) of an array: 1, or 0. Walks from the front. */
+/* Element `index` (from 0) of an array: 1, or 0. Walks from the front: for all of them, one after
+ * the other, there is jl_next(). */
 uint32_t jl_element(const struct jl_value *array, uint64_t index, struct jl_value *out);
+
+/* The elements of an array in their order; each byte is read once.
+ *
+ *     struct jl_list list = jl_list_of(&array);
+ *     while (jl_next(&list, &element)) ...
+ */
+struct jl_list {
+    struct rg_bytes rest; /* from the bracket or the comma before the next element on */
+};
+
+/* Of what is no array, a list without elements. */
+struct jl_list jl_list_of(const struct jl_value *array);
+/* 1 and the next element; 0 (and out->kind 0) when there is none. */
+uint32_t jl_next(struct jl_list *list, struct jl_value *out);
 
 /* The text, unescaped, as UTF-8: 1; 0 when it is no text or does not fit (then *len is 0). */
 uint32_t jl_text(const struct jl_value *value, uint8_t *room, uint64_t size, uint64_t *len);

@@ -106,6 +106,14 @@ uint32_t qr_crc(struct rg_bytes bytes);
  * 12 to 19 digits that pass the Luhn check. The length stays. `all`: any run of 12 or more digits
  * is taken for one. */
 void qr_put_masked(struct rg_buffer *b, struct rg_bytes text, uint32_t all);
+/* What somebody else said, for records and answers: masked as above, where digits may also be
+ * grouped by single blanks or hyphens (13 to 19 of them, the groups taken whole). `sent`, or NULL:
+ * the code that the other side got. Of a consumer-presented one each card number in it is masked
+ * wherever its digits stand in this order with no letter between, and a text that repeats a part of
+ * the code itself is left out. Writes at most QR_TOLD_MAX bytes; 1 when it is not the text as it
+ * was, else 0. */
+#define QR_TOLD_MAX 512u
+uint32_t qr_put_told(struct rg_buffer *b, struct rg_bytes text, const struct qr_code *sent);
 /* A whole code for people: the text with card numbers masked, as long as before, so that positions
  * still fit. CPM text is all '*' but its first eight letters. */
 void qr_put_masked_code(struct rg_buffer *b, const struct qr_code *code);

@@ -131,6 +131,133 @@ void qr_put_masked(struct rg_buffer *b, struct rg_bytes text, uint32_t all)
     }
 }
 
+/* --- what others say ---------------------------------------------------------------------------
+ */
+
+#define PAN_MAX   19u
+#define ECHO_MIN  8u /* letters of base64: six bytes, which is more than first six and last four */
+#define GAP_MAX   3u
+#define NOT_SHOWN "(not shown)"
+
+/* The digits of a text, and where they stand. */
+struct told {
+    struct rg_bytes text;
+    uint8_t digit[QR_TOLD_MAX];
+    uint16_t at[QR_TOLD_MAX];
+    uint64_t count;
+    uint8_t hidden[QR_TOLD_MAX]; /* by place in the text */
+};
+
+static void find_digits(struct told *told)
+{
+    for (uint64_t i = 0; i < told->text.len; i++)
+        if (told->text.ptr[i] >= '0' && told->text.ptr[i] <= '9') {
+            told->digit[told->count] = told->text.ptr[i];
+            told->at[told->count++] = (uint16_t)i;
+        }
+}
+
+static uint32_t hide(struct told *told, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = count >= 13 ? 6 : 0; i + 4 < count; i++)
+        told->hidden[told->at[first + i]] = 1;
+    return 1;
+}
+
+/* Does the digit follow the one before at once, or behind one blank or hyphen? */
+static uint32_t is_apart(const struct told *told, uint64_t digit)
+{
+    if (digit == 0 || digit >= told->count)
+        return 2;
+    uint64_t gap = told->at[digit] - told->at[digit - 1] - 1u;
+    uint8_t between = told->text.ptr[told->at[digit] - 1];
+    return gap == 0 ? 0 : gap == 1 && (between == ' ' || between == '-') ? 1 : 2;
+}
+
+/* From the start of a group to the end of a group. */
+static uint32_t hide_look_alikes(struct told *told)
+{
+    uint32_t found = 0;
+    for (uint64_t first = 0; first < told->count; first++)
+        for (uint64_t end = first + 1; is_apart(told, first) != 0 && end - first <= PAN_MAX;
+             end++) {
+            uint32_t apart = is_apart(told, end);
+            if (end - first >= 13 && apart != 0 && luhn(told->digit + first, end - first))
+                found |= hide(told, first, end - first);
+            if (apart == 2)
+                break;
+        }
+    return found;
+}
+
+/* Digits of 5A (padded with F) and of 57 (up to its separator D). */
+static uint64_t pan_of(const struct qr_object *o, uint8_t pan[PAN_MAX])
+{
+    uint64_t len = 0;
+    for (; len < PAN_MAX && len < o->value.len * 2; len++) {
+        uint32_t nibble = (uint32_t)o->value.ptr[len / 2] >> (len % 2 == 0 ? 4 : 0) & 15u;
+        if (nibble > 9)
+            break;
+        pan[len] = (uint8_t)('0' + nibble);
+    }
+    return len;
+}
+
+static uint32_t stands_at(const struct told *told, uint64_t first, const uint8_t *pan, uint64_t len)
+{
+    for (uint64_t i = 0; i < len; i++) {
+        if (told->digit[first + i] != pan[i])
+            return 0;
+        uint64_t from = i > 0 ? told->at[first + i - 1] + 1u : told->at[first];
+        if (told->at[first + i] - from > GAP_MAX)
+            return 0;
+        for (uint64_t k = from; k < told->at[first + i]; k++)
+            if (text_lower(told->text.ptr[k]) >= 'a' && text_lower(told->text.ptr[k]) <= 'z')
+                return 0;
+    }
+    return 1;
+}
+
+static uint32_t hide_pans(struct told *told, const struct qr_code *sent)
+{
+    uint32_t found = 0;
+    uint8_t pan[PAN_MAX];
+    for (uint32_t i = 0; i < sent->count; i++) {
+        const struct qr_object *o = &sent->objects[i];
+        uint64_t len = o->tag == 0x57 || o->tag == 0x5A ? pan_of(o, pan) : 0;
+        for (uint64_t first = 0; len >= 8 && first + len <= told->count; first++)
+            if (stands_at(told, first, pan, len))
+                found |= hide(told, first, len);
+    }
+    return found;
+}
+
+static uint32_t repeats_code(struct rg_bytes text, struct rg_bytes code)
+{
+    for (uint64_t i = 0; i + ECHO_MIN <= text.len; i++)
+        for (uint64_t k = 0; k + ECHO_MIN <= code.len; k++)
+            if (text_same(text_slice(text, i, ECHO_MIN), text_slice(code, k, ECHO_MIN)))
+                return 1;
+    return 0;
+}
+
+uint32_t qr_put_told(struct rg_buffer *b, struct rg_bytes text, const struct qr_code *sent)
+{
+    struct told told = { .text = text };
+    uint32_t consumer = sent != NULL && sent->presented == QR_CONSUMER;
+    if (text.len > QR_TOLD_MAX || (consumer && repeats_code(text, sent->text))) {
+        rg_put_text(b, NOT_SHOWN);
+        return 1;
+    }
+    find_digits(&told);
+    uint32_t found = hide_look_alikes(&told);
+    if (consumer)
+        found |= hide_pans(&told, sent);
+    for (uint64_t i = 0; i < text.len; i++)
+        rg_put_u8(b, told.hidden[i] ? '*' : text.ptr[i]);
+    return found;
+}
+
 uint32_t qr_object_secret(const struct qr_code *code, const struct qr_object *object)
 {
     if (code->presented == QR_CONSUMER)

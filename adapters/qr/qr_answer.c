@@ -6,6 +6,10 @@
  * about says anything. Everything else is FAIL, and the host finds out by inquiry. A refusal (4xx
  * with an error) is final, but for three: 409 with a reused id says that something is booked under
  * it; 401 to a repetition says nothing about the first sending; 408, 425 and 429 ask to come again.
+ *
+ * The provider of a charge got a code with a card number in it, and may repeat that in any text of
+ * its own: none of them goes on unmasked. Only its number of the payment stays whole, in the refs,
+ * and is marked as secret there when it had to be masked elsewhere.
  */
 #include "qr_int.h"
 
@@ -37,12 +41,28 @@ static uint32_t take_money(const struct jl_value *entry, const struct qr_exchang
     return qr_amount_read(amount, exponent, &out->amount_minor);
 }
 
-static void take_refusal(struct rg_out *out, struct rg_bytes word)
+void qr_put_provider(struct rg_bytes id, const struct qr_code *sent, struct rg_buffer *reference,
+                     struct rg_table *refs)
+{
+    uint32_t secret = qr_put_told(reference, id, sent);
+    rg_table_put(refs, "provider_id", id.ptr, id.len, secret ? RG_NAMED_SENSITIVE : 0);
+}
+
+void qr_put_word(struct rg_bytes word, const struct qr_code *sent, struct rg_buffer *rail_code)
+{
+    uint8_t text[QR_TOLD_MAX];
+    struct rg_buffer masked = { text, sizeof text, 0, 0, 0 };
+    if (!qr_plain_id(word))
+        return;
+    (void)qr_put_told(&masked, word, sent); /* before it is cut: half a number is not seen as one */
+    rg_put_bytes(rail_code, text_slice((struct rg_bytes){ text, masked.len }, 0, 32));
+}
+
+static void take_refusal(const struct qr_exchange *x, struct rg_out *out, struct rg_bytes word)
 {
     const struct qr_reason *reason = qr_reason_of(word);
     out->category = reason->category;
-    if (qr_plain_id(word))
-        rg_put_bytes(&out->rail_code, text_slice(word, 0, 32));
+    qr_put_word(word, &x->code, &out->rail_code);
     rg_put_text(&out->message, reason->message);
 }
 
@@ -60,14 +80,16 @@ static uint32_t on_entry(struct qr_exchange *x, const struct jl_value *entry, st
     uint32_t outcome = qr_outcome_of(state);
     if (outcome == 0 || !take_money(entry, x, outcome == RG_OUTCOME_APPROVED, out))
         return qr_fail(x, out, "the answer's state, amount or currency cannot be read");
-    if (qr_plain_id(provider)) {
-        rg_put_bytes(&out->reference, provider);
-        rg_table_put(&out->refs, "provider_id", provider.ptr, provider.len, 0);
+    if (qr_plain_id(provider))
+        qr_put_provider(provider, &x->code, &out->reference, &out->refs);
+    if (payer.len > 0 && payer.len <= QR_ID_MAX) {
+        uint8_t text[QR_TOLD_MAX];
+        struct rg_buffer masked = { text, sizeof text, 0, 0, 0 };
+        (void)qr_put_told(&masked, payer, &x->code);
+        rg_table_put(&out->extra, "payer", text, masked.len, 0);
     }
-    if (payer.len > 0 && payer.len <= QR_ID_MAX)
-        rg_table_put(&out->extra, "payer", payer.ptr, payer.len, 0);
     if (outcome == RG_OUTCOME_DECLINED)
-        take_refusal(out, reason.len > 0 ? reason : state);
+        take_refusal(x, out, reason.len > 0 ? reason : state);
     else
         rg_put_bytes(&out->rail_code, state);
     if (closes(x)) {
@@ -82,20 +104,29 @@ static uint32_t on_entry(struct qr_exchange *x, const struct jl_value *entry, st
     return settle(x, out, outcome);
 }
 
-/* Payments that carried the reference of a static code: the first that was paid is the one. */
+/* Payments that carried the reference of a static code. Anybody can pay it, and any amount: the
+ * first that paid what was asked for is the one. */
 static uint32_t on_payments(struct qr_exchange *x, const struct jl_value *root, struct rg_out *out)
 {
     struct jl_value payments, entry;
+    uint32_t seen = 0;
     if (!jl_member(root, "payments", &payments) || payments.kind != JL_ARRAY)
         return qr_fail(x, out, "the answer holds no list of payments");
-    for (uint64_t i = 0; jl_element(&payments, i, &entry); i++) {
+    for (struct jl_list list = jl_list_of(&payments); jl_next(&list, &entry);) {
         struct rg_bytes reference = { x->reference, x->reference_len };
         if (!text_same(jl_plain(&entry, "reference"), reference))
             return qr_fail(x, out, "the answer is about another reference");
-        if (text_is(jl_plain(&entry, "state"), "paid"))
+        if (++seen > QR_PAYMENTS_MAX)
+            return qr_fail(x, out, "the answer has more payments than are looked at");
+        if (!text_is(jl_plain(&entry, "state"), "paid"))
+            continue;
+        if (!take_money(&entry, x, 1, out))
+            return qr_fail(x, out, "a payment's amount or currency cannot be read");
+        if (out->amount_minor == x->amount_minor && out->currency_number == x->currency)
             return on_entry(x, &entry, out);
     }
     out->amount_minor = -1;
+    out->currency_number = 0;
     return settle(x, out, RG_OUTCOME_PENDING); /* it can be paid as long as it hangs somewhere */
 }
 
@@ -129,14 +160,14 @@ static uint32_t on_refusal(struct qr_exchange *x, const struct jl_value *root, u
         (http_status == 404 || (http_status == 402 && text_is(error, "not_paid"))))
         return settle(x, out, RG_OUTCOME_NOT_FOUND);
     if (http_status == 409 && closes(x) && text_is(error, "already_paid")) {
-        take_refusal(out, error);
+        take_refusal(x, out, error);
         return settle(x, out, RG_OUTCOME_DECLINED);
     }
     if (http_status == 409 || http_status == 408 || http_status == 425 || http_status == 429)
         return qr_fail(x, out, "the answer does not say what became of it");
     if (http_status == 401 && x->repeat > 0)
         return qr_fail(x, out, "the repetition was refused, which says nothing of the first");
-    take_refusal(out, reason.len > 0 ? reason : error);
+    take_refusal(x, out, reason.len > 0 ? reason : error);
     if (http_status != 402 && out->category == RG_CATEGORY_OTHER)
         out->category = RG_CATEGORY_REQUEST;
     return settle(x, out, http_status == 402 ? RG_OUTCOME_DECLINED : RG_OUTCOME_REJECTED);

@@ -28,6 +28,7 @@
 #define QR_FRESH_S         300
 #define QR_AMOUNT_MAX      999999999999ll
 #define QR_MERCHANT_FIELDS 16u
+#define QR_PAYMENTS_MAX    64u /* of one static code, in one answer */
 
 /* Rows of the settings table, in its order. */
 enum qr_setting {
@@ -119,6 +120,12 @@ void qr_put_scanned(const struct qr_exchange *x, struct rg_table *extra);
 
 /* --- qr_answer.c ----------------------------------------------------------------------------- */
 uint32_t qr_answer(struct qr_exchange *x, const struct rg_event *event, struct rg_out *out);
+
+/* The provider's own number, masked for people; whole in the refs, where a refund needs it. */
+void qr_put_provider(struct rg_bytes id, const struct qr_code *sent, struct rg_buffer *reference,
+                     struct rg_table *refs);
+/* The provider's word for why, masked and cut, where it is one. */
+void qr_put_word(struct rg_bytes word, const struct qr_code *sent, struct rg_buffer *rail_code);
 
 /* --- qr_notice.c ------------------------------------------------------------------------------ */
 uint32_t qr_notice(const void *instance, const struct rg_notice *in, struct rg_notice_out *out);

@@ -2,9 +2,15 @@
  *
  * qr_notice.c - what the provider tells unasked (docs/rails/qr-wire.md, Notices).
  *
- * The attempt comes out of the message alone: order_id or refund_id is the attempt's id; a payment
- * of a static code names the reference that stood in the code, and that is the attempt's number in
- * other letters. What names no attempt of ours is money without an asking: a credit.
+ * The attempt comes out of the message alone: of refund.* it is refund_id, of everything else
+ * order_id. Whether an attempt of that number is a refund at all only the host knows: nothing is
+ * kept here.
+ *
+ * A payment of a static code (order.*, order_id empty) names the reference that stood in the code,
+ * and that is the attempt's number in other letters. Anybody may pay such a code, and any amount:
+ * it is a credit towards the attempt, and the host sees whether it is what was asked for. That
+ * somebody tried in vain says nothing about the attempt. What names no attempt of ours is money
+ * without an asking: a credit of nothing.
  */
 #include "qr_int.h"
 
@@ -62,19 +68,38 @@ static uint32_t verify(const struct qr_instance *qr, const struct rg_notice *in,
     return RG_NOTICE_VERIFY;
 }
 
-/* Which attempt of ours it is: 1, or 0. */
-static uint32_t put_attempt(const struct jl_value *data, uint32_t refund, struct rg_buffer *out)
+enum notice_of { OF_ORDER = 1, OF_PAYMENT, OF_REFUND };
+
+static enum notice_of notice_of(struct rg_bytes type)
 {
-    uint64_t number = 0;
-    struct rg_bytes id = jl_plain(data, refund ? "refund_id" : "order_id");
-    if (id.len > 0 ? !attempt_read(id, &number)
-                   : refund || !qr_reference_read(jl_plain(data, "reference"), &number))
-        return 0;
-    attempt_put(out, number);
-    return 1;
+    return text_starts(type, "refund.")                                    ? OF_REFUND
+           : text_starts(type, "order.")                                   ? OF_ORDER
+           : text_starts(type, "payment.") || text_starts(type, "charge.") ? OF_PAYMENT
+                                                                           : 0;
 }
 
-static uint32_t tell(const struct jl_value *data, uint32_t refund, struct rg_notice_out *out)
+/* Which attempt of ours it is, and what that makes of the notice: enum RG_ABOUT_... */
+static uint32_t put_attempt(const struct jl_value *data, enum notice_of of, uint32_t outcome,
+                            struct rg_buffer *out)
+{
+    uint64_t number = 0;
+    struct jl_value member;
+    const char *name = of == OF_REFUND ? "refund_id" : "order_id";
+    struct rg_bytes id = jl_plain(data, name);
+    uint32_t about = RG_ABOUT_STATUS;
+    uint32_t empty = !jl_member(data, name, &member) || member.kind == JL_NULL ||
+                     (member.kind == JL_TEXT && member.raw.len == 0);
+    uint32_t came = outcome == RG_OUTCOME_APPROVED && of != OF_REFUND;
+    if (of == OF_ORDER && empty && qr_reference_read(jl_plain(data, "reference"), &number))
+        about = came ? RG_ABOUT_CREDIT : RG_ABOUT_LINK;
+    else if (!attempt_read(id, &number))
+        return came ? RG_ABOUT_CREDIT : RG_ABOUT_LINK; /* nothing of ours */
+    if (about != RG_ABOUT_LINK)
+        attempt_put(out, number);
+    return about;
+}
+
+static uint32_t tell(const struct jl_value *data, enum notice_of of, struct rg_notice_out *out)
 {
     struct rg_bytes state = jl_plain(data, "state"), reason = jl_plain(data, "reason");
     struct rg_bytes amount = jl_plain(data, "paid_amount"), id = jl_plain(data, "provider_id");
@@ -85,25 +110,21 @@ static uint32_t tell(const struct jl_value *data, uint32_t refund, struct rg_not
         !qr_currency_of(jl_plain(data, "currency"), &out->currency_number, &exponent) ||
         !qr_amount_read(amount, exponent, &out->amount_minor))
         return broken(out, "state, provider_id, amount or currency cannot be read");
-    out->outcome = outcome;
-    rg_put_bytes(&out->reference, id);
-    rg_table_put(&out->refs, "provider_id", id.ptr, id.len, 0);
-    if (put_attempt(data, refund, &out->attempt_id)) {
-        out->about = RG_ABOUT_STATUS;
-    } else if (outcome == RG_OUTCOME_APPROVED && !refund) {
-        out->about = RG_ABOUT_CREDIT;
-    } else {
-        out->about = RG_ABOUT_LINK; /* nothing of ours, and no money came */
-        out->outcome = 0;
-    }
+    struct rg_bytes refunded = jl_plain(data, "order_id");
+    if (of == OF_REFUND && refunded.len > 0 && text_same(jl_plain(data, "refund_id"), refunded))
+        return broken(out, "a refund has the id of what it gives back");
+    out->about = put_attempt(data, of, outcome, &out->attempt_id);
+    if (out->about == RG_ABOUT_CREDIT && out->amount_minor == 0)
+        return broken(out, "nothing was paid");
+    out->outcome = out->about == RG_ABOUT_LINK ? 0 : outcome;
+    qr_put_provider(id, NULL, &out->reference, &out->refs);
     if (outcome == RG_OUTCOME_DECLINED) {
         const struct qr_reason *row = qr_reason_of(reason.len > 0 ? reason : state);
         out->category = row->category;
         rg_put_text(&out->message, row->message);
     }
-    rg_put_bytes(&out->rail_code, outcome == RG_OUTCOME_DECLINED && qr_plain_id(reason)
-                                      ? text_slice(reason, 0, 32)
-                                      : state);
+    qr_put_word(outcome == RG_OUTCOME_DECLINED && qr_plain_id(reason) ? reason : state, NULL,
+                &out->rail_code);
     return RG_NOTICE_DONE;
 }
 
@@ -118,10 +139,6 @@ uint32_t qr_notice(const void *instance, const struct rg_notice *in, struct rg_n
         return verify(qr, in, signature, out);
     if (!jl_read(in->bytes, &root) || !jl_member(&root, "data", &data) || data.kind != JL_OBJECT)
         return broken(out, "the body is not a JSON object with data");
-    struct rg_bytes type = jl_plain(&root, "type");
-    uint32_t refund = text_starts(type, "refund.");
-    if (!refund && !text_starts(type, "order.") && !text_starts(type, "payment.") &&
-        !text_starts(type, "charge."))
-        return broken(out, "the type is not known");
-    return tell(&data, refund, out);
+    enum notice_of of = notice_of(jl_plain(&root, "type"));
+    return of != 0 ? tell(&data, of, out) : broken(out, "the type is not known");
 }

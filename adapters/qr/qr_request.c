@@ -277,11 +277,11 @@ void qr_put_scanned(const struct qr_exchange *x, struct rg_table *extra)
         rg_table_put(extra, "scheme", x->scheme->name.ptr, x->scheme->name.len, 0);
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct rg_bytes value;
-        uint8_t text[400]; /* 99 letters of 4 bytes */
+        uint8_t text[QR_TOLD_MAX]; /* 99 letters of 4 bytes at most */
         struct rg_buffer masked = { text, sizeof text, 0, 0, 0 };
         if (!qr_mpm_value(&x->code, rows[i].path, &value) || value.len == 0)
             continue;
-        qr_put_masked(&masked, value, 0);
+        (void)qr_put_told(&masked, value, NULL);
         rg_table_put(extra, rows[i].name, text, masked.len, 0);
     }
 }

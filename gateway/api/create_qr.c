@@ -57,6 +57,7 @@ static bool is_base64(struct view text)
 static struct view read_scheme(struct fields *f, const struct json_node *qr)
 {
     struct view scheme = field_text(f, qr, "scheme", 1, SCHEME_NAME_MAX, false);
+    field_no_pan(f, json_member(qr, "scheme")); /* it is stored and shown, and may be all digits */
     for (size_t i = 0; i < scheme.len; i++) {
         uint8_t c = scheme.ptr[i];
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')) {

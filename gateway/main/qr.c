@@ -2,7 +2,9 @@
  * the command line: no configuration, no store, no network.
  *
  * What parse reads is one of: an EMV merchant-presented code, a consumer-presented one (base64), an
- * EPC069-12 or a Swiss QR-bill code. Card numbers in codes are masked in all that is printed. */
+ * EPC069-12 or a Swiss QR-bill code. Card numbers in codes are masked in all that is printed, and
+ * letters that would speak to the terminal, or be no letters on it, are printed as numbers: a code
+ * is whatever somebody stuck to a wall. */
 #include "main/cli.h"
 
 #include "base/ensure.h"
@@ -70,6 +72,76 @@ static bool load_schemes(const char *path, char *text, struct qr_schemes *scheme
     fprintf(stderr, "railgate qr: %s: %.*s\n", path != NULL ? path : "built-in schemes",
             (int)why.len, (const char *)reason);
     return false;
+}
+
+/* --- parse: letters of others --------------------------------------------------------------------
+ */
+
+#define NO_LETTER UINT32_MAX
+
+/* The letter at the front and its length in bytes; NO_LETTER and 1 when it is no UTF-8. */
+static uint32_t first_letter(struct view text, size_t *len)
+{
+    uint32_t bytes = text_letter(bytes_of_view(text));
+    *len = bytes > 0 ? bytes : 1;
+    if (bytes == 0)
+        return NO_LETTER;
+    uint32_t letter = bytes == 1 ? text.ptr[0] : text.ptr[0] & (0x7Fu >> bytes);
+    for (uint32_t i = 1; i < bytes; i++)
+        letter = letter << 6 | (text.ptr[i] & 0x3Fu);
+    return letter;
+}
+
+/* Controls, and what Unicode calls format characters (Cf) and line ends (Zl, Zp): bidirectional
+ * marks, joiners, tags, soft hyphen, byte order mark. */
+static bool is_unseen(uint32_t letter)
+{
+    static const struct {
+        uint32_t first, last;
+    } rows[] = {
+        { 0, 0x1F },          { 0x7F, 0x9F },       { 0xAD, 0xAD },       { 0x600, 0x605 },
+        { 0x61C, 0x61C },     { 0x6DD, 0x6DD },     { 0x70F, 0x70F },     { 0x890, 0x891 },
+        { 0x8E2, 0x8E2 },     { 0x180E, 0x180E },   { 0x200B, 0x200F },   { 0x2028, 0x202E },
+        { 0x2060, 0x206F },   { 0xFEFF, 0xFEFF },   { 0xFFF9, 0xFFFB },   { 0x110BD, 0x110BD },
+        { 0x110CD, 0x110CD }, { 0x13430, 0x1343F }, { 0x1BCA0, 0x1BCA3 }, { 0x1D173, 0x1D17A },
+        { 0xE0000, 0xE0FFF },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (letter >= rows[i].first && letter <= rows[i].last)
+            return true;
+    return letter == NO_LETTER;
+}
+
+/* U+202E as \u{202E}, a byte that is no letter as \xFF. */
+static void print_seen(struct view text, FILE *to)
+{
+    size_t len;
+    for (size_t at = 0; at < text.len; at += len) {
+        uint32_t letter = first_letter(view_slice(text, at, 4), &len);
+        if (letter == NO_LETTER)
+            fprintf(to, "\\x%02X", text.ptr[at]);
+        else if (is_unseen(letter))
+            fprintf(to, "\\u{%04X}", (unsigned)letter);
+        else
+            (void)fwrite(text.ptr + at, 1, len, to);
+    }
+}
+
+/* JSON as it was written: what is unseen in it (json_out has escaped the controls) can only stand
+ * in a text, and goes out as \uXXXX. */
+static void print_json(struct view json)
+{
+    size_t len;
+    for (size_t at = 0; at < json.len; at += len) {
+        uint32_t letter = first_letter(view_slice(json, at, 4), &len);
+        if (letter < 0x80 || !is_unseen(letter) || letter == NO_LETTER)
+            cli_print(view_slice(json, at, len));
+        else if (letter < 0x10000)
+            printf("\\u%04x", (unsigned)letter);
+        else
+            printf("\\u%04x\\u%04x", (unsigned)(0xD800 + ((letter - 0x10000) >> 10)),
+                   (unsigned)(0xDC00 + (letter & 0x3FF)));
+    }
 }
 
 /* --- parse: EMV codes ---------------------------------------------------------------------------
@@ -177,13 +249,16 @@ static void print_objects(const struct parsing *p)
         char tag[12];
         write_tag(tag, code, o->tag);
         struct view value = o->template ? VIEW_EMPTY : masked(code, o, room, sizeof room);
-        printf("  %*s%-*s %2u  %-*s %.*s\n", (int)o->depth * 2, "",
-               code->presented == QR_MERCHANT ? 2 : 4, tag, (unsigned)o->letters, 22, meaning(p, o),
-               (int)value.len, (const char *)value.ptr);
+        printf("  %*s%-*s %2u  %-*s ", (int)o->depth * 2, "",
+               code->presented == QR_MERCHANT ? 2 : 4, tag, (unsigned)o->letters, 22,
+               meaning(p, o));
+        print_seen(value, stdout);
+        printf("\n");
     }
 }
 
-/* The code with a caret under what a finding is about, and a window around it when it is long. */
+/* The code with a caret under what a finding is about, and a window around it when it is long. What
+ * is unseen has one place there as every letter, so that the caret fits. */
 static void print_caret(const struct qr_code *code, const struct qr_finding *f, FILE *to)
 {
     uint8_t room[QR_TEXT_MAX];
@@ -193,9 +268,9 @@ static void print_caret(const struct qr_code *code, const struct qr_finding *f, 
     uint64_t carets = f->letters > 40 ? 40 : f->letters > 0 ? f->letters : 1;
     fprintf(to, "      %s", first > 0 ? "..." : "");
     for (; at < text.len && letter < first + 72; letter++) {
-        uint32_t len = text_letter((struct rg_bytes){ room + at, text.len - at });
-        uint64_t size = len > 0 ? len : 1;
-        if (letter >= first && (len == 0 || room[at] < 0x20 || room[at] == 0x7F))
+        size_t size;
+        uint32_t here = first_letter(view_of(room + at, (size_t)(text.len - at)), &size);
+        if (letter >= first && is_unseen(here))
             fputc('?', to);
         else if (letter >= first)
             (void)fwrite(room + at, 1, size, to);
@@ -291,7 +366,7 @@ static int parse_emv(struct parsing *p, bool json)
         writer_text(&w, "\n");
         if (w.overflow)
             return EXIT_COULD_NOT;
-        cli_print(writer_done(&w));
+        print_json(writer_done(&w));
     } else {
         printf("%s%s%.*s\n",
                code->presented == QR_MERCHANT ? "merchant-presented code"
@@ -319,11 +394,13 @@ static void print_rows(const struct row *rows, size_t count, struct json_out *j)
     for (size_t i = 0; i < count; i++) {
         if (rows[i].value.len == 0)
             continue;
-        if (j != NULL)
+        if (j != NULL) {
             json_put_text(j, rows[i].name, view_of_bytes(rows[i].value));
-        else
-            printf("  %-22s %.*s\n", rows[i].name, (int)rows[i].value.len,
-                   (const char *)rows[i].value.ptr);
+            continue;
+        }
+        printf("  %-22s ", rows[i].name);
+        print_seen(view_of_bytes(rows[i].value), stdout);
+        printf("\n");
     }
 }
 
@@ -377,7 +454,7 @@ static int parse_transfer(struct parsing *p, struct rg_bytes text, bool json)
         }
         json_close_object(&j);
         writer_text(&w, "\n");
-        cli_print(writer_done(&w));
+        print_json(writer_done(&w));
         return good ? EXIT_GOOD : EXIT_FINDINGS;
     }
     printf("%s\n", t.format == QR_TRANSFER_EPC ? "EPC069-12 credit transfer" : "Swiss QR-bill");
@@ -391,8 +468,11 @@ static int parse_transfer(struct parsing *p, struct rg_bytes text, bool json)
         end++;
     printf("error: line %u (byte %llu): %s\n", (unsigned)fault.line,
            (unsigned long long)fault.at + 1, qr_transfer_fault_text(fault.kind));
-    if (fault.line > 0)
-        printf("      %.*s\n      ^\n", (int)(end - fault.at), (const char *)text.ptr + fault.at);
+    if (fault.line > 0) {
+        printf("      ");
+        print_seen(view_of(text.ptr + fault.at, end - (size_t)fault.at), stdout);
+        printf("\n      ^\n");
+    }
     return EXIT_FINDINGS;
 }
 

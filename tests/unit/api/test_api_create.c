@@ -113,6 +113,10 @@ static void a_code_to_show(void **state)
     refused(read_qr, "{\"mode\":\"present\",\"expires_in\":\"90\"}", "/expires_in",
             "not_an_integer");
     refused(read_qr, "{\"mode\":\"present\",\"scheme\":\"Pix\"}", "/scheme", "wrong_letters");
+    refused(read_qr, "{\"mode\":\"present\",\"scheme\":\"4000000000009995\"}", "/scheme",
+            "card_number");
+    refused(read_qr, "{\"mode\":\"present\",\"scheme\":\"4000-0000-0000-9995\"}", "/scheme",
+            "card_number");
     refused(read_qr, "{\"mode\":\"present\",\"surprise\":1}", "/surprise", "unknown_field");
     refused(read_qr, "{\"mode\":\"show\"}", "/mode", "unknown_value");
 }
