@@ -25,6 +25,7 @@ struct heard {
     struct channel *channel;
     int64_t attempt;
     const struct notice_entry *entry; /* lives until done */
+    struct notice_entry own;          /* the entry, when it turns out to be about our refund */
     bool noting; /* the second commit: what changes nothing goes to the journal */
     struct arena arena;
     struct change change;
@@ -77,6 +78,11 @@ static void tell(struct heard *heard)
     struct payments *room = heard->room;
     const struct store_txn *txn = &heard->txn;
     char id[ID_TEXT_MAX];
+    if (txn->said == JUDGE_COVERED)
+        LOG(room->o.log, LOG_WARN, "payment.return_covered",
+            LOG_TEXT("payment", id_format(ID_PAYMENT, txn->payment.id, id)),
+            LOG_INT("amount", heard->change.heard_amount),
+            LOG_TEXT("reason", "money came back that a refund of ours has accounted for"));
     if (txn->said == JUDGE_CONFLICT) {
         room->stats.conflicts++;
         LOG(room->o.log, LOG_ERROR, "payment.conflict",
@@ -274,6 +280,29 @@ static enum status note(struct heard *heard, const char *kind, int64_t attempt)
     return store_commit(room->o.store, &heard->txn);
 }
 
+/* Money came back while a refund of ours, of just that amount, is accepted and not final: that is
+ * its end. False: there is none such. */
+static bool is_our_refund(struct heard *heard)
+{
+    struct payments *room = heard->room;
+    int64_t payment = heard->txn.payment.id;
+    for (struct list *at = room->works.next; at != &room->works; at = at->next) {
+        const struct work *work = CONTAINER_OF(at, struct work, link);
+        if (work->payment != payment || work->kind != OPERATION_REFUND || !work->pending ||
+            work->subject.amount != heard->entry->amount_minor)
+            continue;
+        heard->own = *heard->entry;
+        heard->own.about = NOTICE_STATUS;
+        heard->own.outcome = OUTCOME_APPROVED;
+        heard->own.attempt_id = heard->attempt = work->subject.attempt;
+        heard->entry = &heard->own;
+        arena_reset(&heard->arena);
+        return fill(heard, heard->entry) == STATUS_OK &&
+               store_commit(room->o.store, &heard->txn) == STATUS_OK;
+    }
+    return false;
+}
+
 /* The journal's word for what is only noted; NULL: nothing is to be noted. */
 static const char *noted_as(const struct heard *heard)
 {
@@ -311,6 +340,8 @@ static void recorded(struct store_txn *txn, void *arg)
         LOG(room->o.log, LOG_ERROR, "payment.notice_not_recorded", LOG_VIEW("why", txn->why));
         status = STATUS_IO;
     } else if (txn->result == STORE_REFUSED && txn->said == JUDGE_TOO_EARLY) {
+        if (!room->stopping && is_our_refund(heard))
+            return; /* the second commit comes back here */
         struct work *work = map_get(room->by_attempt, number_key(&heard->attempt));
         status = STATUS_BUSY;
         if (work != NULL && !room->stopping)

@@ -245,11 +245,15 @@ static enum status judge_return(struct store_txn *txn, struct change *c)
         return return_conflict(txn, c, "attempt.return_unexpected");
     if (state != ATTEMPT_APPROVED || sums.refunding > 0)
         return only_note(txn, JUDGE_TOO_EARLY);
-    if (flow_begin(&status, &sums, OPERATION_REFUND, &amount) != FLOW_ALLOWED)
-        /* More than is left: a refund that was asked for may cover it; a person must look. */
-        return return_conflict(txn, c,
-                               amount <= sums.refunded ? "attempt.return_covered"
-                                                       : "attempt.return_unexpected");
+    if (flow_begin(&status, &sums, OPERATION_REFUND, &amount) != FLOW_ALLOWED) {
+        /* More than is left. A refund that was asked for may have accounted for it. */
+        if (amount > sums.refunded)
+            return return_conflict(txn, c, "attempt.return_unexpected");
+        TRY(note_return(txn, c));
+        TRY(return_conflict(txn, c, "attempt.return_covered"));
+        txn->said = JUDGE_COVERED;
+        return STATUS_OK;
+    }
     TRY(flow_end(&status, &sums, OPERATION_REFUND, txn->payment.capture, amount, amount,
                  FLOW_END_APPROVED));
     txn->said = JUDGE_SETTLED;

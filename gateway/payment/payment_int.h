@@ -207,6 +207,7 @@ enum judge_said {
     JUDGE_REPEATED,      /* ... says what is known */
     JUDGE_PAID_AGAIN,    /* ... tells of money beyond what was asked for */
     JUDGE_OTHER_AMOUNT,  /* ... of an amount that nobody asked for; the attempt stays open */
+    JUDGE_COVERED,       /* ... tells of a return that a finished refund has accounted for */
     JUDGE_NOT_OURS,      /* ... names an attempt of another channel */
     JUDGE_TOO_EARLY,     /* money came back of an attempt whose outcome is not known yet */
 };

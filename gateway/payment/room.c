@@ -224,6 +224,7 @@ static void orphan_closed(struct work *work)
 /* The subject is known, so the row of the remedy is all that is left to do. */
 static void close_orphan(struct work *work)
 {
+    work->step = WORK_SETTLE;
     work_begin_change(work, CHANGE_CLOSE);
     work->change.try = work->remedy;
     work->change.reason = VIEW("what it was to find out was known before the restart");

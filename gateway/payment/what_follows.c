@@ -465,10 +465,22 @@ static void reverse_next(struct work *work)
         remedy_start(work, OPERATION_REVERSE, "asking did not settle it");
 }
 
+static void inquire_later(struct timer *timer, void *arg)
+{
+    struct work *work = arg;
+    (void)timer;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    remedy_start(work, OPERATION_INQUIRE, "it could not be undone");
+}
+
+/* Not at once: the other side may say "open" and refuse to close it for a while. */
 static void inquire_next(struct work *work)
 {
-    if (closed(work))
-        remedy_start(work, OPERATION_INQUIRE, "it could not be undone");
+    if (!closed(work))
+        return;
+    work->step = WORK_WAIT;
+    work->later.fire = inquire_later;
+    timer_start(&work->later, ask_again_us(work));
 }
 
 static void wait_next(struct work *work)
