@@ -45,8 +45,8 @@ static struct view number_key(const int64_t *number)
 void work_listen(struct work *work)
 {
     work_deafen(work);
-    /* FULL cannot be: there are as many places as works. Without memory the notice finds nobody; it
-     * is recorded all the same, and the work meets the record. */
+    /* Should there be no place, the notice finds nobody; it is recorded all the same, and the work
+     * meets the record. */
     work->known_to_notices =
         map_put(work->room->by_attempt, number_key(&work->subject.attempt), work) == STATUS_OK;
 }

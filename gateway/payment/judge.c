@@ -522,7 +522,11 @@ static enum status judge_undone(struct store_txn *txn, const struct change *c)
     txn->parent.state = paid ? ATTEMPT_CONFLICT : ATTEMPT_REVERSED;
     txn->parent.updated_us = c->now_us;
     if (paid) { /* closed because nobody had paid, and a notice has said that somebody did */
+        struct change contradicted = *c;
+        contradicted.outcome_json = c->conflict_json;
         txn->said = JUDGE_CONFLICT;
+        judge_show(txn, &contradicted);
+        TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
         return judge_event_attempt(txn, c, &txn->parent, "attempt.conflict");
     }
     TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));

@@ -96,7 +96,7 @@ static void step_lookup(struct work *work)
 struct payment_request *payment_request_new(struct payments *room)
 {
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    if (room->work_count >= room->o.works_max + room->o.works_max / 8)
+    if (room->work_count >= works_max(room, WORK_OF_LATER))
         return NULL;
     struct payment_request *request = calloc(1, sizeof *request);
     if (request != NULL)

@@ -260,6 +260,7 @@ extern const struct exchange_result canceled_result;
 /* --- work.c: a work's life, commits, answers ---------------------------------------------------
  */
 enum work_room { WORK_OF_NEW = 1, WORK_OF_LATER, WORK_RECOVERED };
+size_t works_max(const struct payments *room, enum work_room which);
 struct work *work_new(struct payments *room, enum work_room which);
 /* Ends it: forgets timers, exchange, memory. Must not be committing. */
 void work_end(struct work *work);

@@ -48,9 +48,11 @@ enum status payments_open(struct payments **out, const struct payments_options *
     room->seal = secret_find(options->secrets, "host.seal");
     room->idem = secret_find(options->secrets, "host.idempotency");
     ENSURE(room->seal != NULL && room->idem != NULL);
-    room->in_flight = map_open(room->o.works_max, loop_random_u64(options->loop));
-    room->by_attempt = map_open(room->o.works_max, loop_random_u64(options->loop));
-    room->first_of = map_open(room->o.works_max, loop_random_u64(options->loop));
+    /* What is on disk is taken up whatever the limit says now; twice of it must do. */
+    size_t places = 2 * works_max(room, WORK_OF_LATER) + 1024;
+    room->in_flight = map_open(places, loop_random_u64(options->loop));
+    room->by_attempt = map_open(places, loop_random_u64(options->loop));
+    room->first_of = map_open(places, loop_random_u64(options->loop));
     if (room->in_flight == NULL || room->by_attempt == NULL || room->first_of == NULL) {
         map_close(room->in_flight);
         map_close(room->by_attempt);
@@ -156,9 +158,15 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
         return STATUS_OK;
     }
     room->stats.recovered++;
-    if (!remedy)
-        work_listen(work);
-    return STATUS_OK;
+    if (remedy)
+        return STATUS_OK;
+    work_listen(work);
+    if (work->known_to_notices)
+        return STATUS_OK;
+    LOG(room->o.log, LOG_ERROR, "payment.recovery_too_large",
+        LOG_TEXT("what_to_do",
+                 "raise limits.payments_in_flight: more attempts are open than twice of it"));
+    return STATUS_FULL;
 }
 
 /* Why the channel was picked stands in what merchants saw last; the next outcome shall say it too.

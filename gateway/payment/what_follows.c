@@ -235,6 +235,11 @@ static void settle(struct work *work, const struct exchange_result *result, enum
                                           .message =
                                               VIEW("No answer came in time, and the attempt was "
                                                    "undone. No money moved.") };
+        struct exchange_result contradiction = { .outcome = OUTCOME_UNKNOWN,
+                                                 .conflict = true,
+                                                 .category = CATEGORY_OTHER };
+        work->change.conflict_json = outcome_members(
+            &work->txn_arena, &contradiction, channel_name(work->subject.channel), VIEW_EMPTY);
         if (work->pending && work->expires_us != 0) {
             work->change.expired = true;
             undone.rail_code = VIEW("expired");

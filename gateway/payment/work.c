@@ -22,7 +22,7 @@ static void wait_over(struct timer *timer, void *arg);
 
 /* New payments leave room for what finishes those that exist; what is on disk is taken up anyway.
  */
-static size_t works_max(const struct payments *room, enum work_room which)
+size_t works_max(const struct payments *room, enum work_room which)
 {
     switch (which) {
     case WORK_OF_NEW: return room->o.works_max;
