@@ -118,6 +118,9 @@ static uint32_t tell(const struct jl_value *data, enum notice_of of, struct rg_n
         return broken(out, "nothing was paid");
     out->outcome = out->about == RG_ABOUT_LINK ? 0 : outcome;
     qr_put_provider(id, NULL, &out->reference, &out->refs);
+    /* As it is: the host tells movements apart by it, and masks what it shows and keeps. */
+    out->reference.len = 0;
+    rg_put_bytes(&out->reference, id);
     if (outcome == RG_OUTCOME_DECLINED) {
         const struct qr_reason *row = qr_reason_of(reason.len > 0 ? reason : state);
         out->category = row->category;

@@ -94,7 +94,7 @@ static const struct follow_row rows[] = {
     { V(REVERSE), O(APPROVED), 0, 0, FOLLOW_SETTLE, "undone" },
     { V(REVERSE), O(NOT_FOUND), WINDOW, 0, FOLLOW_SETTLE,
       "nothing to undo, and the original cannot arrive any more" },
-    { V(REVERSE), O(DECLINED) | O(REJECTED), ACCEPTED, OLD, FOLLOW_INQUIRE,
+    { V(REVERSE), O(DECLINED) | O(REJECTED), ACCEPTED | INQUIRE, OLD, FOLLOW_INQUIRE,
       "the other side would not close it: somebody may have been quicker; asking tells" },
     { V(REVERSE), O(DECLINED) | O(REJECTED), 0, 0, FOLLOW_PARK,
       "the other side refuses to undo it; a person must settle with them" },

@@ -24,8 +24,9 @@ struct follow_facts {
     enum outcome outcome; /* of this try */
     bool conflict;        /* amount, currency or reference differ, or an answer after a reversal */
     bool recovered;       /* found open at start-up: nothing is known, bytes may have left */
-    bool can_repeat, can_inquire, can_reverse; /* the adapter's ability for this verb; for INQUIRE,
-                                  can_reverse is that of the verb inquired about */
+    bool can_repeat, can_inquire, can_reverse; /* the adapter's ability for this verb; for INQUIRE
+                                  and REVERSE what can be asked or undone is the attempt they are
+                                  about */
     bool window_passed; /* the late window of the original was over when this try BEGAN (when
                            it was answered is too late: the original may have come between) */
     bool expired;       /* PENDING on a person, and the time for that is over */

@@ -180,9 +180,10 @@ static struct view split_path(const struct http_request *request, struct arena *
     struct view after = view_slice(path, sizeof PREFIX - 1, path.len);
     size_t end = view_find(after, '/');
     struct view name = view_slice(after, 0, end);
-    *rest = arena_format(arena, "%.*s%s%.*s", (int)(after.len - name.len),
-                         (const char *)after.ptr + name.len, query.len > 0 ? "?" : "",
-                         (int)query.len, (const char *)query.ptr);
+    struct view more = view_slice(after, end, after.len);
+    *rest =
+        arena_format(arena, "%.*s%s%.*s", (int)more.len, more.len > 0 ? (const char *)more.ptr : "",
+                     query.len > 0 ? "?" : "", (int)query.len, (const char *)query.ptr);
     return name;
 }
 
@@ -252,7 +253,8 @@ enum status notify_open(struct notify **out, const struct notify_options *option
                     .header_bytes_max = (size_t)s->limit_header_bytes,
                     .header_timeout_us = s->limit_header_time_us,
                     .body_timeout_us = s->limit_body_time_us,
-                    .conns_max = (size_t)s->limit_notice_connections },
+                    .conns_max = (size_t)s->limit_notice_connections,
+                    .give_way = true },
         .handler = handle,
         .log = options->log,
         .owner = options->owner,

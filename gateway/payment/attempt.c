@@ -59,12 +59,14 @@ struct view route_why(const struct work *work, const struct channel *channel)
 static struct view with_heard(struct work *work, struct view set,
                               const struct exchange_result *result)
 {
+    /* A masked one (it looked like a card number) would be another than its notice brings. */
     if (result->outcome != OUTCOME_APPROVED || result->reference.len == 0 ||
+        view_find(result->reference, '*') < result->reference.len ||
         channel_rail(work->subject.channel) == RAIL_CARD)
         return set;
     uint8_t row[4 + sizeof HEARD_ROW + 128];
     struct writer w = writer_over(row, sizeof row);
-    refs_put_heard(&w, result->reference);
+    refs_put_heard(&w, reference_to_keep(work->room->idem, &work->txn_arena, result->reference));
     return refs_join(&work->txn_arena, set, writer_done(&w));
 }
 

@@ -26,6 +26,7 @@ struct heard {
     int64_t attempt;
     const struct notice_entry *entry; /* lives until done */
     struct notice_entry own;          /* the entry, when it turns out to be about our refund */
+    bool alarming;                    /* what is noted is money that somebody must give back */
     bool noting; /* the second commit: what changes nothing goes to the journal */
     struct arena arena;
     struct change change;
@@ -128,7 +129,7 @@ static void fill_status(struct heard *heard, const struct notice_entry *entry)
                                       .message = entry->message,
                                       .reference = entry->reference };
     c->outcome = entry->outcome;
-    c->heard_reference = entry->reference;
+    c->heard_reference = reference_to_keep(heard->room->idem, &heard->arena, entry->reference);
     c->outcome_json = outcome_members(&heard->arena, &result, channel, why);
     struct exchange_result contradiction = { .outcome = OUTCOME_UNKNOWN,
                                              .conflict = true,
@@ -157,8 +158,8 @@ static struct view noted_json(struct heard *heard, const struct notice_entry *en
         if (currency_by_number(entry->currency_number, &currency) == STATUS_OK)
             json_put_text(&j, "currency", view_text(currency->code));
     }
-    json_put_text_if(&j, "rail_reference", entry->reference);
-    json_put_text_if(&j, "code", entry->rail_code);
+    put_shown(&j, "rail_reference", entry->reference);
+    put_shown(&j, "code", entry->rail_code);
     json_put_text_if(&j, "reason", entry->message);
     json_close_object(&j);
     if (w.overflow)
@@ -265,18 +266,12 @@ static enum status fill(struct heard *heard, const struct notice_entry *entry)
 static enum status note(struct heard *heard, const char *kind, int64_t attempt)
 {
     struct payments *room = heard->room;
-    char id[ID_TEXT_MAX];
     heard->noting = true;
     arena_reset(&heard->arena);
     TRY(fill(heard, heard->entry));
     heard->change.noted_kind = view_text(kind);
     heard->txn.load_attempt = attempt;
     TRY(fill_key(heard, heard->entry));
-    LOG(room->o.log, LOG_ERROR, "payment.notice_noted",
-        LOG_TEXT("channel", channel_name(heard->channel)), LOG_TEXT("as", kind),
-        LOG_TEXT("attempt", heard->attempt != 0 ? id_format(ID_ATTEMPT, heard->attempt, id) : ""),
-        LOG_INT("amount", heard->entry->amount_minor),
-        LOG_TEXT("what_to_do", "a person must find out whose money it is"));
     return store_commit(room->o.store, &heard->txn);
 }
 
@@ -291,16 +286,31 @@ static bool is_our_refund(struct heard *heard)
         if (work->payment != payment || work->kind != OPERATION_REFUND || !work->pending ||
             work->subject.amount != heard->entry->amount_minor)
             continue;
-        heard->own = *heard->entry;
+        const struct notice_entry *returned = heard->entry;
+        heard->own = *returned;
         heard->own.about = NOTICE_STATUS;
         heard->own.outcome = OUTCOME_APPROVED;
         heard->own.attempt_id = heard->attempt = work->subject.attempt;
         heard->entry = &heard->own;
         arena_reset(&heard->arena);
-        return fill(heard, heard->entry) == STATUS_OK &&
+        /* Under the key of the return: told again it is known, and counts nothing twice. */
+        return fill(heard, heard->entry) == STATUS_OK && fill_key(heard, returned) == STATUS_OK &&
                store_commit(room->o.store, &heard->txn) == STATUS_OK;
     }
     return false;
+}
+
+/* For the first time: a repeated notice alarms nobody again. */
+static void tell_noted(struct heard *heard)
+{
+    struct payments *room = heard->room;
+    char id[ID_TEXT_MAX];
+    room->stats.conflicts += heard->alarming;
+    LOG(room->o.log, LOG_ERROR, "payment.notice_noted",
+        LOG_TEXT("channel", channel_name(heard->channel)), LOG_VIEW("as", heard->change.noted_kind),
+        LOG_TEXT("attempt", heard->attempt != 0 ? id_format(ID_ATTEMPT, heard->attempt, id) : ""),
+        LOG_INT("amount", heard->entry->amount_minor),
+        LOG_TEXT("what_to_do", "a person must find out whose money it is"));
 }
 
 /* The journal's word for what is only noted; NULL: nothing is to be noted. */
@@ -332,7 +342,7 @@ static void recorded(struct store_txn *txn, void *arg)
     const char *kind = noted_as(heard);
     if (kind != NULL && !room->stopping) {
         bool of_payment = txn->said == JUDGE_PAID_AGAIN || txn->said == JUDGE_OTHER_AMOUNT;
-        room->stats.conflicts += txn->result == STORE_KEY_REUSED || of_payment;
+        heard->alarming = txn->result == STORE_KEY_REUSED || of_payment;
         status = note(heard, kind, of_payment ? heard->attempt : 0);
         if (status == STATUS_OK)
             return; /* the second commit comes back here */
@@ -346,8 +356,11 @@ static void recorded(struct store_txn *txn, void *arg)
         status = STATUS_BUSY;
         if (work != NULL && !room->stopping)
             pending_look_now(work);
-    } else if (txn->result == STORE_COMMITTED && !room->stopping && !heard->noting) {
-        tell(heard);
+    } else if (txn->result == STORE_COMMITTED && !room->stopping) {
+        if (heard->noting)
+            tell_noted(heard);
+        else
+            tell(heard);
     }
     heard->done(heard->arg, status);
     heard_free(heard);

@@ -230,7 +230,7 @@ static bool is_of_currency(const char *code, uint32_t number)
 static enum status judge_return(struct store_txn *txn, struct change *c)
 {
     struct flow_sums sums = payment_sums(&txn->payment);
-    enum payment_status status = txn->payment.status;
+    enum payment_status status = txn->payment.status, before = status;
     enum operation verb = txn->attempt.verb;
     enum attempt_state state = txn->attempt.state;
     int64_t amount = c->heard_amount;
@@ -277,7 +277,7 @@ static enum status judge_return(struct store_txn *txn, struct change *c)
     TRY(note_return(txn, c));
     TRY(judge_event_attempt(txn, c, &told, "attempt.returned"));
     TRY(judge_event_operation(txn, c));
-    return judge_event_status(txn, c);
+    return status != before ? judge_event_status(txn, c) : STATUS_OK;
 }
 
 enum status judge_notice(struct store_txn *txn, void *arg)

@@ -9,7 +9,7 @@
 
 /* A value that is a card number and nothing else: 13 to 19 digits, perhaps grouped, with the right
  * check digit. Longer references hold such runs by chance and stay as they are. */
-static bool is_card_number(struct view text)
+bool is_card_number(struct view text)
 {
     unsigned sum = 0, count = 0;
     for (size_t i = text.len; i > 0; i--) {
@@ -25,7 +25,7 @@ static bool is_card_number(struct view text)
     return count >= 13 && count <= 19 && sum % 10 == 0;
 }
 
-static void put_shown(struct json_out *j, const char *name, struct view value)
+void put_shown(struct json_out *j, const char *name, struct view value)
 {
     uint8_t masked[64];
     struct writer w = writer_over(masked, sizeof masked);
@@ -204,6 +204,22 @@ enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sea
                         struct arena *arena, struct view *out)
 {
     return refs_convert(key, payment, sealed, arena, out, false);
+}
+
+struct view reference_to_keep(struct secret_key *key, struct arena *arena, struct view reference)
+{
+    uint8_t digest[SECRET_MAC_MAX];
+    size_t len = 0;
+    if (!is_card_number(reference) || secret_mac(key, reference, digest, &len) != STATUS_OK)
+        return reference;
+    uint8_t *text = arena_alloc(arena, 32);
+    if (text == NULL)
+        return VIEW_EMPTY;
+    struct writer w = writer_over(text, 32);
+    writer_text(&w, "mac:");
+    for (size_t i = 0; i < 12; i++)
+        writer_format(&w, "%02x", digest[i]);
+    return writer_done(&w);
 }
 
 void refs_put_heard(struct writer *w, struct view reference)

@@ -241,6 +241,10 @@ struct view outcome_members(struct arena *arena, const struct exchange_result *r
 struct view action_members(struct arena *arena, const struct exchange_result *result,
                            const char *channel, struct view why, int64_t payment,
                            int64_t expires_us);
+/* 13 to 19 digits with a right check digit, and nothing else. */
+bool is_card_number(struct view text);
+/* A text of the channel's, left out when empty, masked when it is a card number. */
+void put_shown(struct json_out *j, const char *name, struct view value);
 /* Refs that may be shown, as members: "stan":"...","rrn":"..." */
 struct view refs_members(struct arena *arena, struct view plain_refs);
 /* Seals what is sensitive; bound to the payment. NO_MEMORY when the arena is used up. */
@@ -250,6 +254,9 @@ enum status refs_unseal(struct secret_key *key, int64_t payment, struct view sea
                         struct arena *arena, struct view *out);
 /* b's rows after a's. */
 struct view refs_join(struct arena *arena, struct view a, struct view b);
+/* As it is kept, in the clear: one that reads like a card number may be one, and its keyed digest
+ * tells it from others as well. */
+struct view reference_to_keep(struct secret_key *key, struct arena *arena, struct view reference);
 /* The channel's own reference of what it has approved, kept with the attempt: a further approval
  * under another one is other money. */
 #define HEARD_ROW "notice_reference"

@@ -46,7 +46,8 @@ static void facts_fill(const struct work *work, const struct try *try, struct fo
     bool inquiry = try->verb == OPERATION_INQUIRE;
     facts->verb = try->verb;
     facts->tries = try->tries;
-    facts->can_inquire = inquiry || ability.inquire;
+    facts->can_inquire =
+        inquiry || (try->verb == OPERATION_REVERSE ? of_subject.inquire : ability.inquire);
     facts->can_reverse = inquiry ? of_subject.reverse : ability.reverse;
     facts->accepted = work->pending;
     facts->expired = work->pending && work->expires_us != 0 && now_us >= work->expires_us;

@@ -391,7 +391,8 @@ static void on_accept(struct listener *listener, void *arg, struct conn *conn)
     struct http_server *server = arg;
     ENSURE_MAGIC(server, HTTP_SERVER_MAGIC);
     (void)listener;
-    if (server->conns >= server->options.limits.conns_max && !make_room(server)) {
+    const bool full = server->conns >= server->options.limits.conns_max;
+    if (full && (!server->options.limits.give_way || !make_room(server))) {
         conn_abort(conn);
         return;
     }
@@ -457,7 +458,9 @@ enum status http_server_open(struct http_server **out, struct wire *wire, struct
     struct listen_options listen = { .accept = on_accept,
                                      .arg = server,
                                      .tls = options->tls,
-                                     .conns_max = server->options.limits.conns_max + CONNS_SPARE,
+                                     .conns_max =
+                                         server->options.limits.conns_max +
+                                         (server->options.limits.give_way ? CONNS_SPARE : 0),
                                      .out_max = OUT_MAX_BYTES,
                                      .owner = options->owner };
     enum status status = listen_open(wire, &options->at, &listen, &server->listener);

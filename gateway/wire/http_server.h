@@ -32,6 +32,8 @@ struct http_limits {
     int64_t idle_timeout_us; /* keep-alive; default 75 s -> close */
     size_t conns_max;        /* default 4096 */
     uint32_t requests_per_conn_max; /* default 0: no limit */
+    bool give_way; /* at conns_max the connection that was there longest without a whole request
+                      gives its place to a new one; else the new one is closed */
 };
 
 struct http_header {

@@ -350,7 +350,7 @@ class Tls(Story):
         server, client, stranger = ours.issue("notices"), theirs.issue("provider"), strangers.issue("stranger")
         wallet = rgwallet.start(self.stage)
         tls = {"certificate": server[0], "key": server[1], "client_ca": theirs.certificate}
-        gateway = rgrails.rails(self.stage, [rgrails.qr_channel(wallet)], settings={"notify": {"tls": tls}})
+        gateway = rgrails.rails(self.stage, [rgrails.qr_channel(wallet)], settings={"notify": {"listen": "127.0.0.1:0", "tls": tls}})
         api = gateway.client()
         self.assertTrue(gateway.ready["notices"].startswith("https://"))
         payment = api.post("/v1/payments", qr_sale(1250)).json()
@@ -371,7 +371,7 @@ class Tls(Story):
         server = ours.issue("notices")
         wallet = rgwallet.start(self.stage, notice_ca=ours.certificate)
         tls = {"certificate": server[0], "key": server[1]}
-        gateway = rgrails.rails(self.stage, [rgrails.qr_channel(wallet)], settings={"notify": {"tls": tls}})
+        gateway = rgrails.rails(self.stage, [rgrails.qr_channel(wallet)], settings={"notify": {"listen": "127.0.0.1:0", "tls": tls}})
         answer = gateway.client().post("/v1/payments", qr_sale(9101), Prefer="wait=20")
         self.assertEqual((answer.status, answer.json()["status"]), (201, "succeeded"), answer)
 

@@ -10,6 +10,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import sqlite3
@@ -96,10 +97,8 @@ def cbdc_channel(ledger, name="cbdc", **more):
 
 def rails(stage, channels, *sims, settings=None, **how):
     """A gateway with these channels (and card hosts), listening for notices."""
-    whole = {"notify": {"listen": "127.0.0.1:0"}, "keys": keys_with()}
-    gateway = stage.gateway(*sims, settings=rgtest.merge(whole, settings), others=channels, **how)
-    keep_address(gateway)
-    return gateway
+    whole = {"notify": {"listen": own_address()}, "keys": keys_with()}
+    return stage.gateway(*sims, settings=rgtest.merge(whole, settings), others=channels, **how)
 
 
 def keys_with(*more):
@@ -108,10 +107,14 @@ def keys_with(*more):
     return rgtest.GATEWAY["keys"] + KEYS + rows
 
 
-def keep_address(gateway):
-    """Started again it must be found where it was: providers repeat their notices to the same address."""
-    gateway.settings["notify"] = {**gateway.settings["notify"], "listen": notices_at(gateway)}
-    gateway.write("gateway.yaml", gateway.settings)
+_ports = itertools.count(20000)
+
+
+def own_address():
+    """An address of this process alone: a gateway that is started again must be found where it was (providers
+    repeat their notices to the same address), and no port that the system gave once stays free for sure."""
+    pid = os.getpid()
+    return f"127.{64 + (pid >> 16 & 63)}.{pid >> 8 & 255}.{pid & 255}:{next(_ports)}"
 
 
 def notices_at(gateway):

@@ -47,6 +47,15 @@ static void promises(const struct follow_facts *f, enum follow said)
         assert_int_equal(said, FOLLOW_PARK);
     if (!unknown && (f->outcome == OUTCOME_APPROVED) && f->verb <= OPERATION_REVERSE)
         assert_int_equal(said, FOLLOW_SETTLE);
+    /* What was accepted is there: it is never sent again because it cannot be found now. */
+    if (f->accepted && f->verb == OPERATION_INQUIRE)
+        assert_int_not_equal(said, FOLLOW_ELSEWHERE);
+    /* What a person may still pay is closed only when the time for that is over. */
+    if (f->accepted && !f->expired && !unknown &&
+        ((money && f->outcome == OUTCOME_PENDING) ||
+         (f->verb == OPERATION_INQUIRE &&
+          (f->outcome == OUTCOME_PENDING || f->outcome == OUTCOME_NOT_FOUND))))
+        assert_int_not_equal(said, FOLLOW_REVERSE);
     /* Nothing is forgotten for ever: what is too old and not settled is a person's. */
     if (f->over_age && said != FOLLOW_SETTLE && said != FOLLOW_ELSEWHERE && money)
         assert_int_equal(said, FOLLOW_PARK);
@@ -58,7 +67,7 @@ static void test_every_combination(void **state)
     size_t count = 0;
     for (int verb = OPERATION_AUTHORISE; verb <= OPERATION_TOKEN; verb++)
         for (int outcome = OUTCOME_APPROVED; outcome <= OUTCOME_UNKNOWN; outcome++)
-            for (unsigned bits = 0; bits < 128; bits++)
+            for (unsigned bits = 0; bits < 512; bits++)
                 for (uint32_t tries = 0; tries < 3; tries++) {
                     struct follow_facts f = {
                         .verb = (enum operation)verb,
@@ -70,6 +79,8 @@ static void test_every_combination(void **state)
                         .can_reverse = bits & 16,
                         .window_passed = bits & 32,
                         .over_age = bits & 64,
+                        .expired = bits & 128,
+                        .accepted = bits & 256,
                         .tries = tries,
                     };
                     const char *reason = NULL;
@@ -79,7 +90,7 @@ static void test_every_combination(void **state)
                     promises(&f, said);
                     count++;
                 }
-    assert_int_equal(count, 12 * 7 * 128 * 3);
+    assert_int_equal(count, 12 * 7 * 512 * 3);
 }
 
 /* The rows of the architecture page, one after the other. */
@@ -153,11 +164,68 @@ static void test_known_cases(void **state)
     }
 }
 
+/* What was accepted and waits for a person: asked, closed, never believed to be gone. */
+static void test_accepted(void **state)
+{
+    (void)state;
+    const struct {
+        enum operation verb;
+        enum outcome outcome;
+        bool accepted, expired, can_inquire, can_reverse, window, over_age;
+        enum follow follow;
+    } cases[] = {
+        /* verb, outcome, accepted, expired, can_inquire, can_reverse, window, over_age */
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 0, 1, 1, 0, 0, FOLLOW_WAIT },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 0, 1, 1, 1, 0, FOLLOW_INQUIRE },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 0, 0, 1, 1, 0, FOLLOW_WAIT },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 1, 1, 1, 0, 0, FOLLOW_INQUIRE },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 1, 0, 1, 0, 0, FOLLOW_REVERSE },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 1, 0, 0, 0, 0, FOLLOW_WAIT },
+        { OPERATION_SALE, OUTCOME_PENDING, 1, 1, 1, 1, 0, 1, FOLLOW_PARK },
+        { OPERATION_INQUIRE, OUTCOME_APPROVED, 1, 1, 1, 1, 1, 0, FOLLOW_SETTLE },
+        { OPERATION_INQUIRE, OUTCOME_DECLINED, 1, 1, 1, 1, 1, 0, FOLLOW_SETTLE },
+        { OPERATION_INQUIRE, OUTCOME_PENDING, 1, 0, 1, 1, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_PENDING, 1, 1, 1, 1, 1, 0, FOLLOW_REVERSE },
+        { OPERATION_INQUIRE, OUTCOME_PENDING, 1, 1, 1, 0, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_PENDING, 0, 0, 1, 1, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 1, 0, 1, 1, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 1, 0, 1, 0, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 1, 1, 1, 1, 1, 0, FOLLOW_REVERSE },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 1, 1, 1, 0, 1, 0, FOLLOW_WAIT },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 1, 1, 1, 1, 1, 1, FOLLOW_PARK },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 0, 0, 1, 1, 1, 0, FOLLOW_REVERSE },
+        { OPERATION_INQUIRE, OUTCOME_NOT_FOUND, 0, 0, 1, 0, 1, 0, FOLLOW_ELSEWHERE },
+        { OPERATION_REVERSE, OUTCOME_APPROVED, 1, 1, 1, 1, 0, 0, FOLLOW_SETTLE },
+        { OPERATION_REVERSE, OUTCOME_DECLINED, 1, 1, 1, 1, 0, 0, FOLLOW_INQUIRE },
+        { OPERATION_REVERSE, OUTCOME_REJECTED, 1, 1, 1, 1, 0, 0, FOLLOW_INQUIRE },
+        { OPERATION_REVERSE, OUTCOME_DECLINED, 1, 1, 1, 1, 0, 1, FOLLOW_PARK },
+        { OPERATION_REVERSE, OUTCOME_DECLINED, 1, 1, 0, 1, 0, 0, FOLLOW_PARK },
+        { OPERATION_REVERSE, OUTCOME_DECLINED, 0, 0, 1, 1, 0, 0, FOLLOW_PARK },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct follow_facts facts = { .verb = cases[i].verb,
+                                      .outcome = cases[i].outcome,
+                                      .accepted = cases[i].accepted,
+                                      .expired = cases[i].expired,
+                                      .can_inquire = cases[i].can_inquire,
+                                      .can_reverse = cases[i].can_reverse,
+                                      .window_passed = cases[i].window,
+                                      .over_age = cases[i].over_age,
+                                      .tries = 1 };
+        const char *reason = NULL;
+        enum follow said = follow_attempt(&facts, &reason);
+        if (said != cases[i].follow)
+            fail_msg("case %zu: %s (%s), not %s", i, follow_word(said), reason,
+                     follow_word(cases[i].follow));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_combination),
         cmocka_unit_test(test_known_cases),
+        cmocka_unit_test(test_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

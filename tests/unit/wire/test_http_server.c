@@ -213,8 +213,27 @@ static void test_conns_max(void **state)
     raw_open(&raw, RAW_MEMORY, 1);
     raw_connect(&raw);
     assert_true(raw.opened);
-    /* A second one takes the place of the first, which only holds a connection. */
+    struct conn *first = raw.conn;
     raw_connect(&raw);
+    assert_false(raw.opened);
+    assert_int_equal(raw.why, STATUS_REFUSED);
+    conn_close(first);
+    raw_pass(&raw, 1000);
+    raw_connect(&raw);
+    assert_true(raw.opened);
+    raw_close(&raw);
+}
+
+static void test_conns_give_way(void **state)
+{
+    (void)state;
+    memset(&raw, 0, sizeof raw);
+    raw.limits.conns_max = 1;
+    raw.limits.give_way = true;
+    raw_open(&raw, RAW_MEMORY, 1);
+    raw_connect(&raw);
+    assert_true(raw.opened);
+    raw_connect(&raw); /* takes the place of the first, which only holds a connection */
     assert_true(raw.opened);
     raw_pass(&raw, 1000);
     assert_true(raw.closed);
@@ -305,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_half_a_request_and_the_end),
         cmocka_unit_test(test_idle_connections_are_closed),
         cmocka_unit_test(test_conns_max),
+        cmocka_unit_test(test_conns_give_way),
         cmocka_unit_test(test_requests_per_connection),
         cmocka_unit_test(test_drain_answers_what_runs),
         cmocka_unit_test(test_a_crash_leaves_nothing_to_answer),
