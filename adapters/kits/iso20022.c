@@ -427,7 +427,7 @@ static void item_of(const struct iso_row *row, const char *text, struct iso_mess
 
 const char *iso_read(struct rg_bytes bytes, uint64_t index, struct iso_message *out)
 {
-    struct iso_row row;
+    struct iso_row row = { 0 };
     char text[3 * sizeof(struct iso_item)]; /* of the item, of what is around it, of the group */
     struct sink sink = {
         .rows = &row, .text = text, .first = index, .most = 1, .text_room = sizeof text
