@@ -2,6 +2,8 @@
 never a second response, never a hang; and the gateway serves others meanwhile and afterwards.
 
 LIMITS are small here so that slowness shows quickly; the defaults are in auth.py.
+
+Test card numbers from published ranges only.
 """
 
 import random

@@ -1,4 +1,7 @@
-"""Idempotency to the letter: one key, one execution, one answer, whatever happens in between."""
+"""Idempotency to the letter: one key, one execution, one answer, whatever happens in between.
+
+Test card numbers from published ranges only.
+"""
 
 import os
 import random

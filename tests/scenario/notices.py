@@ -1,5 +1,8 @@
 """Notices: what a provider says unasked comes twice, late, out of order, broken, unsigned, to the wrong place, while
-the gateway is down or its disk full. What is not signed is not believed, and what was acknowledged is recorded."""
+the gateway is down or its disk full. What is not signed is not believed, and what was acknowledged is recorded.
+
+Test card numbers from published ranges only.
+"""
 
 import json
 import resource

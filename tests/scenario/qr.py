@@ -1,5 +1,8 @@
 """QR: codes that are shown, scanned, paid late, twice, wrongly or never, against the wallet provider. Every story
-ends with both ledgers compared, attempt by attempt."""
+ends with both ledgers compared, attempt by attempt.
+
+Test card numbers from published ranges only.
+"""
 
 import base64
 import json

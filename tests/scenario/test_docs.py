@@ -16,6 +16,8 @@ begins in a folder with var/demo/ready.json as `scripts/demo --serve` leaves it.
 
 Besides: links lead somewhere, files that are named exist, tables are those of the sources, log lines and
 metrics that operators are told to watch exist.
+
+Test card numbers from published ranges only.
 """
 
 import glob

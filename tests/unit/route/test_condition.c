@@ -1,4 +1,6 @@
-/* test_condition.c - what may stand under `takes` of a channel, and what is said of the rest. */
+/* test_condition.c - what may stand under `takes` of a channel, and what is said of the rest. Test
+ * card numbers from published ranges only.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,6 @@
-/* test_route.c - which channel, and why not the others. */
+/* test_route.c - which channel, and why not the others. Test card numbers from published ranges
+ * only.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
