@@ -152,7 +152,7 @@ static void put_number_line(struct rg_buffer *b, const char *name, int64_t value
 static uint32_t take_line(struct rg_bytes *rest, const char *name, struct rg_bytes *value)
 {
     uint64_t at = 0, end;
-    while (name[at] != '\0' && at < rest->len && rest->ptr[at] == (uint8_t)name[at])
+    while (at < rest->len && name[at] != '\0' && rest->ptr[at] == (uint8_t)name[at])
         at++;
     if (name[at] != '\0' || at >= rest->len || rest->ptr[at++] != '=')
         return 0;

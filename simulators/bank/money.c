@@ -264,9 +264,11 @@ bool bic_valid(struct view bic)
 {
     if (bic.len != 8 && bic.len != 11)
         return false;
-    for (size_t i = 0; i < bic.len; i++)
-        if (!isupper(bic.ptr[i]) && !(isdigit(bic.ptr[i]) && (i < 4 || i > 5)))
+    for (size_t i = 0; i < bic.len; i++) {
+        bool country = i == 4 || i == 5; /* letters only */
+        if (!isupper(bic.ptr[i]) && (country || !isdigit(bic.ptr[i])))
             return false;
+    }
     return true;
 }
 

@@ -94,7 +94,7 @@ static uint32_t begin(const void *memory, void *state, const struct rg_command *
 static uint32_t take(struct rg_bytes b, const char *word, uint64_t *amount)
 {
     uint64_t len = 0;
-    while (word[len] != '\0' && len < b.len && b.ptr[len] == (uint8_t)word[len])
+    while (len < b.len && word[len] != '\0' && b.ptr[len] == (uint8_t)word[len])
         len++;
     if (word[len] != '\0' || b.len < len + 2 || b.ptr[b.len - 1] != '.')
         return 0;
