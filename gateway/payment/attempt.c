@@ -112,6 +112,14 @@ enum status result_to_change(struct work *work, const struct try *try,
     return STATUS_OK;
 }
 
+static void step_sent(struct work *work)
+{
+    if (!work->sent_step_due)
+        return;
+    work->sent_step_due = false;
+    step_at(work->room, work->on_remedy ? "reversal_sent" : "after_send");
+}
+
 static void exchange_done(struct exchange *exchange, void *arg,
                           const struct exchange_result *result)
 {
@@ -119,6 +127,7 @@ static void exchange_done(struct exchange *exchange, void *arg,
     ENSURE_MAGIC(work, WORK_MAGIC);
     ENSURE(exchange == work->exchange);
     timer_stop(&work->later);
+    step_sent(work);       /* answered sooner than the timer */
     work->exchange = NULL; /* the result's views live in it until this function returns */
     after_exchange(work, result);
     exchange_drop(exchange);
@@ -130,7 +139,7 @@ static void sent(struct timer *timer, void *arg)
     struct work *work = arg;
     (void)timer;
     ENSURE_MAGIC(work, WORK_MAGIC);
-    step_at(work->room, work->on_remedy ? "reversal_sent" : "after_send");
+    step_sent(work);
 }
 
 void step_exchange(struct work *work)
@@ -139,7 +148,8 @@ void step_exchange(struct work *work)
     work->started_us = loop_wall_us(work->room->o.loop);
     if (!work->on_remedy)
         work_listen(work); /* a notice may be faster than the answer */
-    if (work->room->o.step != NULL) {
+    work->sent_step_due = work->room->o.step != NULL;
+    if (work->sent_step_due) {
         work->later.fire = sent;
         timer_start(&work->later, 2 * LOOP_US_PER_MS);
     }

@@ -153,6 +153,7 @@ struct work {
     struct arena txn_arena;
     struct arena again_arena; /* rows, when a commit that failed is tried again */
     struct change change;
+    bool sent_step_due; /* the step "after_send" was not told yet */
     bool committing;
     bool commit_waits; /* a commit failed, and is tried again later */
     void (*after_commit)(struct work *work);
