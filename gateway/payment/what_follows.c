@@ -49,7 +49,9 @@ static void facts_fill(const struct work *work, const struct try *try, struct fo
     facts->can_inquire =
         inquiry || (try->verb == OPERATION_REVERSE ? of_subject.inquire : ability.inquire);
     facts->can_reverse = inquiry ? of_subject.reverse : ability.reverse;
-    facts->accepted = work->pending;
+    /* A ledger is asked for its own record: what is not in it is nowhere, also when it was accepted
+     * once (a node drops what lost a race). Elsewhere the service that is asked may lag behind. */
+    facts->accepted = work->pending && channel_rail(try->channel) != RAIL_CBDC;
     facts->expired = work->pending && work->expires_us != 0 && now_us >= work->expires_us;
     /* The first operation's message holds card data, which is not kept: it can be repeated only as
      * long as the request is in memory. */
