@@ -136,7 +136,7 @@ extern "C" {
 #define RG_ABOUT_RETURN 2u /* money of an approved attempt came back, without our asking */
 #define RG_ABOUT_CREDIT                                                                            \
     3u /* money came in that no attempt of ours asked for; or, with an attempt_id, money towards   \
-          that attempt from somebody who was free to choose the amount: the right one settles it,                \
+          that attempt from somebody who was free to choose the amount: the right one settles it,  \
           another is noted and leaves it open */
 #define RG_ABOUT_LINK 4u /* nothing about a payment */
 
