@@ -111,6 +111,9 @@ const struct json_node *field_object(struct fields *f, const struct json_node *p
 /* {"value": n, "currency": "EUR"}: exact, > 0. False when an error was noted. */
 bool field_amount(struct fields *f, const struct json_node *parent, const char *name, bool required,
                   struct money *out);
+/* The same, never required, but it may be zero. */
+bool field_balance(struct fields *f, const struct json_node *parent, const char *name,
+                   struct money *out);
 void fields_known(struct fields *f, const struct json_node *object, const char *const *names,
                   size_t count);
 /* Free text must not hold a card number: it would be stored and shown. */
@@ -129,10 +132,13 @@ struct view field_word(struct fields *f, const struct json_node *parent, const c
 /* An integer min..max; -1 when absent or an error was noted. */
 int64_t field_number(struct fields *f, const struct json_node *parent, const char *name,
                      int64_t min, int64_t max);
+/* true or false. False when absent or an error was noted; *out is set only when this is true. */
+bool field_flag(struct fields *f, const struct json_node *parent, const char *name, bool *out);
 /* Two capital letters (ISO 3166 alpha-2). */
 struct view field_country(struct fields *f, const struct json_node *parent, const char *name);
-/* YYYY-MM-DD, a day that exists. */
-struct view field_date(struct fields *f, const struct json_node *parent, const char *name);
+/* YYYY-MM-DD, a day that exists, of this year or a later one. */
+struct view field_date(struct fields *f, const struct json_node *parent, const char *name,
+                       int32_t year_min);
 /* Capital letters and digits, min..max of them; blanks between them are left out (how IBANs and
  * references are printed): the answer is in f->arena. */
 struct view field_identifier(struct fields *f, const struct json_node *parent, const char *name,
@@ -164,6 +170,22 @@ void run_refund(struct call *call);
 void run_confirm(struct call *call);
 /* "metadata": {...} copied to `facts`. */
 void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts);
+/* create_party.c. details: NULL for card, whose channel is told nothing of them; there a card
+ * number may stand nowhere, while accounts and aliases of the other rails may be digits by nature.
+ * currency: the payment's, in which the payee's balance must be; NULL when it is not known. */
+void read_payer(struct fields *f, const struct json_node *root, struct writer *details,
+                struct json_out *facts);
+void read_payee(struct fields *f, const struct json_node *root, const struct currency *currency,
+                struct writer *details, struct json_out *facts);
+/* `device`, `risk`, `initiator`, `cash`. */
+void read_circumstances(struct fields *f, const struct json_node *root, struct json_out *facts);
+/* create_facts.c: r->facts, from a body in which nothing was found wrong and what the request has
+ * of it already (rail, kind, amount, merchant, details). `key` (hmac_sha256) hides card numbers.
+ * All in the request's arena. NO_MEMORY. */
+enum status facts_of_request(struct payment_request *r, const struct json_node *root,
+                             struct secret_key *key, int64_t wall_us);
+/* confirm.c: the body of a confirmation into `r`, copied. */
+void read_confirm(struct fields *f, const struct json_node *root, struct payment_request *r);
 /* create_qr.c, create_bank.c, create_cbdc.c: the same for the other rails. */
 void read_qr(struct fields *f, const struct json_node *qr, struct writer *details,
              struct json_out *facts);

@@ -2,8 +2,9 @@
  *
  * Unknown fields are refused, and all errors are told at once. What goes on the answer and never
  * changes is written here as ready JSON members (`facts_json`); the method's own fields go to the
- * adapter as named values (`details`) and nowhere else. Views that outlive the call are copied into
- * the request's arena: the tree borrows from the HTTP body.
+ * adapter as named values (`details`); what the region profile may ask about goes to compliance/ as
+ * facts (create_facts.c). Views that outlive the call are copied into the request's arena: the tree
+ * borrows from the HTTP body.
  */
 #include "api/api_int.h"
 
@@ -13,9 +14,10 @@
 #define DETAILS_BYTES 8192
 #define METADATA_MAX  50
 
-static const char *const create_fields[] = { "amount",  "kind",     "capture",   "method",
-                                             "payer",   "payee",    "reference", "description",
-                                             "purpose", "metadata", "region" };
+static const char *const create_fields[] = { "amount",  "kind",      "capture",   "method",
+                                             "payer",   "payee",     "reference", "description",
+                                             "purpose", "metadata",  "region",    "device",
+                                             "risk",    "initiator", "cash" };
 
 static void read_words(struct fields *f, const struct json_node *root, struct payment_request *r)
 {
@@ -84,52 +86,6 @@ static void read_method(struct fields *f, const struct json_node *root, struct p
         read_rail(f, body, r, details, facts);
 }
 
-/* What all rails but card tell their adapter of payer and payee. */
-static void put_party_details(struct writer *details, const char *name,
-                              const struct json_node *party)
-{
-    static const char *const told[] = { "id", "name", "country", "account", "alias", "address" };
-    for (size_t i = 0; i < COUNT_OF(told); i++) {
-        struct view value = VIEW_EMPTY;
-        if (json_text(json_member(party, told[i]), &value) == STATUS_OK)
-            put_detail(details, name, told[i], value);
-    }
-}
-
-/* details: NULL for card, whose channel is told nothing of them; there a card number may stand
- * nowhere, while accounts and aliases of the other rails may be digits by nature. */
-static void read_party(struct fields *f, const struct json_node *root, const char *name,
-                       struct writer *details, struct json_out *facts)
-{
-    static const char *const known[] = { "id",    "name",    "country",    "kyc_tier", "email",
-                                         "phone", "address", "birth_date", "account",  "alias" };
-    const struct json_node *party = field_object(f, root, name, false);
-    if (party == NULL)
-        return;
-    static const char *const digits[] = { "account", "alias" };
-    fields_known(f, party, known, COUNT_OF(known));
-    field_no_pan_but(f, party, digits, details != NULL ? COUNT_OF(digits) : 0);
-    json_open_object(facts, name);
-    json_put_text_if(facts, "id", field_text(f, party, "id", 1, 64, false));
-    json_put_text_if(facts, "name", field_text(f, party, "name", 1, 140, false));
-    json_put_text_if(facts, "country", field_country(f, party, "country"));
-    const struct json_node *tier = json_member(party, "kyc_tier");
-    int64_t number = 0;
-    if (tier != NULL && (json_i64(tier, &number) != STATUS_OK || number < 0 || number > 9))
-        field_error(f, tier, "out_of_range", "An integer from 0 to 9 is expected.");
-    else if (tier != NULL)
-        json_put_i64(facts, "kyc_tier", number);
-    json_put_text_if(facts, "email", field_text(f, party, "email", 3, 254, false));
-    json_put_text_if(facts, "phone", field_text(f, party, "phone", 3, 32, false));
-    json_put_text_if(facts, "address", field_text(f, party, "address", 1, 280, false));
-    json_put_text_if(facts, "birth_date", field_text(f, party, "birth_date", 10, 10, false));
-    put_account(facts, "account", field_text(f, party, "account", 1, 64, false));
-    put_account(facts, "alias", field_text(f, party, "alias", 1, 128, false));
-    json_close_object(facts);
-    if (details != NULL)
-        put_party_details(details, name, party);
-}
-
 void read_metadata(struct fields *f, const struct json_node *root, struct json_out *facts)
 {
     const struct json_node *metadata = field_object(f, root, "metadata", false);
@@ -181,13 +137,14 @@ static void read_all(struct fields *f, const struct json_node *root, struct paym
     read_words(f, root, r);
     read_method(f, root, r, &details, &facts);
     struct writer *told = r->rail == RAIL_CARD ? NULL : &details;
-    read_party(f, root, "payer", told, &facts);
-    read_party(f, root, "payee", told, &facts);
+    read_payer(f, root, told, &facts);
+    read_payee(f, root, r->amount.currency, told, &facts);
     struct view description = text_without_pan(f, root, "description", 500);
     struct view purpose = text_without_pan(f, root, "purpose", 35);
     struct view reference = text_without_pan(f, root, "reference", 128);
     json_put_text_if(&facts, "description", description);
     json_put_text_if(&facts, "purpose", purpose);
+    read_circumstances(f, root, &facts);
     read_metadata(f, root, &facts);
     json_close_object(&facts);
     if (told != NULL) {
@@ -221,6 +178,9 @@ void run_create(struct call *call)
     uint8_t *bytes = arena_alloc(&r->arena, room);
     struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
     read_all(&f, root, r, &w);
+    enum status status = STATUS_OK;
+    if (f.count == 0)
+        status = facts_of_request(r, root, api->idem, loop_wall_us(api->o.loop));
     if (f.count == 0 && (w.overflow || r->arena.overflow))
         field_error(&f, root, "too_large", "The request is too large.");
     if (f.count > 0) {
@@ -231,6 +191,11 @@ void run_create(struct call *call)
             call, f.unknown && f.count == 1 ? PROBLEM_UNKNOWN_FIELD : PROBLEM_INVALID_FIELD,
             VIEW("See errors: each has a JSON pointer to the field and what was expected."),
             f.errors, f.count);
+        return;
+    }
+    if (status != STATUS_OK) {
+        payment_request_drop(api->o.payments, r);
+        reply_problem(call, PROBLEM_INTERNAL, "The request cannot be described.");
         return;
     }
     r->facts_json = view_of(bytes + 1, w.len - 2);

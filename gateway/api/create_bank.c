@@ -85,7 +85,7 @@ void read_bank(struct fields *f, const struct json_node *bank, struct writer *de
     struct view scheme = field_text(f, bank, "scheme", 1, 32, false);
     struct view speed = field_word(f, bank, "speed", speeds, COUNT_OF(speeds), false);
     struct view reference = field_identifier(f, bank, "structured_reference", 1, 35);
-    struct view date = field_date(f, bank, "execution_date");
+    struct view date = field_date(f, bank, "execution_date", 1970);
     field_no_pan(f, json_member(bank, "scheme"));
     if (view_is(direction, "send"))
         check_send(f, bank);

@@ -126,4 +126,6 @@ void read_card(struct fields *f, const struct json_node *node, struct writer *de
     json_put_text_if(facts, "first6", view_slice(card.pan, 0, 6));
     if (card.pan.len >= 12)
         json_put_text(facts, "last4", view_slice(card.pan, card.pan.len - 4, 4));
+    if (card.pin_block.len > 0)
+        json_put_bool(facts, "pin", true);
 }

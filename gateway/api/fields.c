@@ -178,8 +178,9 @@ const struct json_node *field_object(struct fields *f, const struct json_node *p
     return node;
 }
 
-/* Why a value is not an amount, each case with its own words: this is money. */
-static bool read_minor(struct fields *f, const struct json_node *amount, int64_t *out)
+/* Why a value is not an amount, each case with its own words: this is money. least: 0 or 1. */
+static bool read_minor(struct fields *f, const struct json_node *amount, int64_t least,
+                       int64_t *out)
 {
     const struct json_node *node = json_member(amount, "value");
     switch (json_i64(node, out)) {
@@ -199,22 +200,20 @@ static bool read_minor(struct fields *f, const struct json_node *amount, int64_t
                     "An integer of minor units is expected, not a text.");
         return false;
     }
-    if (*out <= 0) {
-        field_error(f, node, "not_positive", "The amount must be larger than zero.");
+    if (*out < least) {
+        field_error(f, node, "not_positive", "The amount must be %s zero.",
+                    least > 0 ? "larger than" : "at least");
         return false;
     }
     return true;
 }
 
-bool field_amount(struct fields *f, const struct json_node *parent, const char *name, bool required,
-                  struct money *out)
+static bool read_money(struct fields *f, const struct json_node *amount, int64_t least,
+                       struct money *out)
 {
     static const char *const known[] = { "value", "currency" };
-    const struct json_node *amount = field_object(f, parent, name, required);
-    if (amount == NULL)
-        return false;
     fields_known(f, amount, known, COUNT_OF(known));
-    bool good = read_minor(f, amount, &out->minor);
+    bool good = read_minor(f, amount, least, &out->minor);
     struct view code = field_text(f, amount, "currency", 3, 3, true);
     if (code.len == 0)
         return false;
@@ -224,6 +223,20 @@ bool field_amount(struct fields *f, const struct json_node *parent, const char *
         return false;
     }
     return good;
+}
+
+bool field_amount(struct fields *f, const struct json_node *parent, const char *name, bool required,
+                  struct money *out)
+{
+    const struct json_node *amount = field_object(f, parent, name, required);
+    return amount != NULL && read_money(f, amount, 1, out);
+}
+
+bool field_balance(struct fields *f, const struct json_node *parent, const char *name,
+                   struct money *out)
+{
+    const struct json_node *amount = field_object(f, parent, name, false);
+    return amount != NULL && read_money(f, amount, 0, out);
 }
 
 void fields_known(struct fields *f, const struct json_node *object, const char *const *names,

@@ -7,7 +7,6 @@
 
 #include "base/ensure.h"
 #include "domain/refs.h"
-#include "domain/time.h"
 
 struct view field_word(struct fields *f, const struct json_node *parent, const char *name,
                        const char *const *words, size_t count, bool required)
@@ -44,6 +43,17 @@ int64_t field_number(struct fields *f, const struct json_node *parent, const cha
     return -1;
 }
 
+bool field_flag(struct fields *f, const struct json_node *parent, const char *name, bool *out)
+{
+    const struct json_node *node = json_member(parent, name);
+    if (node == NULL)
+        return false;
+    if (json_bool(node, out) == STATUS_OK)
+        return true;
+    field_error(f, node, "not_a_flag", "true or false is expected.");
+    return false;
+}
+
 static bool is_capital(uint8_t c)
 {
     return c >= 'A' && c <= 'Z';
@@ -75,27 +85,26 @@ static int32_t digits_at(struct view text, size_t at, size_t count)
     return number;
 }
 
-static bool date_exists(struct view text)
+static bool date_exists(struct view text, int32_t year_min)
 {
     static const char pattern[] = "dddd-dd-dd";
+    static const int32_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     for (size_t i = 0; i < sizeof pattern - 1; i++) {
         if (pattern[i] == 'd' ? !is_number(text.ptr[i]) : text.ptr[i] != (uint8_t)pattern[i])
             return false;
     }
-    struct civil given = { .year = digits_at(text, 0, 4),
-                           .month = digits_at(text, 5, 2),
-                           .day = digits_at(text, 8, 2) };
-    struct civil back;
-    if (given.year < 1970 || given.month < 1 || given.month > 12 || given.day < 1 || given.day > 31)
-        return false;
-    civil_from_us(civil_to_us(&given), 0, &back);
-    return back.day == given.day;
+    int32_t year = digits_at(text, 0, 4), month = digits_at(text, 5, 2),
+            day = digits_at(text, 8, 2);
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return year >= year_min && month >= 1 && month <= 12 && day >= 1 &&
+           (day <= days[month - 1] || (month == 2 && day == 29 && leap));
 }
 
-struct view field_date(struct fields *f, const struct json_node *parent, const char *name)
+struct view field_date(struct fields *f, const struct json_node *parent, const char *name,
+                       int32_t year_min)
 {
     struct view text = field_text(f, parent, name, 10, 10, false);
-    if (text.len == 0 || (text.len == 10 && date_exists(text)))
+    if (text.len == 0 || (text.len == 10 && date_exists(text, year_min)))
         return text;
     field_error(f, json_member(parent, name), "wrong_date",
                 "A day that exists is expected, written YYYY-MM-DD.");

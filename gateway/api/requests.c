@@ -1,5 +1,4 @@
-/* requests.c - what all POSTs share (key, digest, Prefer, body), and capture, cancel, refund,
- * confirm. */
+/* requests.c - what all POSTs share (key, digest, Prefer, body), and capture, cancel, refund. */
 #include "api/api_int.h"
 
 #include "base/ensure.h"
@@ -208,22 +207,4 @@ void run_cancel(struct call *call)
 void run_refund(struct call *call)
 {
     run_operation(call, OPERATION_REFUND);
-}
-
-static void confirm_read(struct call *call)
-{
-    reply_problem(call, PROBLEM_NO_ACTION, "The payment is %s and waits for nothing from you.",
-                  payment_status_word(call->read.payments[0].status));
-}
-
-/* What a payer does (scan, transfer, confirm in an app) reaches the gateway through the channel, as
- * a notice or by inquiry: there is never anything for the merchant to confirm. */
-void run_confirm(struct call *call)
-{
-    struct payment_request *r = request_new(call); /* key and Prefer are checked as everywhere */
-    if (r == NULL)
-        return;
-    payment_request_drop(call->api->o.payments, r);
-    call->then = confirm_read;
-    run_read(call);
 }

@@ -14,14 +14,28 @@ static const struct {
     const char *name;
     command_fn *run;
     const char *sentence;
+    const char *group; /* begins a group of commands in --help */
 } commands[] = {
-    { "serve", command_serve, "Run the gateway." },
-    { "check", command_check, "Check the configuration: every error at once, with file and line." },
-    { "payments", command_payments, "List payments, or show one with its timeline." },
-    { "keys", command_keys, "Create, list and revoke API keys." },
-    { "adapter", command_adapter, "List, test and begin adapters." },
-    { "qr", command_qr, "Read, check and build QR codes." },
-    { "version", command_version, "Print the version." },
+    { "serve", command_serve, "Run the gateway.", "run" },
+    { "check", command_check, "Check the configuration: every error at once, with file and line.",
+      NULL },
+    { "reload", command_reload, "Load profiles and lists anew into the running gateway.", NULL },
+    { "region", command_region, "Begin a region profile.", "region profiles" },
+    { "schema", command_schema, "Print the JSON Schema of region profiles, for editors.", NULL },
+    { "explain", command_explain, "Decide a request, and show every rule that was looked at.",
+      NULL },
+    { "diff", command_diff, "What changes from one version of a profile to another, in words.",
+      NULL },
+    { "backtest", command_backtest, "Which recorded payments a new profile would decide otherwise.",
+      NULL },
+    { "profile", command_profile, "Versions that were in force; go back to one.", NULL },
+    { "payments", command_payments, "List payments, or show one with its timeline.", "payments" },
+    { "review", command_review, "Payments that wait for a person: list, approve, reject.", NULL },
+    { "authenticator", command_authenticator, "In the sandbox: the payer's one-time code.", NULL },
+    { "keys", command_keys, "Create, list and revoke API keys.", "merchants and channels" },
+    { "adapter", command_adapter, "List, test and begin adapters.", NULL },
+    { "qr", command_qr, "Read, check and build QR codes.", NULL },
+    { "version", command_version, "Print the version.", NULL },
 };
 
 static void print_help(FILE *to)
@@ -29,8 +43,11 @@ static void print_help(FILE *to)
     fputs("railgate: one gateway in front of every payment rail\n\n"
           "usage: railgate COMMAND [OPTIONS]      railgate COMMAND --help\n\n",
           to);
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].sentence);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (commands[i].group != NULL)
+            fprintf(to, "%s%s\n", i > 0 ? "\n" : "", commands[i].group);
+        fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].sentence);
+    }
     fputs("\nexit codes: 0 good, 1 findings, 2 could not run\n", to);
 }
 
@@ -172,6 +189,7 @@ void cli_make_folders(const struct settings *settings)
 {
     make_folder_of(settings->store_path);
     make_folder_of(settings->secrets_pepper_file);
+    make_folder_of(settings->admin_socket);
 }
 
 static int64_t wall_us(void *loop)
@@ -179,16 +197,10 @@ static int64_t wall_us(void *loop)
     return loop_wall_us(loop);
 }
 
-bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
+static bool store_open_with(struct cli_store *cli, struct settings *settings, bool read_only)
 {
-    *cli = (struct cli_store){ .log = { .fd = 2, .level = LOG_ERROR } };
-    struct findings findings;
-    findings_init(&findings);
-    enum status loaded = settings_load(config, &cli->settings, &findings);
-    if (loaded != STATUS_OK)
-        cli_print_findings(&findings, stderr);
-    findings_clear(&findings);
-    if (loaded != STATUS_OK)
+    *cli = (struct cli_store){ .settings = settings, .log = { .fd = 2, .level = LOG_ERROR } };
+    if (settings == NULL)
         return false;
     char text[1024];
     struct writer why = writer_over(text, sizeof text - 1);
@@ -208,6 +220,54 @@ bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
         return false;
     }
     return true;
+}
+
+bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
+{
+    return store_open_with(cli, cli_settings_load(config), read_only);
+}
+
+bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only)
+{
+    return store_open_with(cli, cli_gateway_load(config), read_only);
+}
+
+static void asked(struct store_read *read, void *arg)
+{
+    (void)read;
+    loop_stop(arg);
+}
+
+enum status cli_ask(struct cli_store *cli, struct store_read *read)
+{
+    read->done = asked;
+    read->arg = cli->loop;
+    TRY(store_ask(cli->store, read));
+    loop_run(cli->loop);
+    return read->result;
+}
+
+static struct settings *load_with(const char *config,
+                                  enum status (*load)(const char *path, struct settings **out,
+                                                      struct findings *findings))
+{
+    struct settings *settings = NULL;
+    struct findings findings;
+    findings_init(&findings);
+    if (load(config, &settings, &findings) != STATUS_OK)
+        cli_print_findings(&findings, stderr);
+    findings_clear(&findings);
+    return settings;
+}
+
+struct settings *cli_settings_load(const char *config)
+{
+    return load_with(config, settings_load);
+}
+
+struct settings *cli_gateway_load(const char *config)
+{
+    return load_with(config, settings_load_gateway);
 }
 
 void cli_store_close(struct cli_store *cli)

@@ -17,8 +17,10 @@
 
 /* argv[0] is the subcommand's name. Returns the exit code. */
 typedef int command_fn(int argc, char **argv);
-command_fn command_serve, command_check, command_keys, command_payments, command_adapter,
-    command_qr, command_version;
+command_fn command_serve, command_check, command_explain, command_diff, command_backtest,
+    command_reload, command_profile, command_region, command_schema, command_review,
+    command_authenticator, command_keys, command_payments, command_adapter, command_qr,
+    command_version;
 
 /* The whole program; main.c only calls it. */
 int railgate_main(int argc, char **argv);
@@ -57,7 +59,15 @@ struct cli_store {
 };
 /* Loads the configuration, opens host key and store. Errors go to stderr; false: EXIT_COULD_NOT. */
 bool cli_store_open(struct cli_store *cli, const char *config, bool read_only);
+/* The same without channels, regions and tests: it also works while a profile on disk is broken. */
+bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only);
 void cli_store_close(struct cli_store *cli);
+/* Asks and waits; done and arg of the question are set here. */
+enum status cli_ask(struct cli_store *cli, struct store_read *read);
+/* Loads the configuration; what is wrong goes to stderr, all of it. NULL: EXIT_COULD_NOT. */
+struct settings *cli_settings_load(const char *config);
+/* The same, of gateway.yaml alone. */
+struct settings *cli_gateway_load(const char *config);
 /* Makes the folders of database and host key, if only the last one is missing. */
 void cli_make_folders(const struct settings *settings);
 /* Prints findings to stderr. */

@@ -23,6 +23,10 @@ struct gateway {
     struct store *store;
     struct channels *channels;
     struct payments *payments;
+    struct settings *reloaded; /* NULL: those of the start are in force */
+    struct policy *policy;
+    struct reload *reload;
+    struct admin *admin; /* NULL: no socket */
     struct tls_context *api_tls, *notify_tls;
     struct notify *notify; /* NULL: no address for notices */
     char notice_base[384];
@@ -164,6 +168,23 @@ static enum status open_channels(struct gateway *g, struct writer *why)
     return channels_open(&g->channels, &options, why);
 }
 
+/* A profile that is wrong is a reason not to start; a list that cannot be used is not: what needs
+ * it is denied, and everything else goes on. */
+static enum status open_policy(struct gateway *g, struct writer *why)
+{
+    struct findings *findings = malloc(sizeof *findings);
+    if (findings == NULL)
+        return STATUS_NO_MEMORY;
+    findings_init(findings);
+    enum status status = policy_open(g->o.settings, findings, NULL, &g->policy);
+    if (status == STATUS_OK)
+        policy_check_lists(g->policy, g->o.settings, loop_wall_us(g->o.loop), findings);
+    findings_write(why, findings);
+    findings_clear(findings);
+    free(findings);
+    return status;
+}
+
 static enum status open_payments(struct gateway *g)
 {
     struct payments_options options = { .loop = g->o.loop,
@@ -171,6 +192,7 @@ static enum status open_payments(struct gateway *g)
                                         .channels = g->channels,
                                         .secrets = g->secrets,
                                         .settings = g->o.settings,
+                                        .policy = g->policy,
                                         .log = g->o.log,
                                         .works_max =
                                             (size_t)g->o.settings->limit_payments_in_flight,
@@ -263,6 +285,50 @@ static enum status open_ops(struct gateway *g, struct writer *why)
     return status;
 }
 
+static void admin_reload(void *arg, admin_done_fn *done, void *done_arg)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    reload_ask(g->reload, done, done_arg);
+}
+
+static void admin_rollback(void *arg, struct view region, int64_t seq, struct view by,
+                           admin_done_fn *done, void *done_arg)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    reload_rollback(g->reload, region, seq, by, done, done_arg);
+}
+
+static enum status open_admin(struct gateway *g, struct writer *why)
+{
+    const char *path = g->o.settings->admin_socket;
+    if (loop_kind_of(g->o.loop) == LOOP_VIRTUAL || path[0] == '\0')
+        return STATUS_OK; /* nobody could connect */
+    struct admin_options options = { .wire = g->o.wire,
+                                     .loop = g->o.loop,
+                                     .store = g->store,
+                                     .payments = g->payments,
+                                     .path = path,
+                                     .log = g->o.log,
+                                     .reload = admin_reload,
+                                     .rollback = admin_rollback,
+                                     .arg = g,
+                                     .owner = g };
+    enum status status = admin_open(&g->admin, &options);
+    if (status == STATUS_EXISTS)
+        writer_format(why,
+                      "admin.socket: %s is taken: another gateway listens there, or the file is no "
+                      "socket\n",
+                      path);
+    else if (status == STATUS_RANGE)
+        writer_format(why, "admin.socket: %s is longer than 100 bytes; give a shorter path\n",
+                      path);
+    else if (status != STATUS_OK)
+        writer_format(why, "admin.socket: cannot listen on %s: %s\n", path, status_text(status));
+    return status;
+}
+
 enum status gateway_open(struct gateway **out, const struct gateway_options *options,
                          struct writer *why)
 {
@@ -281,6 +347,8 @@ enum status gateway_open(struct gateway **out, const struct gateway_options *opt
     if (status == STATUS_OK)
         status = open_channels(g, why);
     if (status == STATUS_OK)
+        status = open_policy(g, why);
+    if (status == STATUS_OK)
         status = open_payments(g);
     if (status == STATUS_OK && g->notify != NULL)
         notify_start(g->notify, g->channels, g->payments);
@@ -288,6 +356,10 @@ enum status gateway_open(struct gateway **out, const struct gateway_options *opt
         status = open_api(g, why);
     if (status == STATUS_OK)
         status = open_ops(g, why);
+    if (status == STATUS_OK)
+        status = reload_open(&g->reload, g, g->o.loop, g->o.log, g->o.settings);
+    if (status == STATUS_OK)
+        status = open_admin(g, why);
     if (status != STATUS_OK) {
         gateway_close(g);
         return status;
@@ -309,6 +381,7 @@ void gateway_start(struct gateway *g, void (*ready)(void *arg, enum status statu
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
     g->ready = ready;
     g->ready_arg = arg;
+    reload_record_start(g->reload);
     payments_recover(g->payments, recovered, g);
 }
 
@@ -355,6 +428,8 @@ static void free_traces(struct gateway *g)
 static void free_gateway(struct gateway *g)
 {
     free_traces(g);
+    policy_free(g->policy);
+    settings_free(g->reloaded);
     if (g->api_tls != NULL)
         tls_close(g->api_tls);
     if (g->notify_tls != NULL)
@@ -372,6 +447,7 @@ void gateway_close(struct gateway *g)
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
     if (g->drained != NULL)
         timer_stop(&g->drain);
+    reload_stop(g->reload);
     if (g->payments != NULL)
         payments_stop(g->payments);
     if (g->store != NULL)
@@ -379,6 +455,8 @@ void gateway_close(struct gateway *g)
     g->store = NULL;
     if (g->ops != NULL)
         http_server_close(g->ops);
+    reload_close(g->reload);
+    admin_close(g->admin);
     api_close(g->api);
     payments_close(g->payments);
     notify_close(g->notify);
@@ -395,6 +473,8 @@ void gateway_crash(struct gateway *g)
     wire_crash(g->o.wire, g);
     store_crash(g->store);
     http_server_close(g->ops);
+    reload_close(g->reload);
+    admin_close(g->admin);
     api_close(g->api);
     payments_close(g->payments);
     notify_close(g->notify);
@@ -404,6 +484,41 @@ void gateway_crash(struct gateway *g)
 
 /* --- looking
  * -------------------------------------------------------------------------------------------- */
+
+const struct settings *gateway_settings(const struct gateway *g)
+{
+    return g->reloaded != NULL ? g->reloaded : g->o.settings;
+}
+
+const struct policy *gateway_policy(const struct gateway *g)
+{
+    return g->policy;
+}
+
+void gateway_use_policy(struct gateway *g, struct settings **settings, struct policy **policy)
+{
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    ENSURE(*settings != NULL && *policy != NULL);
+    /* The row `region` is of the start, like all of gateway.yaml. */
+    (*policy)->default_region = view_text(g->o.settings->region);
+    payments_use(g->payments, *policy);
+    policy_free(g->policy); /* payments keep copies of what they need of it */
+    settings_free(g->reloaded);
+    g->policy = *policy;
+    g->reloaded = *settings;
+    *policy = NULL;
+    *settings = NULL;
+}
+
+struct reload *gateway_reload(struct gateway *g)
+{
+    return g->reload;
+}
+
+int64_t gateway_wall_us(const struct gateway *g)
+{
+    return loop_wall_us(g->o.loop);
+}
 
 const struct endpoint *gateway_api(const struct gateway *g)
 {

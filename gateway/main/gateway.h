@@ -9,8 +9,10 @@
 #ifndef MAIN_GATEWAY_H
 #define MAIN_GATEWAY_H
 
+#include "admin/admin.h"
 #include "api/api.h"
 #include "channel/channel.h"
+#include "main/reload.h"
 #include "notify/notify.h"
 #include "payment/payment.h"
 
@@ -27,8 +29,9 @@ struct gateway_options {
     void (*step)(void *arg, const char *name); /* see payments_options */
     void *step_arg;
 };
-/* Opens store, keys, channels and listeners. `why`: a line for each thing that is wrong; channels
- * that do not load are in there too, although the gateway opens without them. */
+/* Opens store, keys, channels, profiles, lists and listeners; on a wire in memory without the
+ * operators' socket. `why`: a line for each thing that is wrong; channels that do not load and
+ * lists that cannot be used are in there too, although the gateway opens without them. */
 enum status gateway_open(struct gateway **out, const struct gateway_options *options,
                          struct writer *why);
 /* Takes up what was open at the last stop; `ready` is called once (not from inside). */
@@ -41,6 +44,16 @@ void gateway_close(struct gateway *gateway);
 /* As if the process had been killed here: what was not committed is forgotten, connections break.
  */
 void gateway_crash(struct gateway *gateway);
+
+/* The settings whose regions, tests and lists are in force, and what was made of them; valid until
+ * the next turn of the loop. The rest of the settings is that of the start. */
+const struct settings *gateway_settings(const struct gateway *gateway);
+const struct policy *gateway_policy(const struct gateway *gateway);
+/* From now on payments are decided by these; takes both over and frees those from before. */
+void gateway_use_policy(struct gateway *gateway, struct settings **settings,
+                        struct policy **policy);
+struct reload *gateway_reload(struct gateway *gateway);
+int64_t gateway_wall_us(const struct gateway *gateway);
 
 const struct endpoint *gateway_api(const struct gateway *gateway);
 const struct endpoint *gateway_ops(const struct gateway *gateway);

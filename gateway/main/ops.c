@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define METRICS_BYTES ((size_t)64 * 1024)
+#define METRICS_BYTES ((size_t)128 * 1024)
 
 static void text(struct http_request *request, int http_status, struct view body)
 {
@@ -42,6 +42,16 @@ static void metric(struct writer *w, const char *name, const char *type, const c
                   name, type, name, (unsigned long long)value);
 }
 
+/* Of a label: what Prometheus wants escaped is. */
+static void label_value(struct writer *w, const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\' || *at == '\n')
+            writer_u8(w, '\\');
+        writer_u8(w, *at == '\n' ? 'n' : (uint8_t)*at);
+    }
+}
+
 static void metrics_payments(struct writer *w, struct gateway *g)
 {
     struct payments_stats s;
@@ -70,6 +80,75 @@ static void metrics_payments(struct writer *w, struct gateway *g)
            payments_working(gateway_payments(g)));
     metric(w, "payments_waiting", "gauge", "Merchants waiting for an answer now.",
            payments_waiting(gateway_payments(g)));
+}
+
+static void metrics_compliance(struct writer *w, struct gateway *g)
+{
+    struct payments_stats s;
+    payments_stats(gateway_payments(g), &s);
+    metric(w, "payments_denied_total", "counter", "Payments that a profile denied.", s.denied);
+    metric(w, "payments_challenged_total", "counter", "Payments that wait or waited for the payer.",
+           s.challenged);
+    metric(w, "payments_confirmed_total", "counter", "Challenges that the payer met.", s.confirmed);
+    metric(w, "wrong_results_total", "counter", "Results of a challenge that were refused.",
+           s.wrong_results);
+    metric(w, "payments_reviewed_total", "counter", "Payments that were sent to a review.",
+           s.reviewed);
+    metric(w, "payments_expired_total", "counter", "Challenges and reviews whose time was over.",
+           s.expired);
+    metric(w, "limits_fired_total", "counter", "Cumulative limits that fired.", s.limits_fired);
+    metric(w, "compliance_reports_total", "counter", "Compliance events in the journal.",
+           s.reports);
+    metric(w, "screened_total", "counter", "Names looked up on lists.", s.screened);
+    metric(w, "screening_hits_total", "counter", "Names that hit.", s.screening_hits);
+    metric(w, "shadow_differences_total", "counter",
+           "Payments that a shadow profile would have decided otherwise.", s.shadow_differences);
+}
+
+static void metrics_profiles(struct writer *w, struct gateway *g)
+{
+    const struct settings *settings = gateway_settings(g);
+    struct reload_stats s;
+    reload_stats(gateway_reload(g), &s);
+    metric(w, "profile_reloads_total", "counter", "Reloads that took effect.", s.reloads);
+    metric(w, "profile_reload_failures_total", "counter", "Reloads that changed nothing.",
+           s.failures);
+    metric(w, "profile_loaded_timestamp_seconds", "gauge",
+           "When the profiles in force were loaded, since 1970.",
+           (uint64_t)(s.loaded_us / LOOP_US_PER_S));
+    writer_text(w, "# HELP railgate_profile_info Profiles in force.\n"
+                   "# TYPE railgate_profile_info gauge\n");
+    for (size_t i = 0; i < settings->regions_count; i++) {
+        const struct region_settings *region = &settings->regions[i];
+        if (region->shadow)
+            continue;
+        writer_format(w, "railgate_profile_info{region=\"%s\",version=\"", region->region);
+        label_value(w, region->version);
+        writer_format(w, "\",hash=\"%s\"} 1\n", region->content_hash);
+    }
+}
+
+static void metrics_lists(struct writer *w, struct gateway *g)
+{
+    const struct screening *screening = gateway_policy(g)->screening;
+    if (screening == NULL)
+        return;
+    int64_t now_us = gateway_wall_us(g);
+    writer_text(w, "# HELP railgate_screening_list_entries Entries of a list; 0: not loaded.\n"
+                   "# TYPE railgate_screening_list_entries gauge\n");
+    for (size_t i = 0; i < screening_count(screening); i++) {
+        const struct screening_list *list = screening_at(screening, i);
+        writer_format(w, "railgate_screening_list_entries{list=\"%s\"} %zu\n", list->name,
+                      list->loaded ? list->entries : 0);
+    }
+    writer_text(w, "# HELP railgate_screening_list_age_seconds Since the list was published.\n"
+                   "# TYPE railgate_screening_list_age_seconds gauge\n");
+    for (size_t i = 0; i < screening_count(screening); i++) {
+        const struct screening_list *list = screening_at(screening, i);
+        if (list->loaded)
+            writer_format(w, "railgate_screening_list_age_seconds{list=\"%s\"} %lld\n", list->name,
+                          (long long)((now_us - list->published_us) / LOOP_US_PER_S));
+    }
 }
 
 static void metrics_store(struct writer *w, struct gateway *g)
@@ -153,6 +232,9 @@ static void metrics(struct http_request *request, struct gateway *g)
     struct writer w = writer_over(room, room != NULL ? METRICS_BYTES : 0);
     metrics_api(&w, g);
     metrics_payments(&w, g);
+    metrics_compliance(&w, g);
+    metrics_profiles(&w, g);
+    metrics_lists(&w, g);
     metrics_store(&w, g);
     metrics_notify(&w, g);
     metrics_channels(&w, g);

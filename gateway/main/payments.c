@@ -6,24 +6,11 @@
 #include "base/json_out.h"
 #include "domain/money.h"
 #include "domain/time.h"
+#include "main/masked.h"
+#include "main/paint.h"
 #include "payment/render.h"
 
 #include <stdlib.h>
-
-static void read_done(struct store_read *read, void *arg)
-{
-    (void)read;
-    loop_stop(arg);
-}
-
-static enum status ask(struct cli_store *cli, struct store_read *read)
-{
-    read->done = read_done;
-    read->arg = cli->loop;
-    TRY(store_ask(cli->store, read));
-    loop_run(cli->loop);
-    return read->result;
-}
 
 static void format_money(struct writer *w, int64_t minor, const char *code)
 {
@@ -48,6 +35,17 @@ struct list_options {
     bool json;
 };
 
+/* The payment with what operators may not see masked; an object without members when it cannot be
+ * read. */
+static struct view shown_payment(const struct cli_store *cli, const struct payment_row *row,
+                                 struct arena *arena, struct masks *masks)
+{
+    struct view json;
+    if (masked_payment(cli->settings, row, arena, masks, &json) != STATUS_OK)
+        return VIEW("{}");
+    return json;
+}
+
 static void print_row(const struct payment_row *row)
 {
     char id[ID_TEXT_MAX], amount[48], created[40];
@@ -62,7 +60,7 @@ static void print_row(const struct payment_row *row)
 
 static int list_with(struct cli_store *cli, const struct list_options *o, struct store_read *read)
 {
-    if (ask(cli, read) != STATUS_OK) {
+    if (cli_ask(cli, read) != STATUS_OK) {
         fprintf(stderr, "railgate payments list: the records cannot be read: %s\n",
                 status_text(read->result));
         return EXIT_COULD_NOT;
@@ -87,8 +85,10 @@ static int list_with(struct cli_store *cli, const struct list_options *o, struct
     struct json_out j;
     json_out_init(&j, &w);
     json_open_array(&j, NULL);
-    for (size_t i = 0; i < read->count; i++)
-        render_payment(&j, NULL, &read->payments[i]);
+    for (size_t i = 0; i < read->count; i++) {
+        struct masks masks;
+        json_put_raw(&j, NULL, shown_payment(cli, &read->payments[i], read->arena, &masks));
+    }
     json_close_array(&j);
     writer_text(&w, "\n");
     cli_print(writer_done(&w));
@@ -163,37 +163,95 @@ static enum status read_all(struct cli_store *cli, struct arena *arena, int64_t 
         (struct store_read){ .question = STORE_ATTEMPTS, .arena = arena, .payment = id };
     shown->events =
         (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT, .arena = arena, .payment = id };
-    TRY(ask(cli, &shown->payment));
-    TRY(ask(cli, &shown->operations));
-    TRY(ask(cli, &shown->attempts));
-    return ask(cli, &shown->events);
+    TRY(cli_ask(cli, &shown->payment));
+    TRY(cli_ask(cli, &shown->operations));
+    TRY(cli_ask(cli, &shown->attempts));
+    return cli_ask(cli, &shown->events);
 }
 
-static void show_json(struct arena *arena, const struct shown *shown)
+static struct event_row masked_event(const struct event_row *event, const struct masks *masks,
+                                     struct arena *arena)
 {
+    struct event_row row = *event;
+    if (row.data_json.len > 0 &&
+        masked_json(masks, event->data_json, arena, &row.data_json) != STATUS_OK)
+        row.data_json = VIEW("{}");
+    return row;
+}
+
+static void show_json(const struct cli_store *cli, struct arena *arena, const struct shown *shown)
+{
+    struct masks masks;
     size_t room = (size_t)1024 * 1024;
     char *text = arena_alloc(arena, room);
     struct writer w = writer_over(text, text != NULL ? room : 0);
     struct json_out j;
     json_out_init(&j, &w);
     json_open_object(&j, NULL);
-    render_payment(&j, "payment", &shown->payment.payments[0]);
+    json_put_raw(&j, "payment", shown_payment(cli, &shown->payment.payments[0], arena, &masks));
     json_open_array(&j, "operations");
     for (size_t i = 0; i < shown->operations.count; i++)
         render_operation(&j, NULL, &shown->operations.operations[i],
                          shown->payment.payments[0].currency);
     json_close_array(&j);
     json_open_array(&j, "events");
-    for (size_t i = 0; i < shown->events.count; i++)
-        render_event(&j, NULL, &shown->events.events[i]);
+    for (size_t i = 0; i < shown->events.count; i++) {
+        struct event_row event = masked_event(&shown->events.events[i], &masks, arena);
+        render_event(&j, NULL, &event);
+    }
     json_close_array(&j);
     json_close_object(&j);
     writer_text(&w, "\n");
     cli_print(writer_done(&w));
 }
 
-static void show_text(const struct shown *shown)
+static struct view member_text(const struct json_node *object, const char *name)
 {
+    struct view text = VIEW_EMPTY;
+    IGNORE_STATUS(json_text(json_member(object, name), &text));
+    return text;
+}
+
+static void print_member(const char *before, struct view text, const char *after)
+{
+    fputs(before, stdout);
+    print_safe(stdout, text);
+    fputs(after, stdout);
+}
+
+/* Why it was decided as it was. */
+static void show_decision(const struct json_node *decision)
+{
+    struct paint paint = paint_for(stdout);
+    struct view result = member_text(decision, "result");
+    enum verdict verdict;
+    if (decision == NULL || verdict_parse(result, &verdict) != STATUS_OK)
+        return;
+    printf("\ndecision    %s%s%s", paint_begin(&paint, colour_of_verdict(verdict)),
+           verdict_word(verdict), paint_end(&paint));
+    print_member("  by ", member_text(decision, "profile"), "");
+    print_member(" ", member_text(decision, "version"), "");
+    print_member(" (", view_slice(member_text(decision, "content_hash"), 0, 12), ")\n");
+    const struct json_node *reasons = json_member(decision, "reasons");
+    for (const struct json_node *at = reasons != NULL ? reasons->first : NULL; at != NULL;
+         at = at->next) {
+        print_member("  ", member_text(at, "result"), "  ");
+        print_member("", member_text(at, "rule"), ": ");
+        print_member("", member_text(at, "text"), "\n");
+        if (member_text(at, "source").len > 0)
+            print_member("      source: ", member_text(at, "source"), "\n");
+    }
+    if (member_text(decision, "exemption").len > 0)
+        print_member("  exempt from authentication by ", member_text(decision, "exemption"), "\n");
+}
+
+static void show_text(const struct cli_store *cli, struct arena *arena, const struct shown *shown)
+{
+    struct masks masks;
+    const struct json_node *root = NULL;
+    struct view json = shown_payment(cli, &shown->payment.payments[0], arena, &masks);
+    struct json_limits limits = { .bytes_max = json.len + 1, .nodes_max = 65536, .depth_max = 24 };
+    IGNORE_STATUS(json_read(json, &limits, arena, &root, NULL)); /* no tree: no decision shown */
     const struct payment_row *row = &shown->payment.payments[0];
     char id[ID_TEXT_MAX];
     char sums[4][48];
@@ -210,6 +268,7 @@ static void show_text(const struct shown *shown)
     printf("channel     %.*s\nreference   %.*s\n", (int)row->channel.len,
            (const char *)row->channel.ptr, (int)row->reference.len,
            (const char *)row->reference.ptr);
+    show_decision(json_member(root, "decision"));
     printf("\nattempts\n");
     for (size_t i = 0; i < shown->attempts.count; i++) {
         const struct attempt_row *a = &shown->attempts.attempts[i];
@@ -222,7 +281,8 @@ static void show_text(const struct shown *shown)
     }
     printf("\ntimeline\n");
     for (size_t i = 0; i < shown->events.count; i++) {
-        const struct event_row *e = &shown->events.events[i];
+        struct event_row masked = masked_event(&shown->events.events[i], &masks, arena);
+        const struct event_row *e = &masked;
         char time[40];
         struct writer w = writer_over(time, sizeof time);
         time_format(&w, e->time_us);
@@ -263,9 +323,9 @@ static int payments_show(int argc, char **argv)
     arena_init(&arena, (size_t)32 * 1024 * 1024);
     enum status status = read_all(&cli, &arena, id, &shown);
     if (status == STATUS_OK && json)
-        show_json(&arena, &shown);
+        show_json(&cli, &arena, &shown);
     else if (status == STATUS_OK)
-        show_text(&shown);
+        show_text(&cli, &arena, &shown);
     else
         fprintf(stderr, "railgate payments show: %s: %s\n", argv[1], status_text(status));
     arena_reset(&arena);

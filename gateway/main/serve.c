@@ -1,8 +1,8 @@
 /* serve.c - `railgate serve`: load the configuration, run the gateway until a signal.
  *
  *     SIGTERM, SIGINT   no new requests, running ones are answered (at most shutdown.drain_time),
- * exit 0 a second one      exit at once; what is open is taken up at the next start SIGHUP says in
- * the log that a restart is needed (reload comes with region profiles)
+ * exit 0 a second one      exit at once; what is open is taken up at the next start SIGHUP region
+ * profiles and lists are loaded anew (reload.h); the log tells what came of it
  *
  * In mode sandbox, RAILGATE_CRASH_AT=step[:n] kills the process the n-th time a payment reaches
  * that step: the crash tests use it. Mode live ignores it.
@@ -114,8 +114,8 @@ static void stop_task(struct task *task)
 static void hup_task(struct task *task)
 {
     struct serve *serve = CONTAINER_OF(task, struct serve, on_hup);
-    LOG(&serve->log, LOG_WARN, "gateway.reload_not_supported",
-        LOG_TEXT("what_to_do", "restart; nothing is lost by it"));
+    if (!serve->stopping)
+        reload_ask(gateway_reload(serve->gateway), NULL, NULL);
 }
 
 /* --- ready
@@ -223,7 +223,7 @@ static void print_lines(struct serve *serve, struct view lines, enum log_level l
 
 static int run(struct serve *serve)
 {
-    char text[8192];
+    char text[65536]; /* a warning for each thing in many profiles */
     struct writer why = writer_over(text, sizeof text);
     struct gateway_options options = { .settings = serve->settings,
                                        .loop = serve->loop,

@@ -83,7 +83,7 @@ enum status judge_event_attempt(struct store_txn *txn, const struct change *c,
     return event_close(txn, &e, kind, c->now_us);
 }
 
-static enum status event_payment(struct store_txn *txn, const struct change *c, const char *kind)
+enum status judge_event_payment(struct store_txn *txn, const struct change *c, const char *kind)
 {
     const struct payment_row *p = &txn->payment;
     struct event_writer e;
@@ -130,7 +130,7 @@ enum status judge_event_status(struct store_txn *txn, const struct change *c)
     writer_format(&w, "payment.%s", payment_status_word(txn->payment.status));
     TRY(writer_terminate(&w));
     struct view name = arena_copy(txn->arena, writer_done(&w));
-    TRY(event_payment(txn, c, "payment"));
+    TRY(judge_event_payment(txn, c, "payment"));
     txn->events[txn->event_count - 1].kind = name;
     return STATUS_OK;
 }
@@ -176,7 +176,7 @@ enum status judge_render(struct store_txn *txn, enum operation kind)
     return STATUS_OK;
 }
 
-static enum status answer_problem(struct store_txn *txn, enum problem problem, struct view detail)
+enum status judge_problem(struct store_txn *txn, enum problem problem, struct view detail)
 {
     uint8_t *room = arena_alloc(txn->arena, 2048);
     if (room == NULL)
@@ -191,14 +191,26 @@ static enum status answer_problem(struct store_txn *txn, enum problem problem, s
 
 enum status judge_answer(struct store_txn *txn, void *arg)
 {
-    (void)arg;
-    return judge_render(txn, txn->operation.kind);
+    const struct answering *a = arg;
+    TRY(judge_render(txn, txn->operation.kind));
+    if (a->work->confirming && txn->answer_status == 201)
+        txn->answer_status = 200; /* the payment was created by an earlier request */
+    return STATUS_OK;
+}
+
+/* Nothing of it moved and nothing will: what it had spent of limits is free again. */
+void judge_release(struct store_txn *txn)
+{
+    enum payment_status status = txn->payment.status;
+    if (txn->payment.captured == 0 && txn->payment.spends.len > 0 &&
+        (status == PAYMENT_FAILED || status == PAYMENT_REVERSED || status == PAYMENT_CANCELED))
+        txn->spends_release = true;
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void attempt_from(struct attempt_row *row, const struct work *work, const struct change *c,
-                         const struct try *try, int64_t parent)
+void judge_attempt_from(struct attempt_row *row, const struct work *work, const struct change *c,
+                        const struct try *try, int64_t parent)
 {
     *row = (struct attempt_row){ .id = try->attempt,
                                  .payment = work->payment,
@@ -218,34 +230,6 @@ static void attempt_from(struct attempt_row *row, const struct work *work, const
                                  .refs = c->sealed_refs };
     memcpy(row->currency, work->currency->code, sizeof row->currency);
     memcpy(row->random, try->random, sizeof row->random);
-}
-
-/* The payment and operation rows were filled by step_record; the attempt is new. */
-static enum status judge_create(struct store_txn *txn, const struct work *work,
-                                const struct change *c)
-{
-    txn->write_payment = STORE_INSERT;
-    txn->write_operation = STORE_INSERT;
-    txn->payment.refs = c->payment_refs;
-    TRY(event_payment(txn, c, "payment.created"));
-    txn->write_attempt = STORE_INSERT;
-    attempt_from(&txn->attempt, work, c, &c->try, 0);
-    return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
-}
-
-/* Denied, or no channel: the payment exists, and nothing was tried. */
-static enum status judge_deny(struct store_txn *txn, const struct work *work,
-                              const struct change *c)
-{
-    txn->write_payment = STORE_INSERT;
-    txn->write_operation = STORE_INSERT;
-    TRY(event_payment(txn, c, "payment.created"));
-    txn->payment.status = PAYMENT_FAILED;
-    txn->payment.capturing = 0;
-    txn->payment.outcome_json = c->outcome_json;
-    txn->operation.status = OPERATION_STATUS_FAILED;
-    TRY(judge_event_status(txn, c));
-    return judge_render(txn, work->kind);
 }
 
 static enum problem problem_of(enum flow_refusal refusal)
@@ -276,23 +260,23 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
 {
     struct flow_sums sums = payment_sums(&txn->payment);
     if (c->currency_mismatch)
-        return answer_problem(
+        return judge_problem(
             txn, PROBLEM_CURRENCY_MISMATCH,
             arena_format(txn->arena, "The payment is in %s.", txn->payment.currency));
     if (c->problem != PROBLEM_NONE)
-        return answer_problem(txn, c->problem, c->problem_detail);
+        return judge_problem(txn, c->problem, c->problem_detail);
     if (c->refusal != 0)
-        return answer_problem(txn, problem_of(c->refusal),
-                              refusal_detail(txn, &sums, c->refusal, c->begun_minor));
+        return judge_problem(txn, problem_of(c->refusal),
+                             refusal_detail(txn, &sums, c->refusal, c->begun_minor));
     int64_t amount = c->try.amount;
     enum payment_status status = txn->payment.status;
     enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
     if (refusal != FLOW_ALLOWED)
-        return answer_problem(txn, problem_of(refusal),
-                              refusal_detail(txn, &sums, refusal, c->try.amount));
+        return judge_problem(txn, problem_of(refusal),
+                             refusal_detail(txn, &sums, refusal, c->try.amount));
     if (amount != c->try.amount) /* a cancel of what was running, which has ended meanwhile */
-        return answer_problem(txn, PROBLEM_OPERATION_RUNNING,
-                              refusal_detail(txn, &sums, FLOW_OPERATION_RUNNING, c->try.amount));
+        return judge_problem(txn, PROBLEM_OPERATION_RUNNING,
+                             refusal_detail(txn, &sums, FLOW_OPERATION_RUNNING, c->try.amount));
     txn->payment.status = status;
     judge_sums_to(&txn->payment, &sums);
     txn->payment.updated_us = c->now_us;
@@ -309,7 +293,7 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
                                              .facts_json = c->operation_json };
     TRY(judge_event_operation(txn, c));
     txn->write_attempt = STORE_INSERT;
-    attempt_from(&txn->attempt, work, c, &c->try, 0);
+    judge_attempt_from(&txn->attempt, work, c, &c->try, 0);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
@@ -387,6 +371,7 @@ enum status judge_end_operation(struct store_txn *txn, const struct change *c,
         *outcome_of(txn) = c->outcome_json;
     if (kind == OPERATION_CANCEL && c->begun_minor == 0 && status != before)
         txn->payment.outcome_json = c->canceled_json;
+    judge_release(txn);
     if (!first)
         TRY(judge_event_operation(txn, c));
     if ((first && !canceled) || status != before)
@@ -464,7 +449,7 @@ static enum status judge_elsewhere(struct store_txn *txn, const struct work *wor
     txn->payment.refs = c->payment_refs;
     txn->payment.updated_us = c->now_us;
     txn->write_attempt = STORE_INSERT;
-    attempt_from(&txn->attempt, work, c, &c->try, 0);
+    judge_attempt_from(&txn->attempt, work, c, &c->try, 0);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
@@ -496,7 +481,7 @@ static enum status judge_remedy(struct store_txn *txn, const struct work *work,
     if (c->outcome_json.len > 0 && (!pending || c->try.verb == OPERATION_REVERSE))
         judge_show(txn, c);
     txn->write_attempt = STORE_INSERT;
-    attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
+    judge_attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
 }
 
@@ -609,7 +594,7 @@ bool judge_is_settled(enum attempt_state state)
 static bool begins_subject(enum change_kind kind)
 {
     return kind == CHANGE_CREATE || kind == CHANGE_DENY || kind == CHANGE_BEGIN ||
-           kind == CHANGE_NOTHING;
+           kind == CHANGE_NOTHING || (kind >= CHANGE_RESUME && kind <= CHANGE_FORGOTTEN);
 }
 
 /* The attempt that moves money, as it is now. */
@@ -676,11 +661,8 @@ static enum status judge_overtaken(struct store_txn *txn, const struct work *wor
 /* --- all changes -------------------------------------------------------------------------------
  */
 
-enum status judge_change(struct store_txn *txn, void *arg)
+static enum status judged(struct store_txn *txn, const struct work *work, const struct change *c)
 {
-    const struct work *work = arg;
-    ENSURE_MAGIC(work, WORK_MAGIC);
-    const struct change *c = &work->change;
     if (!begins_subject(c->kind) && judge_is_settled(subject_of(txn, work, c)->state))
         return judge_overtaken(txn, work, c);
     switch (c->kind) {
@@ -697,7 +679,23 @@ enum status judge_change(struct store_txn *txn, void *arg)
     case CHANGE_PARK:
     case CHANGE_CONFLICT: return judge_park(txn, work, c);
     case CHANGE_CLOSE: return judge_close(txn, c);
+    case CHANGE_RESUME:
+    case CHANGE_FORGO:
+    case CHANGE_REHOLD:
+    case CHANGE_WRONG:
+    case CHANGE_CANCEL_HELD:
+    case CHANGE_FORGOTTEN: return judge_held(txn, work, c);
     case CHANGE_NOTHING: return STATUS_REFUSED; /* without an answer: nothing is kept */
     }
     return STATUS_REFUSED;
+}
+
+enum status judge_change(struct store_txn *txn, void *arg)
+{
+    const struct work *work = arg;
+    ENSURE_MAGIC(work, WORK_MAGIC);
+    enum status status = judged(txn, work, &work->change);
+    if (work->confirming && txn->answer_status == 201)
+        txn->answer_status = 200; /* the payment was created by an earlier request */
+    return status;
 }

@@ -24,6 +24,15 @@ enum status judge_end_operation(struct store_txn *txn, const struct change *c,
 /* The operation is accepted or unknown: what merchants see of it until it ends. */
 void judge_show(struct store_txn *txn, const struct change *c);
 enum status judge_render(struct store_txn *txn, enum operation kind);
+/* "payment.created" and the like, with the parts that the change carries. */
+enum status judge_event_payment(struct store_txn *txn, const struct change *c, const char *kind);
+/* A row for the try, in SENDING. */
+void judge_attempt_from(struct attempt_row *row, const struct work *work, const struct change *c,
+                        const struct try *try, int64_t parent);
+/* The problem becomes the answer for the key; REFUSED. */
+enum status judge_problem(struct store_txn *txn, enum problem problem, struct view detail);
+/* Gives back what the payment has spent of limits, when it ended without money. */
+void judge_release(struct store_txn *txn);
 void judge_sums_to(struct payment_row *row, const struct flow_sums *sums);
 
 #endif

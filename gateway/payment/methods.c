@@ -12,6 +12,30 @@
 #include "payment/payment_int.h"
 #include "settings/condition.h"
 
+/* What the profile says of a rail, currency and amount. Who pays is not known yet: a fact that is
+ * missing now, a name that nobody looked up, is no reason against a rail. */
+static void decide_rail(const struct payments *room, const struct methods_question *q,
+                        enum rail rail, struct decision *out)
+{
+    const struct profile *profile = policy_profile(room->policy, q->region);
+    struct compliance_facts facts;
+    facts_start(&facts, rail, PAYMENT_KIND_PURCHASE, q->amount, loop_wall_us(room->o.loop));
+    facts.lists = LISTS_FINE;
+    facts.store_country = view_text(room->o.settings->store_country);
+    compliance_decide(profile, &facts, NULL, out);
+    size_t kept = 0;
+    out->verdict = VERDICT_ALLOW;
+    for (size_t i = 0; i < out->reason_count; i++) {
+        const struct decision_reason *reason = &out->reasons[i];
+        if (strcmp(reason->rule, "fact.missing") == 0 || strncmp(reason->rule, "field.", 6) == 0)
+            continue;
+        if (reason->verdict > out->verdict)
+            out->verdict = reason->verdict;
+        out->reasons[kept++] = *reason;
+    }
+    out->reason_count = kept;
+}
+
 /* A channel as it stands for the question. */
 struct offer {
     const struct channel *channel;
@@ -31,9 +55,8 @@ static bool offer_before(const struct offer *a, const struct offer *b)
 }
 
 /* All channels of all rails, best first; decisions[rail] gets what compliance says of each rail. */
-static size_t offers_of(struct payments *room, const struct methods_question *q,
-                        const struct region_settings *region, struct offer *offers,
-                        struct decision *decisions)
+static size_t offers_of(struct payments *room, const struct methods_question *q, struct view region,
+                        struct offer *offers, struct decision *decisions)
 {
     struct route_candidate candidates[ROUTE_CANDIDATES_MAX];
     struct route route;
@@ -41,16 +64,11 @@ static size_t offers_of(struct payments *room, const struct methods_question *q,
     size_t channels =
         candidates_of(room->o.channels, OPERATION_SALE, q->amount.currency->code, candidates);
     for (enum rail rail = RAIL_CARD; rail_valid(rail); rail++) {
-        struct compliance_facts facts = { .rail = rail,
-                                          .kind = PAYMENT_KIND_PURCHASE,
-                                          .amount = q->amount,
-                                          .wall_us = loop_wall_us(room->o.loop) };
-        compliance_decide(region, &facts, &decisions[rail]);
+        decide_rail(room, q, rail, &decisions[rail]);
         struct route_question question = { .operation = OPERATION_SALE,
                                            .rail = rail,
                                            .amount = q->amount,
-                                           .region =
-                                               view_text(region != NULL ? region->region : ""),
+                                           .region = region,
                                            .details_are = ROUTE_DETAILS_SOME,
                                            .details = q->details };
         route_pick(&question, candidates, channels, &route);
@@ -61,7 +79,7 @@ static size_t offers_of(struct payments *room, const struct methods_question *q,
                                    .rail = rail,
                                    .verdict = decisions[rail].verdict,
                                    .row = route.rows[i] };
-            offer.usable = offer.verdict == VERDICT_ALLOW && offer.row.why == ROUTE_USABLE;
+            offer.usable = offer.verdict != VERDICT_DENY && offer.row.why == ROUTE_USABLE;
             size_t at = count++;
             for (; at > 0 && offer_before(&offer, &offers[at - 1]); at--)
                 offers[at] = offers[at - 1];
@@ -155,7 +173,7 @@ static void put_offer(struct json_out *j, const struct methods_question *q,
     json_put_text(j, "type", view_text(rail_word(offer->rail)));
     json_put_text(j, "channel", view_text(channel_name(offer->channel)));
     json_put_bool(j, "usable", offer->usable);
-    bool denied = offer->verdict != VERDICT_ALLOW;
+    bool denied = offer->verdict == VERDICT_DENY;
     json_put_text(j, "reason", view_text(denied ? "decision" : route_why_word(offer->row.why)));
     json_put_text(j, "why",
                   view_text(denied && decision->reason_count > 0 ? decision->reasons[0].text
@@ -182,8 +200,10 @@ void payments_methods(struct payments *room, const struct methods_question *ques
     ENSURE(question->amount.currency != NULL);
     struct offer offers[ROUTE_CANDIDATES_MAX];
     struct decision decisions[RAIL_CBDC + 1];
-    const struct region_settings *region = settings_region(room->o.settings, question->region);
-    size_t count = offers_of(room, question, region, offers, decisions);
+    const struct profile *profile = policy_profile(room->policy, question->region);
+    size_t count = offers_of(room, question,
+                             view_text(profile != NULL ? profile_settings(profile)->region : ""),
+                             offers, decisions);
     json_open_array(j, "data");
     for (size_t i = 0; i < count; i++)
         put_offer(j, question, &offers[i], &decisions[offers[i].rail]);

@@ -2,12 +2,13 @@
  * down is following the money.
  *
  *     lookup     is a request with this key running? (finished ones are found inside `record`)
- *     decide     compliance: allow or deny, and why            (pick.c)
+ *     decide     compliance: allow, challenge, review or deny, and why    (decide.c)
  *     pick       route: which channels, best first, and why    (pick.c)
  *     record     ONE commit: payment, key, attempt in SENDING, journal; or the answer given before
- *     exchange   the adapter's message goes out                (attempt.c)
- *     settle     ONE commit: state, refs, sums, journal, the answer   (what_follows.c)
- *     answer     the bytes that were committed                 (work.c)
+ *                a challenge or review ends here, held: nothing is sent before somebody says so
+ * (hold.c) exchange   the adapter's message goes out                (attempt.c) settle     ONE
+ * commit: state, refs, sums, journal, the answer   (what_follows.c) answer     the bytes that were
+ * committed                 (work.c)
  *
  * Captures, cancels and refunds take the same way; instead of decide and pick they load the
  * payment, and `record` spends its sums. What `record` holds was encoded before: the refs that a
@@ -24,14 +25,20 @@
 
 static void step_create(struct work *work);
 static void step_load(struct work *work);
-static void after_record(struct work *work);
 
 /* --- lookup ------------------------------------------------------------------------------------
  */
 
-static void give_up(struct work *work, enum problem problem, struct view detail)
+void give_up(struct work *work, enum problem problem, struct view detail)
 {
+    review_done_fn *reviewed = work->reviewed;
     work->room->stats.refused++;
+    work->reviewed = NULL;
+    if (reviewed != NULL)
+        reviewed(work->reviewed_arg,
+                 problem == PROBLEM_NO_ACTION || problem == PROBLEM_NOT_FOUND ? STATUS_NOT_FOUND
+                                                                              : STATUS_BUSY,
+                 detail);
     work_answer_problem(work, problem, detail);
     work_finish(work);
 }
@@ -39,7 +46,7 @@ static void give_up(struct work *work, enum problem problem, struct view detail)
 /* Refused for what is configured now; nothing is recorded and the key stays free. But the request
  * may have been carried out when the gateway was configured otherwise: then the answer of then is
  * given. Only the store knows the key. */
-static void refuse_unless_known(struct work *work, enum problem problem, struct view detail)
+void refuse_unless_known(struct work *work, enum problem problem, struct view detail)
 {
     work_begin_change(work, CHANGE_NOTHING);
     work->change.problem = problem;
@@ -87,7 +94,9 @@ static void step_lookup(struct work *work)
         return;
     }
     work->key_in_flight = true;
-    if (work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE)
+    if (work->request->confirm)
+        step_confirm(work);
+    else if (work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE)
         step_create(work);
     else
         step_load(work);
@@ -120,7 +129,9 @@ void payment_submit(struct payments *room, struct payment_request **request,
     struct payment_request *r = *request;
     *request = NULL;
     room->stats.submitted++;
-    bool first = r->verb == OPERATION_SALE || r->verb == OPERATION_AUTHORISE;
+    if (r->confirm)
+        r->verb = OPERATION_SALE; /* of the payment's first operation; which, its row says */
+    bool first = !r->confirm && (r->verb == OPERATION_SALE || r->verb == OPERATION_AUTHORISE);
     struct work *work = work_new(room, first ? WORK_OF_NEW : WORK_OF_LATER);
     if (work == NULL) {
         uint8_t body[512];
@@ -151,7 +162,7 @@ void payment_submit(struct payments *room, struct payment_request **request,
  */
 
 /* Everything of the payment and its first operation that does not depend on the channel. */
-static void fill_rows(struct work *work, const struct pick *pick)
+static void fill_rows(struct work *work)
 {
     const struct payment_request *r = work->request;
     struct store_txn *txn = &work->txn;
@@ -172,10 +183,10 @@ static void fill_rows(struct work *work, const struct pick *pick)
         .created_us = now_us,
         .updated_us = now_us,
         .reference = r->reference,
-        .facts_json =
-            arena_format(&work->txn_arena, "%.*s%s%.*s", (int)r->facts_json.len,
-                         (const char *)r->facts_json.ptr, r->facts_json.len > 0 ? "," : "",
-                         (int)pick->decision_json.len, (const char *)pick->decision_json.ptr),
+        .facts_json = arena_format(
+            &work->txn_arena, "%.*s%s%.*s", (int)r->facts_json.len, (const char *)r->facts_json.ptr,
+            r->facts_json.len > 0 ? "," : "", (int)work->ruling->decision_json.len,
+            (const char *)work->ruling->decision_json.ptr),
     };
     memcpy(txn->payment.currency, r->amount.currency->code, sizeof txn->payment.currency);
     txn->operation = (struct operation_row){ .id = work->operation,
@@ -188,22 +199,64 @@ static void fill_rows(struct work *work, const struct pick *pick)
                                              .updated_us = now_us };
     txn->idem_key = work->idem_key;
     memcpy(txn->idem_mac, work->idem_mac, sizeof txn->idem_mac);
+    work->change.ruling = work->ruling;
+    work->change.request_json = r->facts_json;
+    work->change.created_json = work->ruling->decision_json;
 }
 
-static void record_denied(struct work *work, const struct pick *pick)
+static void record_denied(struct work *work, bool denied, struct view reason)
 {
     work_begin_change(work, CHANGE_DENY);
-    bool denied = pick->verdict != VERDICT_ALLOW;
     struct exchange_result result = {
         .outcome = denied ? OUTCOME_REJECTED : OUTCOME_NOT_SENT,
         .category = denied ? CATEGORY_RESTRICTED : CATEGORY_UNAVAILABLE,
         .rail_code = denied ? VIEW("denied_by_profile") : VIEW("no_channel_ready"),
-        .message = pick->reason,
+        .message = reason,
     };
     work->change.outcome_json = outcome_members(&work->txn_arena, &result, NULL, VIEW_EMPTY);
-    fill_rows(work, pick);
-    work->change.created_json = pick->decision_json;
+    fill_rows(work);
     work->change.want_answer = true;
+    work_commit(work, after_record);
+}
+
+/* The message is encoded before it is recorded, unless somebody must say yes first. */
+static bool encode_first(struct work *work)
+{
+    uint8_t text[512];
+    struct writer detail = writer_over(text, sizeof text);
+    work->subject = (struct try){ .verb = work->kind,
+                                  .channel = work->candidates[0],
+                                  .amount = work->request->amount.minor };
+    work->candidate_next = 1;
+    enum status encoded = try_prepare(work, &work->subject, work->details, VIEW_EMPTY, &detail);
+    if (encoded == STATUS_BUSY)
+        refuse_unless_known(work, PROBLEM_OVERLOADED,
+                            VIEW("The channel has no trace number free. Nothing was done."));
+    else if (encoded != STATUS_OK)
+        refuse_unless_known(work, PROBLEM_NOT_ENCODABLE, writer_done(&detail));
+    return encoded == STATUS_OK;
+}
+
+static void step_record(struct work *work)
+{
+    bool goes_out = work->ruling->verdict == VERDICT_ALLOW;
+    if (goes_out && !encode_first(work))
+        return;
+    if (hold_seal(work) != STATUS_OK) {
+        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+        return;
+    }
+    work_begin_change(work, CHANGE_CREATE);
+    if (goes_out && try_to_change(work, &work->subject) != STATUS_OK) {
+        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+        return;
+    }
+    fill_rows(work);
+    decide_spends(work);
+    work->txn.payment.channel = work->change.channel;
+    work->change.payment_refs = work->change.sealed_refs;
+    work->step = WORK_RECORD;
+    step_at(work->room, "before_record");
     work_commit(work, after_record);
 }
 
@@ -212,8 +265,13 @@ static void step_create(struct work *work)
     struct payments *room = work->room;
     uint8_t text[512];
     struct writer detail = writer_over(text, sizeof text);
-    struct pick pick = { .verdict = VERDICT_DENY };
-    enum problem problem = pick_channels(work, &pick, &detail);
+    if (decide_request(work) != STATUS_OK) {
+        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+        return;
+    }
+    bool denied = work->ruling->verdict == VERDICT_DENY;
+    struct view reason = work->ruling->reason;
+    enum problem problem = denied ? PROBLEM_NONE : pick_channels(work, &reason, &detail);
     if (problem != PROBLEM_NONE) {
         refuse_unless_known(work, problem, writer_done(&detail));
         return;
@@ -221,36 +279,10 @@ static void step_create(struct work *work)
     int64_t now_us = loop_wall_us(room->o.loop);
     work->payment = id_next(&room->ids, now_us);
     work->operation = id_next(&room->ids, now_us);
-    if (pick.verdict != VERDICT_ALLOW || work->candidate_count == 0) {
-        record_denied(work, &pick);
-        return;
-    }
-    work->subject = (struct try){ .verb = work->kind,
-                                  .channel = work->candidates[0],
-                                  .amount = work->request->amount.minor };
-    work->candidate_next = 1;
-    enum status encoded = try_prepare(work, &work->subject, work->details, VIEW_EMPTY, &detail);
-    if (encoded == STATUS_BUSY) {
-        refuse_unless_known(work, PROBLEM_OVERLOADED,
-                            VIEW("The channel has no trace number free. Nothing was done."));
-        return;
-    }
-    if (encoded != STATUS_OK) {
-        refuse_unless_known(work, PROBLEM_NOT_ENCODABLE, writer_done(&detail));
-        return;
-    }
-    work_begin_change(work, CHANGE_CREATE);
-    if (try_to_change(work, &work->subject) != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
-        return;
-    }
-    fill_rows(work, &pick);
-    work->txn.payment.channel = work->change.channel;
-    work->change.created_json = pick.decision_json;
-    work->change.payment_refs = work->change.sealed_refs;
-    work->step = WORK_RECORD;
-    step_at(room, "before_record");
-    work_commit(work, after_record);
+    if (denied || work->candidate_count == 0)
+        record_denied(work, denied, reason);
+    else
+        step_record(work);
 }
 
 /* --- load, record: capture, cancel, refund ------------------------------------------------------
@@ -270,8 +302,8 @@ static void record_operation(struct work *work)
     work_commit(work, after_record);
 }
 
-static void refuse_operation(struct work *work, enum flow_refusal refusal, enum problem problem,
-                             struct view detail, int64_t asked)
+void refuse_operation(struct work *work, enum flow_refusal refusal, enum problem problem,
+                      struct view detail, int64_t asked)
 {
     work_begin_change(work, CHANGE_BEGIN);
     work->change.refusal = refusal;
@@ -296,6 +328,10 @@ static void step_encode(struct work *work, const struct payment_row *row)
     int64_t amount = r->amount_minor;
     bool of_first = work->kind == OPERATION_CANCEL && flow_first_runs(status, &sums);
     enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
+    if (refusal == FLOW_ALLOWED && of_first && work_first_of(room, row->id) == NULL) {
+        step_cancel_held(work, row);
+        return;
+    }
     if (refusal == FLOW_ALLOWED && of_first && !pending_may_cancel(work_first_of(room, row->id)))
         refusal = FLOW_OPERATION_RUNNING; /* its answer is not there yet, or it is being closed */
     if (refusal != FLOW_ALLOWED) {
@@ -397,12 +433,17 @@ static void start_waiting(struct work *work)
     timer_start(&work->wait, work->asked_us + wait_us - loop_now_us(work->room->o.loop));
 }
 
-static void after_record(struct work *work)
+void after_record(struct work *work)
 {
     struct store_txn *txn = &work->txn;
     switch (txn->result) {
     case STORE_COMMITTED:
-        if (txn->answer_status != 0) { /* denied: it ends here */
+        if (txn->said == JUDGE_HELD)
+            hold_begun(work);
+        if (txn->answer_status != 0) { /* denied or held: it ends here */
+            work->room->stats.denied +=
+                txn->said == JUDGE_DENIED || work->change.kind == CHANGE_DENY;
+            work->room->stats.limits_fired += txn->said == JUDGE_DENIED;
             work_answer(work, (int)txn->answer_status, txn->answer_body, false);
             work_finish(work);
             return;
@@ -414,6 +455,10 @@ static void after_record(struct work *work)
     case STORE_REFUSED:
         if (work->change.kind == CHANGE_NOTHING) {
             give_up(work, work->change.problem, work->change.problem_detail);
+            return;
+        }
+        if (work->reviewed != NULL) {
+            give_up(work, PROBLEM_NO_ACTION, VIEW("The payment does not wait for a review."));
             return;
         }
         work->room->stats.refused++;
@@ -432,6 +477,10 @@ static void after_record(struct work *work)
         give_up(work, PROBLEM_IDEMPOTENCY_KEY_REUSED, VIEW("Use a new key for a new request."));
         return;
     case STORE_NO_PAYMENT:
+        if (work->hold != NULL) {
+            give_up(work, PROBLEM_NO_ACTION, VIEW("The payment does not wait any more."));
+            return;
+        }
         give_up(work, PROBLEM_NOT_FOUND, VIEW("There is no payment with this id."));
         return;
     case STORE_FAILED: break;

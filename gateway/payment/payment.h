@@ -16,14 +16,29 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "channel/channel.h"
+#include "compliance/compliance.h"
 #include "domain/ids.h"
 #include "domain/money.h"
 #include "domain/words.h"
+#include "screening/screening.h"
 #include "secret/secret.h"
 #include "settings/settings.h"
 #include "store/store.h"
 
 struct payments;
+
+/* What payments are decided by: compiled profiles and the lists that they screen against.
+ * Immutable; it is swapped as a whole between two turns of the loop, and a payment's decision uses
+ * one from its beginning to its end. */
+struct policy {
+    struct profile *const *profiles; /* one per region name, without shadows */
+    struct profile *const *shadows;  /* run beside the one of the same name */
+    size_t profile_count, shadow_count;
+    struct screening *screening; /* NULL: no lists are configured */
+    struct view default_region;
+};
+/* An empty name: the default region. Letters are compared without regard to case. NULL: none. */
+const struct profile *policy_profile(const struct policy *policy, struct view region);
 
 struct payments_options {
     struct loop *loop;
@@ -31,6 +46,7 @@ struct payments_options {
     struct channels *channels;
     struct secrets *secrets;         /* "host.seal" and "host.idempotency" must be there */
     const struct settings *settings; /* lives as long as the room */
+    const struct policy *policy;     /* borrowed until payments_use or payments_close */
     const struct log *log;
     size_t works_max; /* requests and unresolved attempts at once; 0: 65536 */
     /* Called at the named steps of every work ("before_record", "after_record", "after_send", ...;
@@ -39,6 +55,9 @@ struct payments_options {
     void *step_arg;
 };
 enum status payments_open(struct payments **out, const struct payments_options *options);
+/* From now on new payments are decided by this one; the one before is not touched any more when
+ * this returns. */
+void payments_use(struct payments *payments, const struct policy *policy);
 /* Reads every open attempt and goes on with each. `recovered` is called once when all are taken up
  * (not when they are resolved). Requests may be submitted before; they are answered 503 until then.
  */
@@ -69,6 +88,8 @@ void payment_notice(struct payments *payments, struct channel *channel,
 struct payments_stats {
     uint64_t submitted, answered, replayed, refused, approved, declined, unknown, reversed,
         not_sent, parked, conflicts, recovered, notices, hints;
+    uint64_t denied, challenged, confirmed, wrong_results, reviewed, expired, limits_fired, reports,
+        screened, screening_hits, shadow_differences;
 };
 void payments_stats(const struct payments *payments, struct payments_stats *out);
 
@@ -87,8 +108,9 @@ struct payment_request {
     enum payment_kind kind;
     enum capture_mode capture;
     enum rail rail;
-    struct view details; /* refs.h set of the method's own fields */
-    struct view region;  /* empty: the default */
+    struct view details;            /* refs.h set of the method's own fields */
+    struct compliance_facts *facts; /* what the request says (payment/facts.h); in `arena` */
+    struct view region;             /* empty: the default */
     struct view reference;
     struct view facts_json; /* members of the answer that never change, without braces:
                                "method":{...masked...},"description":"..." */
@@ -97,6 +119,10 @@ struct payment_request {
     int64_t amount_minor;       /* 0: all that is left */
     struct view currency;       /* as given; empty: not given. Must equal the payment's */
     struct view operation_json; /* members: "reference":"...","metadata":{...} or empty */
+    /* confirm: `payment` and exactly one of the two; `verb` is not looked at */
+    bool confirm;
+    struct view confirm_code;      /* 6 to 8 digits */
+    struct view confirm_assertion; /* compact JWS */
 };
 
 /* NULL when works_max is reached or memory is out: answer 503. */
@@ -111,5 +137,19 @@ typedef void payment_answer_fn(void *arg, int http_status, struct view body, boo
 /* Takes the request over. */
 void payment_submit(struct payments *payments, struct payment_request **request,
                     payment_answer_fn *answer, void *arg);
+
+/* --- review: an operator's word about a payment that waits for it -------------------------- */
+
+enum review_word { REVIEW_APPROVE = 1, REVIEW_REJECT };
+struct review {
+    int64_t payment;
+    enum review_word word;
+    struct view by, why; /* both must be given; who and why, for the journal; copied */
+};
+/* OK: recorded (an approved payment goes on by itself); NOT_FOUND: it does not wait for a review;
+ * BUSY, IO, ...: nothing was done. `text`: a sentence. Called once, possibly from inside. */
+typedef void review_done_fn(void *arg, enum status status, struct view text);
+void payments_review(struct payments *payments, const struct review *review, review_done_fn *done,
+                     void *arg);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "channel/follow.h"
 #include "flow/flow.h"
+#include "payment/authenticate.h"
 
 #define WORK_MAGIC         0x574f524bu
 #define PAYMENTS_MAGIC     0x5041594du
@@ -24,20 +25,26 @@
 
 /* What a commit is to do; each has its judge in judge.c. */
 enum change_kind {
-    CHANGE_CREATE = 1, /* payment, first operation, its attempt in SENDING */
-    CHANGE_DENY,       /* payment that ends here: denied, or no channel could take it */
-    CHANGE_BEGIN,      /* capture, cancel, refund: sums are spent, its attempt in SENDING */
-    CHANGE_SETTLE,     /* the subject's outcome is known */
-    CHANGE_ELSEWHERE,  /* not sent; an attempt on the next channel */
-    CHANGE_UNKNOWN,    /* outcome unknown for now; nothing new is sent by this commit */
-    CHANGE_REMEDY,     /* an attempt that reverses or inquires the subject */
-    CHANGE_RETRY,      /* the same message goes out once more */
-    CHANGE_UNDONE,     /* the reversal was accepted */
-    CHANGE_FOUND,      /* the inquiry says what became of the subject */
-    CHANGE_PARK,       /* a person decides */
-    CHANGE_CONFLICT,   /* the answer contradicts the command */
-    CHANGE_CLOSE,      /* the remedy is over; what it is about stays as it is */
-    CHANGE_NOTHING,    /* refused, unless the key was answered before; the key stays free */
+    CHANGE_CREATE = 1,  /* payment, first operation, its attempt in SENDING */
+    CHANGE_DENY,        /* payment that ends here: denied, or no channel could take it */
+    CHANGE_BEGIN,       /* capture, cancel, refund: sums are spent, its attempt in SENDING */
+    CHANGE_SETTLE,      /* the subject's outcome is known */
+    CHANGE_ELSEWHERE,   /* not sent; an attempt on the next channel */
+    CHANGE_UNKNOWN,     /* outcome unknown for now; nothing new is sent by this commit */
+    CHANGE_REMEDY,      /* an attempt that reverses or inquires the subject */
+    CHANGE_RETRY,       /* the same message goes out once more */
+    CHANGE_UNDONE,      /* the reversal was accepted */
+    CHANGE_FOUND,       /* the inquiry says what became of the subject */
+    CHANGE_PARK,        /* a person decides */
+    CHANGE_CONFLICT,    /* the answer contradicts the command */
+    CHANGE_CLOSE,       /* the remedy is over; what it is about stays as it is */
+    CHANGE_RESUME,      /* a held payment goes ahead: its attempt in SENDING */
+    CHANGE_FORGO,       /* a held payment fails: nothing was sent */
+    CHANGE_REHOLD,      /* approved by an operator, and now waits for the payer */
+    CHANGE_WRONG,       /* a wrong result of an authentication is counted */
+    CHANGE_CANCEL_HELD, /* the merchant cancels a held payment */
+    CHANGE_FORGOTTEN,   /* the first operation of a held payment that was canceled */
+    CHANGE_NOTHING,     /* refused, unless the key was answered before; the key stays free */
 };
 
 /* One try to do something on a channel, as the work drives it. */
@@ -53,6 +60,27 @@ try {
     enum attempt_state found; /* recovered: as it was on disk; else 0 */
     struct view refs;         /* plain refs.h set of what it sent (and got); keep arena */
 };
+
+/* What a decision leaves behind for the commit. Copies throughout: the policy may be swapped before
+ * the commit is done. */
+struct ruling {
+    enum verdict verdict; /* without the sums of other payments */
+    bool challenged;    /* a reason asks for authentication (a stricter one may stand beside it) */
+    struct view region; /* name of the profile */
+    struct view head, tail;        /* members of "decision" before and after its reasons */
+    struct view reasons;           /* objects with commas between; may be empty */
+    struct view decision_json;     /* "decision":{...} as it is when no sum fires */
+    struct view reason;            /* the strictest reason's sentence */
+    struct view reports;           /* objects of compliance events, commas between; may be empty */
+    struct view screening, shadow; /* members of events that only operators see; may be empty */
+    struct reservation *reservations;
+    size_t reservation_count;
+    int64_t authenticate_for_us, review_for_us, wrong_max;
+    struct view methods; /* of authentication that are configured: "code assertion" */
+    struct view held;    /* sealed: what going on later needs; empty: it cannot be held */
+};
+
+struct hold; /* hold.c */
 
 struct change {
     enum change_kind kind;
@@ -83,6 +111,14 @@ struct change {
     struct view problem_detail; /* CHANGE_NOTHING as well */
     bool currency_mismatch;
     bool want_answer;
+
+    /* Decision, held payments. */
+    const struct ruling *ruling; /* CREATE, DENY */
+    struct view request_json;    /* members of the payment's facts that the request gave */
+    enum held_kind held_kind;    /* of the row as it was read */
+    int64_t until_us;            /* REHOLD */
+    enum problem answer_problem; /* FORGO, WRONG: the answer instead of the payment; 0: none */
+    struct view told_json;       /* members of the event that says who and why */
 
     /* Notices. */
     enum notice_about heard_about;
@@ -127,6 +163,15 @@ struct work {
     int64_t merchant, payment, operation;
     enum operation kind; /* of the operation */
     const struct currency *currency;
+    struct ruling *ruling;    /* keep arena; NULL: not decided by this work */
+    bool confirming;          /* the request is a confirmation; `kind` is the first operation's */
+    struct held_row held;     /* its row, as it was read; views in the keep arena */
+    int64_t wrong_max;        /* results that may be wrong; of the decision */
+    struct hold *hold;        /* what was sealed in it; keep arena; NULL: nothing */
+    review_done_fn *reviewed; /* who gave the operator's word and waits; NULL: nobody */
+    void *reviewed_arg;
+    enum review_word review_word;
+    struct view told_json;    /* members: who and why */
     struct view details;      /* request arena; gone when request is */
     struct view payment_refs; /* plain; of the payment's first operation; keep arena */
     struct view region;
@@ -169,6 +214,14 @@ struct payments {
     struct map *first_of;   /* payment id -> work of its first operation, while that is pending */
     struct id_source ids;
     struct secret_key *seal, *idem;
+    const struct policy *policy;
+    uint64_t counter_keys[4]; /* of siphash: 16 bytes of a counter's key */
+    struct map *kept;         /* payment id -> request of a held card payment; only in memory */
+    size_t held_count; /* about; while it is not zero, the clock looks for those that are over */
+    struct timer hold_look;
+    struct store_read hold_read;
+    struct arena hold_arena;
+    bool hold_reading;
     bool ready;
     bool stopping;                         /* no step goes on; commits in flight are waited for */
     struct list answerings, lates, heards; /* commits beside the works' own */
@@ -210,6 +263,8 @@ enum judge_said {
     JUDGE_OTHER_AMOUNT,  /* ... of an amount that nobody asked for; the attempt stays open */
     JUDGE_COVERED,       /* ... tells of a return that a finished refund has accounted for */
     JUDGE_NOT_OURS,      /* ... names an attempt of another channel */
+    JUDGE_HELD,          /* CREATE: nothing is sent before somebody says so */
+    JUDGE_DENIED,        /* CREATE: a sum says no */
     JUDGE_TOO_EARLY,     /* money came back of an attempt whose outcome is not known yet */
 };
 
@@ -265,6 +320,14 @@ void refs_put_heard(struct writer *w, struct view reference);
 /* The payment's outcome when a cancel has ended it before anything moved. */
 extern const struct exchange_result canceled_result;
 
+/* An answer-only commit, beside whatever the work itself is committing. */
+struct answering {
+    struct list link;
+    struct work *work;
+    struct arena arena;
+    struct store_txn txn;
+};
+
 /* --- work.c: a work's life, commits, answers ---------------------------------------------------
  */
 enum work_room { WORK_OF_NEW = 1, WORK_OF_LATER, WORK_RECOVERED };
@@ -290,17 +353,56 @@ void work_answer_now(struct work *work);
 void work_forget_request(struct work *work);
 struct try *work_try(struct work *work);
 
-/* --- pick.c: compliance and routing ------------------------------------------------------------
+/* --- decide.c: compliance ----------------------------------------------------------------------
  */
-struct pick {
-    enum verdict verdict;
-    struct view decision_json; /* members: "decision":{...} */
-    struct view reason;        /* why not allowed, or why no channel; a sentence */
-};
+/* Decides work->request and leaves work->ruling. NO_MEMORY. */
+enum status decide_request(struct work *work);
+/* "decision":{...} with this result and further reasons (objects, commas between). */
+struct view ruling_members(struct arena *arena, const struct ruling *ruling, enum verdict verdict,
+                           struct view more_reasons);
+/* The reservations of work->ruling as spends of the transaction that is being prepared. */
+void decide_spends(struct work *work);
+enum status decide_open(struct payments *room);
+
+/* --- judge_hold.c: sums, held payments -----------------------------------------------------------
+ */
+/* A new payment: sums are looked at; it goes ahead, is held or denied. */
+enum status judge_create(struct store_txn *txn, const struct work *work, const struct change *c);
+enum status judge_deny(struct store_txn *txn, const struct work *work, const struct change *c);
+/* CHANGE_RESUME ... CHANGE_FORGOTTEN. */
+enum status judge_held(struct store_txn *txn, const struct work *work, const struct change *c);
+
+/* --- hold.c: held payments
+ * ------------------------------------------------------------------------ */
+/* Seals what going on later needs into ruling->held. */
+enum status hold_seal(struct work *work);
+/* The payment was recorded as held: card data stays in memory. */
+void hold_begun(struct work *work);
+/* A confirmation: loads, checks, goes on. */
+void step_confirm(struct work *work);
+/* Canceling `row`, whose first operation no work drives: it is held, or is refused. */
+void step_cancel_held(struct work *work, const struct payment_row *row);
+enum status hold_init(struct payments *room);
+/* After recovery: those whose time is over fail. */
+void hold_start(struct payments *room);
+void hold_fini(struct payments *room);
+/* "outcome", "route", "next_action" of a payment that is held. */
+struct view hold_members(struct arena *arena, enum held_kind kind, struct view methods,
+                         int64_t until_us);
+
+/* --- pick.c: routing ----------------------------------------------------------------------------
+ */
 /* Fills work->candidates (best first). A problem for what no channel could ever carry (nothing is
- * recorded then); `detail` gets the sentence. Allowed but without a ready channel: no candidates.
- */
-enum problem pick_channels(struct work *work, struct pick *pick, struct writer *detail);
+ * recorded then); `detail` gets the sentence. None without candidates: no channel is ready, and
+ * *reason says why. */
+enum problem pick_channels(struct work *work, struct view *reason, struct writer *detail);
+
+/* --- payment.c: for hold.c */
+void give_up(struct work *work, enum problem problem, struct view detail);
+void refuse_unless_known(struct work *work, enum problem problem, struct view detail);
+void refuse_operation(struct work *work, enum flow_refusal refusal, enum problem problem,
+                      struct view detail, int64_t asked);
+void after_record(struct work *work);
 
 /* --- attempt.c: trying something on a channel --------------------------------------------------
  */

@@ -1,57 +1,9 @@
-/* pick.c - may this payment be made, and on which channel? Asks compliance/ and route/, both pure,
- * and writes down what they said. */
+/* pick.c - on which channel? Asks route/, which is pure, and writes down what it said. */
 #include "payment/candidates_int.h"
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
-#include "compliance/compliance.h"
 #include "route/route.h"
-
-#define DECISION_BYTES_MAX 4096
-
-static struct view decision_members(struct arena *arena, const struct decision *decision)
-{
-    uint8_t *room = arena_alloc(arena, DECISION_BYTES_MAX);
-    if (room == NULL)
-        return VIEW_EMPTY;
-    struct writer w = writer_over(room, DECISION_BYTES_MAX);
-    struct json_out j;
-    json_out_init(&j, &w);
-    json_open_object(&j, NULL);
-    json_open_object(&j, "decision");
-    json_put_text(&j, "result", view_text(verdict_word(decision->verdict)));
-    json_put_text(&j, "profile", view_text(decision->profile));
-    json_put_text(&j, "version", view_text(decision->version));
-    json_put_text(&j, "content_hash", view_text(decision->content_hash));
-    json_open_array(&j, "reasons");
-    for (size_t i = 0; i < decision->reason_count; i++) {
-        json_open_object(&j, NULL);
-        json_put_text(&j, "rule", view_text(decision->reasons[i].rule));
-        json_put_text(&j, "result", view_text(verdict_word(decision->reasons[i].verdict)));
-        json_put_text(&j, "text", view_text(decision->reasons[i].text));
-        json_close_object(&j);
-    }
-    json_close_array(&j);
-    json_close_object(&j);
-    json_close_object(&j);
-    arena_trim(arena, room, w.len);
-    return w.overflow ? VIEW_EMPTY : view_of(room + 1, w.len - 2);
-}
-
-static void decide(struct work *work, struct pick *pick)
-{
-    const struct payment_request *r = work->request;
-    struct compliance_facts facts = { .rail = r->rail,
-                                      .kind = r->kind,
-                                      .amount = r->amount,
-                                      .wall_us = loop_wall_us(work->room->o.loop) };
-    struct decision decision;
-    compliance_decide(settings_region(work->room->o.settings, work->region), &facts, &decision);
-    pick->verdict = decision.verdict;
-    pick->decision_json = decision_members(&work->keep, &decision);
-    if (decision.reason_count > 0)
-        pick->reason = arena_copy(&work->keep, view_text(decision.reasons[0].text));
-}
 
 /* A channel's circuit that was open for its time may be probed, by one exchange: in_flight counts
  * from the moment that an exchange is prepared, so a second payment sees the first. */
@@ -131,22 +83,18 @@ static enum problem problem_of(const struct route *route, const struct work *wor
     return PROBLEM_METHOD_NOT_AVAILABLE;
 }
 
-enum problem pick_channels(struct work *work, struct pick *pick, struct writer *detail)
+enum problem pick_channels(struct work *work, struct view *reason, struct writer *detail)
 {
-    decide(work, pick);
-    if (pick->verdict != VERDICT_ALLOW)
-        return PROBLEM_NONE;
-
     struct route_candidate candidates[ROUTE_CANDIDATES_MAX];
     struct channels *channels = work->room->o.channels;
     size_t count = candidates_of(channels, work->kind, work->currency->code, candidates);
-    const struct region_settings *region = settings_region(work->room->o.settings, work->region);
     struct route_question question = { .operation = work->kind,
                                        .rail = work->request->rail,
                                        .amount = work->request->amount,
                                        .details_are = ROUTE_DETAILS_ALL,
                                        .details = work->details,
-                                       .region = view_text(region != NULL ? region->region : "") };
+                                       .region = work->ruling != NULL ? work->ruling->region
+                                                                      : work->region };
     struct route route;
     route_pick(&question, candidates, count, &route);
     for (size_t i = 0; i < route.usable && i < CHANNELS_TRIED_MAX; i++) {
@@ -161,10 +109,10 @@ enum problem pick_channels(struct work *work, struct pick *pick, struct writer *
         take_those_without_link(work, &route);
     if (work->candidate_count > 0)
         return PROBLEM_NONE;
-    pick->reason = VIEW("No channel is configured.");
+    *reason = VIEW("No channel is configured.");
     const struct route_row *nearest = route_nearest_row(&route);
     if (nearest != NULL)
-        pick->reason =
+        *reason =
             arena_format(&work->keep, "Nothing was sent: channel %s %s.",
                          channel_name(channels_at(channels, nearest->index)), nearest->reason);
     return problem_of(&route, work, detail);

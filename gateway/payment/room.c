@@ -47,7 +47,15 @@ enum status payments_open(struct payments **out, const struct payments_options *
     arena_init(&room->read_arena, (size_t)16 * 1024 * 1024);
     room->seal = secret_find(options->secrets, "host.seal");
     room->idem = secret_find(options->secrets, "host.idempotency");
-    ENSURE(room->seal != NULL && room->idem != NULL);
+    ENSURE(room->seal != NULL && room->idem != NULL && options->policy != NULL);
+    enum status status = decide_open(room);
+    if (status == STATUS_OK)
+        status = hold_init(room);
+    if (status != STATUS_OK) {
+        hold_fini(room);
+        free(room);
+        return status;
+    }
     /* What is on disk is taken up whatever the limit says now; twice of it must do. */
     size_t places = 2 * works_max(room, WORK_OF_LATER) + 1024;
     room->in_flight = map_open(places, loop_random_u64(options->loop));
@@ -57,6 +65,7 @@ enum status payments_open(struct payments **out, const struct payments_options *
         map_close(room->in_flight);
         map_close(room->by_attempt);
         map_close(room->first_of);
+        hold_fini(room);
         free(room);
         return STATUS_NO_MEMORY;
     }
@@ -97,6 +106,8 @@ static void recovery_end(struct payments *room, enum status status)
         LOG(room->o.log, LOG_ERROR, "payment.recovery_failed", LOG_STATUS("status", status));
     else if (room->stats.recovered > 0)
         LOG(room->o.log, LOG_WARN, "payment.recovered", LOG_INT("attempts", room->stats.recovered));
+    if (status == STATUS_OK)
+        hold_start(room);
     room->recovered(room->recovered_arg, status);
 }
 
@@ -445,6 +456,7 @@ void payments_close(struct payments *room)
         free(late);
     }
     heards_forget(room);
+    hold_fini(room);
     map_close(room->in_flight);
     map_close(room->by_attempt);
     map_close(room->first_of);

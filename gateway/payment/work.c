@@ -10,14 +10,6 @@
 
 #include <stdlib.h>
 
-/* An answer-only commit, beside whatever the work itself is committing. */
-struct answering {
-    struct list link;
-    struct work *work;
-    struct arena arena;
-    struct store_txn txn;
-};
-
 static void wait_over(struct timer *timer, void *arg);
 
 /* New payments leave room for what finishes those that exist; what is on disk is taken up anyway.

@@ -99,6 +99,21 @@ enum status secret_mac(struct secret_key *key, struct view bytes, uint8_t out[SE
     return STATUS_OK;
 }
 
+enum status secret_derive(struct secret_key *key, struct view label, struct secret_key **out)
+{
+    ENSURE_MAGIC(key, KEY_MAGIC);
+    *out = NULL;
+    if (key->kind != SECRET_HMAC_SHA256)
+        return STATUS_UNSUPPORTED;
+    uint8_t bytes[SECRET_MAC_MAX];
+    size_t len = 0;
+    enum status status = secret_mac(key, label, bytes, &len);
+    if (status == STATUS_OK)
+        status = secret_key_open(key->loop, SECRET_HMAC_SHA256, view_of(bytes, len), out);
+    vault_wipe(bytes, sizeof bytes);
+    return status;
+}
+
 enum status secret_sign(struct secret_key *key, struct view bytes,
                         uint8_t out[SECRET_SIGNATURE_MAX], size_t *len)
 {

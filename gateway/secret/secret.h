@@ -98,6 +98,9 @@ enum status secret_token_put(const struct secret_key *key, struct writer *out);
 enum status secret_unwrap(struct secret_key *wrapping, enum secret_kind kind, struct view wrapped,
                           struct view kcv, struct secret_key **out);
 void secret_key_close(struct secret_key *key);
+/* A key that lives beside the table: HMAC_SHA256 with the bytes HMAC(key, label). UNSUPPORTED when
+ * `key` is of another kind. Release with secret_key_close. */
+enum status secret_derive(struct secret_key *key, struct view label, struct secret_key **out);
 
 /* Sealed = version 1, nonce, ciphertext, tag; bound to `context` (e.g. the attempt id and name). */
 enum status secret_seal(struct secret_key *key, struct view context, struct view plain,

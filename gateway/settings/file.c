@@ -1,48 +1,26 @@
-/* file.c - what each kind of file means beyond its rows: lists of sections, and values that must
- * agree.
+/* file.c - what gateway.yaml and channel files mean beyond their rows: lists of sections, and
+ * values that must agree. Region profiles: region.c.
  */
 #include "settings/load_int.h"
 
 #include "base/ensure.h"
-#include "base/map.h"
 
-/* Line of a row's value: where it was given, or the file's first line. */
-#define LINE_OF(section, type, member, from)                                                       \
-    line_of((section), offsetof(struct type, member), (from))
+#include <stdio.h>
 
-static uint32_t line_of(const struct setting_section *section, size_t offset, const uint32_t *from)
+uint32_t line_of(const struct setting_section *section, size_t offset, const uint32_t *from)
 {
     size_t index = 0;
     (void)section_row(section, offset, &index);
     return from[index] > 0 ? from[index] : 1;
 }
 
-static const struct yaml_node *entry_find(const struct yaml_node *map, const char *key)
+const char *near_name(struct view written, const char *const *names, size_t count, char room[96])
 {
-    if (map->kind != YAML_MAP)
-        return NULL;
-    for (const struct yaml_node *entry = map->first; entry != NULL; entry = entry->next) {
-        if (view_is(entry->key, key))
-            return entry;
-    }
-    return NULL;
-}
-
-/* The entry if it is a list; NULL when absent or not one (a finding says so). */
-static const struct yaml_node *list_find(const struct reader *reader, const struct yaml_node *map,
-                                         const char *key)
-{
-    const struct yaml_node *list = entry_find(map, key);
-    if (list == NULL || list->kind == YAML_LIST)
-        return list;
-    reader_complain(reader, list->line, list->column, "settings.type",
-                    "`%s` is a list; begin each entry with `- `", key);
-    return NULL;
-}
-
-static bool given(const char *text)
-{
-    return text[0] != '\0';
+    const char *near = finding_did_you_mean(written, names, count);
+    room[0] = '\0';
+    if (near != NULL)
+        (void)snprintf(room, 96, "; did you mean `%s`?", near);
+    return room;
 }
 
 /* --- gateway.yaml -------------------------------------------------------------------------- */
@@ -72,7 +50,7 @@ static void key_check(const struct reader *reader, const struct key_settings *ke
 static enum status keys_read(const struct reader *reader, const struct yaml_node *map,
                              struct settings *out)
 {
-    const struct yaml_node *list = list_find(reader, map, "keys");
+    const struct yaml_node *list = list_find(reader, map, "keys", REGION_LIST_ENTRIES_MAX);
     if (list == NULL || list->count == 0)
         return STATUS_OK;
     struct key_settings *keys = arena_alloc(reader->arena, list->count * sizeof *keys);
@@ -89,6 +67,82 @@ static enum status keys_read(const struct reader *reader, const struct yaml_node
     out->keys = keys;
     out->keys_count = count;
     return STATUS_OK;
+}
+
+static void name_once(const struct reader *reader, const char *what, const char *name,
+                      const char *other, uint32_t line, uint32_t other_line)
+{
+    if (given(name) && strcmp(name, other) == 0)
+        reader_complain(reader, line, 1, "settings.name_twice",
+                        "%s named `%s` stands in line %u already; rename one", what, name,
+                        other_line);
+}
+
+static enum status lists_read(const struct reader *reader, const struct yaml_node *map,
+                              struct settings *out)
+{
+    const struct yaml_node *node = list_find(reader, map, "lists", REGION_LIST_ENTRIES_MAX);
+    if (node == NULL || node->count == 0)
+        return STATUS_OK;
+    struct list_settings *lists = arena_alloc(reader->arena, node->count * sizeof *lists);
+    if (lists == NULL)
+        return STATUS_NO_MEMORY;
+    size_t count = 0;
+    for (const struct yaml_node *item = node->first; item != NULL; item = item->next, count++) {
+        TRY(section_read(reader, &section_list, item, &lists[count], &lists[count].from));
+        lists[count].line = item->line;
+        for (size_t i = 0; i < count; i++)
+            name_once(reader, "a list", lists[count].name, lists[i].name, item->line,
+                      lists[i].line);
+    }
+    out->lists = lists;
+    out->lists_count = count;
+    return STATUS_OK;
+}
+
+static enum status issuers_read(const struct reader *reader, const struct yaml_node *map,
+                                struct settings *out)
+{
+    const struct yaml_node *node = list_find(reader, map, "issuers", REGION_LIST_ENTRIES_MAX);
+    if (node == NULL || node->count == 0)
+        return STATUS_OK;
+    struct issuer_settings *issuers = arena_alloc(reader->arena, node->count * sizeof *issuers);
+    if (issuers == NULL)
+        return STATUS_NO_MEMORY;
+    size_t count = 0;
+    for (const struct yaml_node *item = node->first; item != NULL; item = item->next, count++) {
+        TRY(section_read(reader, &section_issuer, item, &issuers[count], &issuers[count].from));
+        issuers[count].line = item->line;
+        for (size_t i = 0; i < count; i++)
+            name_once(reader, "an issuer", issuers[count].name, issuers[i].name, item->line,
+                      issuers[i].line);
+    }
+    out->issuers = issuers;
+    out->issuers_count = count;
+    return STATUS_OK;
+}
+
+/* A key that is named must be there and be of a kind that can do it. */
+static void key_wanted(const struct reader *reader, const struct settings *s, const char *path,
+                       const char *name, const char *kinds, uint32_t line)
+{
+    const char *names[REGION_LIST_ENTRIES_MAX];
+    char room[96];
+    if (!given(name))
+        return;
+    for (size_t i = 0; i < s->keys_count; i++) {
+        names[i] = s->keys[i].name;
+        if (strcmp(names[i], name) != 0)
+            continue;
+        if (given(s->keys[i].kind) && strstr(kinds, s->keys[i].kind) == NULL)
+            reader_complain(reader, line, 1, "settings.key_kind",
+                            "`%s`: the key `%s` is a %s; this needs %s", path, name,
+                            s->keys[i].kind, kinds);
+        return;
+    }
+    reader_complain(reader, line, 1, "settings.no_such_key",
+                    "`%s`: there is no key `%s` in `keys`%s Correct the name or add the key", path,
+                    name, near_name(view_text(name), names, s->keys_count, room));
 }
 
 static void gateway_check(const struct reader *reader, const struct settings *s)
@@ -109,12 +163,18 @@ static void gateway_check(const struct reader *reader, const struct settings *s)
         reader_complain(reader, LINE_OF(&section_gateway, settings, ops_listen, s->from), 1,
                         "settings.same_address",
                         "`ops.listen` and `api.listen` are the same address; give each its own");
+    key_wanted(reader, s, "authentication.code_key", s->authentication_code_key, "hmac_sha256",
+               LINE_OF(&section_gateway, settings, authentication_code_key, s->from));
+    for (size_t i = 0; i < s->issuers_count; i++)
+        key_wanted(reader, s, "issuers.key", s->issuers[i].key, "verify_ed25519 or verify_es256",
+                   LINE_OF(&section_issuer, issuer_settings, key, s->issuers[i].from));
 }
 
 enum status gateway_read(const struct reader *reader, struct view bytes, struct settings *out)
 {
     struct yaml_node *root = NULL;
-    enum status s = yaml_read(reader->arena, bytes, reader->file, reader->findings, &root);
+    enum status s =
+        yaml_read(reader->arena, bytes, YAML_ROOM_SETTINGS, reader->file, reader->findings, &root);
     if (s == STATUS_NO_MEMORY)
         return s;
     /* Without a tree the defaults are still needed: the other files are looked for by them. */
@@ -126,6 +186,8 @@ enum status gateway_read(const struct reader *reader, struct view bytes, struct 
     if (!readable)
         return STATUS_OK;
     TRY(keys_read(reader, root, out));
+    TRY(lists_read(reader, root, out));
+    TRY(issuers_read(reader, root, out));
     gateway_check(reader, out);
     return STATUS_OK;
 }
@@ -145,7 +207,7 @@ static bool raw_name_fine(struct view name)
 static enum status raw_settings_read(const struct reader *reader, const struct yaml_node *map,
                                      struct channel_settings *out)
 {
-    const struct yaml_node *group = entry_find(map, "settings");
+    const struct yaml_node *group = node_find(map, "settings");
     if (group == NULL)
         return STATUS_OK;
     if (group->kind != YAML_MAP) {
@@ -210,7 +272,8 @@ enum status channel_read(const struct reader *reader, struct view bytes,
                          struct channel_settings *out)
 {
     struct yaml_node *root = NULL;
-    if (yaml_read(reader->arena, bytes, reader->file, reader->findings, &root) == STATUS_NO_MEMORY)
+    if (yaml_read(reader->arena, bytes, YAML_ROOM_SETTINGS, reader->file, reader->findings,
+                  &root) == STATUS_NO_MEMORY)
         return STATUS_NO_MEMORY;
     out->file = reader->file;
     if (root == NULL)
@@ -219,145 +282,4 @@ enum status channel_read(const struct reader *reader, struct view bytes,
     TRY(raw_settings_read(reader, root, out));
     channel_check(reader, out);
     return STATUS_OK;
-}
-
-/* --- regions ------------------------------------------------------------------------------- */
-
-static bool list_has(const struct settings_list *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void maximum_check(const struct reader *reader, const struct yaml_node *item,
-                          const struct region_settings *region, size_t index)
-{
-    const struct maximum_settings *maximum = &region->maximums[index];
-    const struct currency *currency;
-    if (!given(maximum->currency))
-        return; /* said already: it is missing or wrong */
-    if (currency_by_code(view_text(maximum->currency), &currency) != STATUS_OK)
-        reader_complain(reader, item->line, item->column, "settings.currency",
-                        "`payment_max`: `%s` is not an ISO 4217 code like EUR", maximum->currency);
-    else if (region->currencies.count > 0 && !list_has(&region->currencies, maximum->currency))
-        finding_add(reader->findings, FINDING_WARNING, reader->file, item->line, item->column,
-                    "settings.no_effect",
-                    "`payment_max` for %s has no effect: `currencies` does not allow it",
-                    maximum->currency);
-    for (size_t i = 0; i < index; i++) {
-        if (strcmp(region->maximums[i].currency, maximum->currency) == 0)
-            reader_complain(reader, item->line, item->column, "settings.twice",
-                            "`payment_max` for %s is given twice; remove one", maximum->currency);
-    }
-}
-
-static enum status maximums_read(const struct reader *reader, const struct yaml_node *map,
-                                 struct region_settings *out)
-{
-    const struct yaml_node *list = list_find(reader, map, "payment_max");
-    if (list == NULL || list->count == 0)
-        return STATUS_OK;
-    if (list->count > 256) {
-        reader_complain(reader, list->line, list->column, "settings.range",
-                        "`payment_max` has %zu entries; at most 256 are allowed", list->count);
-        return STATUS_OK;
-    }
-    struct maximum_settings *maximums = arena_alloc(reader->arena, list->count * sizeof *maximums);
-    if (maximums == NULL)
-        return STATUS_NO_MEMORY;
-    out->maximums = maximums;
-    for (const struct yaml_node *item = list->first; item != NULL; item = item->next) {
-        struct maximum_settings *maximum = &maximums[out->maximums_count];
-        TRY(section_read(reader, &section_maximum, item, maximum, &maximum->from));
-        maximum_check(reader, item, out, out->maximums_count);
-        out->maximums_count++;
-    }
-    return STATUS_OK;
-}
-
-/* Two keyed hashes of 64 bits side by side; what it is good for: settings.h. */
-static void content_hash(struct view bytes, char out[33])
-{
-    struct writer w = writer_over(out, 33);
-    uint8_t halves[16];
-    struct writer h = writer_over(halves, sizeof halves);
-    writer_u64_be(&h, siphash(0x7261696c67617465u, 1, bytes));
-    writer_u64_be(&h, siphash(0x7261696c67617465u, 2, bytes));
-    writer_hex_lower(&w, writer_done(&h));
-    ENSURE(writer_terminate(&w) == STATUS_OK);
-}
-
-enum status region_read(const struct reader *reader, struct view bytes, struct region_settings *out)
-{
-    struct yaml_node *root = NULL;
-    if (yaml_read(reader->arena, bytes, reader->file, reader->findings, &root) == STATUS_NO_MEMORY)
-        return STATUS_NO_MEMORY;
-    out->file = reader->file;
-    content_hash(bytes, out->content_hash);
-    if (root == NULL)
-        return STATUS_OK;
-    TRY(section_read(reader, &section_region, root, out, &out->from));
-    TRY(maximums_read(reader, root, out));
-    if (out->effective_until_us != 0 && out->effective_until_us <= out->effective_from_us)
-        reader_complain(
-            reader, LINE_OF(&section_region, region_settings, effective_until_us, out->from), 1,
-            "settings.range", "`effective_until` is not after `effective_from`; correct one");
-    return STATUS_OK;
-}
-
-/* --- all together -------------------------------------------------------------------------- */
-
-static void region_named(const struct settings *s, struct findings *findings, const char *file,
-                         uint32_t line, const char *name)
-{
-    const char *names[256];
-    size_t count = 0;
-    if (settings_region(s, view_text(name)) != NULL)
-        return;
-    for (; count < s->regions_count && count < COUNT_OF(names); count++)
-        names[count] = s->regions[count].region;
-    const char *near = finding_did_you_mean(view_text(name), names, count);
-    finding_add(findings, FINDING_ERROR, file, line, 1, "settings.no_such_region",
-                "there is no region profile `%s`%s%s%s; correct the name or add the profile", name,
-                near != NULL ? "; did you mean `" : "", near != NULL ? near : "",
-                near != NULL ? "`?" : "");
-}
-
-void settings_cross_check(const struct settings *s, const char *file, struct findings *findings)
-{
-    for (size_t i = 0; i < s->channels_count; i++) {
-        const struct channel_settings *c = &s->channels[i];
-        for (size_t k = 0; k < i && given(c->name); k++) {
-            if (strcmp(s->channels[k].name, c->name) == 0)
-                finding_add(findings, FINDING_ERROR, c->file,
-                            LINE_OF(&section_channel, channel_settings, name, c->from), 1,
-                            "settings.name_twice",
-                            "a channel named `%s` is in %s already; rename one", c->name,
-                            s->channels[k].file);
-        }
-        for (size_t k = 0; k < c->regions.count; k++)
-            region_named(s, findings, c->file,
-                         LINE_OF(&section_channel, channel_settings, regions, c->from),
-                         c->regions.items[k]);
-    }
-    for (size_t i = 0; i < s->regions_count; i++) {
-        const struct region_settings *r = &s->regions[i];
-        for (size_t k = 0; k < i && given(r->region); k++) {
-            if (strcmp(s->regions[k].region, r->region) == 0)
-                finding_add(findings, FINDING_ERROR, r->file,
-                            LINE_OF(&section_region, region_settings, region, r->from), 1,
-                            "settings.name_twice",
-                            "a region profile named `%s` is in %s already; rename one", r->region,
-                            s->regions[k].file);
-        }
-    }
-    region_named(s, findings, file, LINE_OF(&section_gateway, settings, region, s->from),
-                 s->region);
-    if (s->channels_count == 0)
-        finding_add(findings, FINDING_WARNING, file, 0, 0, "settings.no_channel",
-                    "no channel is configured: every payment will be refused; add a file to %s",
-                    s->channels_folder);
 }

@@ -17,8 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY_MAX ((size_t)64 * 1024 * 1024)
-#define FILES_MAX  256 /* in one folder */
+#define MEMORY_MAX  ((size_t)256 * 1024 * 1024)
+#define SCRATCH_MAX ((size_t)64 * 1024 * 1024) /* bytes and tree of one file */
+#define FILES_MAX   256                        /* of one kind in one folder */
+#define TESTS_END   ".tests.yaml"
+
+/* What is looked for in a folder. */
+enum files { FILES_CHANNELS = 1, FILES_REGIONS, FILES_TESTS };
 
 struct load {
     struct arena arena;
@@ -26,9 +31,16 @@ struct load {
     const char *folder; /* of gateway.yaml, absolute */
     const char *shown;  /* the same as the operator wrote it */
     struct settings *settings;
+    bool gateway_only; /* no channels, regions, tests */
 };
 
 /* --- files --------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
 
 /* How a path is shown: relative to what the operator wrote, where that is possible. */
 static const char *shown_path(struct load *load, const char *path)
@@ -39,15 +51,14 @@ static const char *shown_path(struct load *load, const char *path)
     return (const char *)arena_format(&load->arena, "%s%s", load->shown, path + len).ptr;
 }
 
-static enum status bytes_read(int fd, struct arena *arena, struct view *out)
+static enum status bytes_read(int fd, size_t room, struct arena *arena, struct view *out)
 {
-    /* One byte more than allowed, so that yaml_read sees that it is too much. */
-    uint8_t *bytes = arena_alloc(arena, YAML_BYTES_MAX + 1);
+    uint8_t *bytes = arena_alloc(arena, room);
     size_t len = 0;
     if (bytes == NULL)
         return STATUS_NO_MEMORY;
-    while (len < YAML_BYTES_MAX + 1) {
-        ssize_t n = read(fd, bytes + len, YAML_BYTES_MAX + 1 - len);
+    while (len < room) {
+        ssize_t n = read(fd, bytes + len, room - len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -56,6 +67,7 @@ static enum status bytes_read(int fd, struct arena *arena, struct view *out)
             break;
         len += (size_t)n;
     }
+    arena_trim(arena, bytes, len);
     *out = view_of(bytes, len);
     return STATUS_OK;
 }
@@ -76,7 +88,9 @@ static enum status file_read(struct load *load, const char *path, const char *sh
         finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.file",
                     "this is not a regular file");
     } else {
-        s = bytes_read(fd, scratch, out);
+        /* One byte more than allowed, so that yaml_read sees that it is too much. */
+        bool tests = ends_with(path, TESTS_END);
+        s = bytes_read(fd, (tests ? YAML_TESTS_BYTES_MAX : YAML_BYTES_MAX) + 1, scratch, out);
         if (s == STATUS_IO)
             finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.file",
                         "cannot read it: %s", strerror(errno));
@@ -95,23 +109,19 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool ends_with(const char *text, const char *end)
+static enum status name_take(struct load *load, enum files files, const char *shown,
+                             const char *name, struct names *names)
 {
-    size_t len = strlen(text), end_len = strlen(end);
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-static enum status name_take(struct load *load, const char *shown, const char *name,
-                             struct names *names)
-{
+    bool tests = ends_with(name, TESTS_END);
     if (name[0] == '.')
         return STATUS_OK;
-    if (ends_with(name, ".yml") || ends_with(name, ".tests.yaml"))
+    if (files != FILES_TESTS && ends_with(name, ".yml"))
         finding_add(load->findings, FINDING_WARNING, shown, 0, 0, "settings.file_ignored",
-                    "`%s` is not read: %s", name,
-                    ends_with(name, ".yml") ? "only *.yaml is; rename it"
-                                            : "this version does not run profile tests");
-    else if (ends_with(name, ".yaml")) {
+                    "`%s` is not read: only *.yaml is; rename it", name);
+    else if (files == FILES_CHANNELS && tests)
+        finding_add(load->findings, FINDING_WARNING, shown, 0, 0, "settings.file_ignored",
+                    "`%s` is not read: only region profiles have test cases", name);
+    else if (ends_with(name, ".yaml") && tests == (files == FILES_TESTS)) {
         if (names->count == FILES_MAX) {
             finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.too_many_files",
                         "more than %d files in one folder", FILES_MAX);
@@ -126,13 +136,16 @@ static enum status name_take(struct load *load, const char *shown, const char *n
 }
 
 /* The *.yaml of a folder, sorted. A folder that cannot be read is a finding and has no files. */
-static enum status folder_list(struct load *load, const char *folder, struct names *names)
+static enum status folder_list(struct load *load, enum files files, const char *folder,
+                               struct names *names)
 {
     names->count = 0;
     const char *shown = shown_path(load, folder);
     DIR *dir = opendir(folder);
     if (shown == NULL)
         return STATUS_NO_MEMORY;
+    if (dir == NULL && files == FILES_TESTS)
+        return STATUS_OK; /* said already: the profiles are in the same folder */
     if (dir == NULL) {
         finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.folder",
                     "cannot open the folder: %s", strerror(errno));
@@ -140,7 +153,7 @@ static enum status folder_list(struct load *load, const char *folder, struct nam
     }
     enum status s = STATUS_OK;
     for (struct dirent *entry; s == STATUS_OK && (entry = readdir(dir)) != NULL;)
-        s = name_take(load, shown, entry->d_name, names);
+        s = name_take(load, files, shown, entry->d_name, names);
     closedir(dir);
     qsort(names->items, names->count, sizeof names->items[0], by_text);
     return s == STATUS_NO_MEMORY ? s : STATUS_OK;
@@ -149,11 +162,12 @@ static enum status folder_list(struct load *load, const char *folder, struct nam
 /* Reads each file of a folder into the next element of an array. */
 typedef enum status element_read(const struct reader *reader, struct view bytes, void *element);
 
-static enum status folder_read(struct load *load, const char *folder, size_t element_size,
-                               element_read *read_one, void **out, size_t *out_count)
+static enum status folder_read(struct load *load, enum files files, const char *folder,
+                               size_t element_size, element_read *read_one, void **out,
+                               size_t *out_count)
 {
     struct names names;
-    TRY(folder_list(load, folder, &names));
+    TRY(folder_list(load, files, folder, &names));
     uint8_t *elements = arena_alloc(&load->arena, (names.count + 1) * element_size);
     if (elements == NULL)
         return STATUS_NO_MEMORY;
@@ -166,11 +180,11 @@ static enum status folder_read(struct load *load, const char *folder, size_t ele
             return STATUS_NO_MEMORY;
         struct arena scratch;
         struct view bytes;
-        arena_init(&scratch, YAML_BYTES_MAX + 4096);
+        arena_init(&scratch, SCRATCH_MAX);
         enum status s = file_read(load, path, shown, &scratch, &bytes);
         size_t errors = load->findings->errors;
         if (s == STATUS_OK) {
-            struct reader reader = { &load->arena, load->findings, shown, load->folder };
+            struct reader reader = { &load->arena, load->findings, shown, load->folder, &scratch };
             s = read_one(&reader, bytes, elements + count * element_size);
             /* A file with errors is left out: what is missing in it would be found twice. */
             if (load->findings->errors == errors)
@@ -195,6 +209,11 @@ static enum status channel_element(const struct reader *reader, struct view byte
 static enum status region_element(const struct reader *reader, struct view bytes, void *element)
 {
     return region_read(reader, bytes, element);
+}
+
+static enum status tests_element(const struct reader *reader, struct view bytes, void *element)
+{
+    return tests_read(reader, bytes, element);
 }
 
 /* --- the walk ------------------------------------------------------------------------------ */
@@ -247,24 +266,31 @@ static enum status all_read(struct load *load, const char *path)
 
     struct arena scratch;
     struct view bytes;
-    arena_init(&scratch, YAML_BYTES_MAX + 4096);
+    arena_init(&scratch, SCRATCH_MAX);
     enum status status = file_read(load, file, shown, &scratch, &bytes);
     if (status == STATUS_OK) {
-        struct reader reader = { &load->arena, load->findings, shown, load->folder };
+        struct reader reader = { &load->arena, load->findings, shown, load->folder, NULL };
         status = gateway_read(&reader, bytes, s);
     }
     arena_reset(&scratch);
     TRY(status);
+    if (load->gateway_only)
+        return STATUS_OK;
 
-    void *channels = NULL, *regions = NULL;
-    TRY(folder_read(load, s->channels_folder, sizeof(struct channel_settings), channel_element,
-                    &channels, &s->channels_count));
+    void *channels = NULL, *regions = NULL, *tests = NULL;
+    TRY(folder_read(load, FILES_CHANNELS, s->channels_folder, sizeof(struct channel_settings),
+                    channel_element, &channels, &s->channels_count));
     s->channels = channels;
-    TRY(folder_read(load, s->regions_folder, sizeof(struct region_settings), region_element,
-                    &regions, &s->regions_count));
+    TRY(folder_read(load, FILES_REGIONS, s->regions_folder, sizeof(struct region_settings),
+                    region_element, &regions, &s->regions_count));
     s->regions = regions;
+    TRY(folder_read(load, FILES_TESTS, s->regions_folder, sizeof(struct region_tests),
+                    tests_element, &tests, &s->tests_count));
+    s->tests = tests;
     /* Cross checks need whole files; with errors left they would report what is only a consequence.
      */
+    if (load->findings->errors == 0)
+        TRY(regions_extend(&load->arena, regions, s->regions_count, load->findings));
     if (load->findings->errors == 0)
         settings_cross_check(s, shown, load->findings);
     return STATUS_OK;
@@ -281,9 +307,10 @@ static int by_place(const void *a, const void *b)
     return x->column < y->column ? -1 : x->column > y->column;
 }
 
-enum status settings_load(const char *path, struct settings **out, struct findings *findings)
+static enum status load_with(struct load load, const char *path, struct settings **out,
+                             struct findings *findings)
 {
-    struct load load = { .findings = findings };
+    load.findings = findings;
     size_t errors = findings->errors;
     *out = NULL;
     arena_init(&load.arena, MEMORY_MAX);
@@ -300,6 +327,17 @@ enum status settings_load(const char *path, struct settings **out, struct findin
     load.settings->arena = load.arena;
     *out = load.settings;
     return STATUS_OK;
+}
+
+enum status settings_load(const char *path, struct settings **out, struct findings *findings)
+{
+    return load_with((struct load){ 0 }, path, out, findings);
+}
+
+enum status settings_load_gateway(const char *path, struct settings **out,
+                                  struct findings *findings)
+{
+    return load_with((struct load){ .gateway_only = true }, path, out, findings);
 }
 
 void settings_free(struct settings *settings)
@@ -324,8 +362,9 @@ const struct region_settings *settings_region(const struct settings *settings, s
     if (name.len == 0)
         name = view_text(settings->region);
     for (size_t i = 0; i < settings->regions_count; i++) {
-        if (view_is(name, settings->regions[i].region))
-            return &settings->regions[i];
+        const struct region_settings *region = &settings->regions[i];
+        if (!region->shadow && view_equal_nocase(name, view_text(region->region)))
+            return region;
     }
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* row.c - the .def files as tables, and filling a section's struct from a map.
+/* row.c - filling a section's struct from a map.
  *
  * A path like "limits.depth" is a key inside a map `limits:`. While walking the map, a key is a
  * row, a group (some row begins with it), an extra that the loader reads itself, or unknown.
@@ -11,66 +11,7 @@
 #include <stdio.h>
 
 #define PATH_MAX_BYTES 128
-#define NAMES_MAX      96
-
-#define SETTING(type_, member_, path_, fallback_, min_, max_, unit_, choices_, secret_, sentence_) \
-    { .type = SETTING_##type_,                                                                     \
-      .offset = offsetof(struct SECTION, member_),                                                 \
-      .path = (path_),                                                                             \
-      .fallback = (fallback_),                                                                     \
-      .min = (min_),                                                                               \
-      .max = (max_),                                                                               \
-      .unit = (unit_),                                                                             \
-      .choices = (choices_),                                                                       \
-      .secret = (secret_) != 0,                                                                    \
-      .sentence = (sentence_) },
-
-#define SECTION settings
-static const struct setting_row gateway_rows[] = {
-#include "settings/gateway.def"
-};
-#undef SECTION
-#define SECTION key_settings
-static const struct setting_row key_rows[] = {
-#include "settings/key.def"
-};
-#undef SECTION
-#define SECTION channel_settings
-static const struct setting_row channel_rows[] = {
-#include "settings/channel.def"
-};
-#undef SECTION
-#define SECTION region_settings
-static const struct setting_row region_rows[] = {
-#include "settings/region.def"
-};
-#undef SECTION
-#define SECTION maximum_settings
-static const struct setting_row maximum_rows[] = {
-#include "settings/maximum.def"
-};
-#undef SECTION
-
-static const char *const none[] = { NULL };
-static const char *const gateway_extras[] = { "keys", NULL };
-static const char *const channel_extras[] = { "settings", NULL };
-static const char *const region_extras[] = { "payment_max", NULL };
-static const char *const region_later[] = { "extends", "kyc",          "authentication",
-                                            "windows", "cross_border", "screening",
-                                            "data",    "rules",        "shadow",
-                                            NULL };
-
-const struct setting_section section_gateway = { "gateway.yaml", gateway_rows,
-                                                 COUNT_OF(gateway_rows), gateway_extras, none };
-const struct setting_section section_key = { "gateway.yaml, each of `keys`", key_rows,
-                                             COUNT_OF(key_rows), none, none };
-const struct setting_section section_channel = { "channels/*.yaml", channel_rows,
-                                                 COUNT_OF(channel_rows), channel_extras, none };
-const struct setting_section section_region = { "regions/*.yaml", region_rows,
-                                                COUNT_OF(region_rows), region_extras,
-                                                region_later };
-const struct setting_section section_maximum = { "regions/*.yaml, each of `payment_max`",
-                                                 maximum_rows, COUNT_OF(maximum_rows), none, none };
+#define NAMES_MAX      160
 
 void reader_complain(const struct reader *reader, uint32_t line, uint32_t column, const char *id,
                      const char *format, ...)
@@ -129,13 +70,60 @@ static bool is_group(const struct setting_section *section, const char *path)
     return false;
 }
 
-static bool is_one_of(const char *const *names, struct view name)
+static bool is_extra(const struct setting_section *section, const char *path)
 {
-    for (; *names != NULL; names++) {
-        if (view_is(name, *names))
+    for (const char *const *extra = section->extras; *extra != NULL; extra++) {
+        if (strcmp(*extra, path) == 0)
             return true;
     }
     return false;
+}
+
+const struct yaml_node *node_find(const struct yaml_node *map, const char *path)
+{
+    size_t len = strcspn(path, ".");
+    if (map->kind != YAML_MAP)
+        return NULL;
+    for (const struct yaml_node *entry = map->first; entry != NULL; entry = entry->next) {
+        if (view_equal(entry->key, view_of(path, len)))
+            return path[len] == '.' ? node_find(entry, path + len + 1) : entry;
+    }
+    return NULL;
+}
+
+const struct yaml_node *list_find(const struct reader *reader, const struct yaml_node *map,
+                                  const char *path, size_t entries_max)
+{
+    const struct yaml_node *list = node_find(map, path);
+    if (list == NULL)
+        return NULL;
+    if (list->kind != YAML_LIST) {
+        reader_complain(reader, list->line, list->column, "settings.type",
+                        "`%s` is a list; begin each entry with `- `", path);
+        return NULL;
+    }
+    if (list->count > entries_max) {
+        reader_complain(reader, list->line, list->column, "settings.range",
+                        "`%s` has %zu entries; at most %zu are allowed", path, list->count,
+                        entries_max);
+        return NULL;
+    }
+    return list;
+}
+
+/* The part of `path` behind `prefix`, up to the next dot, into `names`. */
+static void name_take(const char *path, const char *prefix, char part[40], const char **names,
+                      size_t *count)
+{
+    size_t prefix_len = strlen(prefix), len = 0;
+    if (*count == NAMES_MAX || strncmp(path, prefix, prefix_len) != 0)
+        return;
+    len = strcspn(path + prefix_len, ".");
+    if (len >= 40)
+        return;
+    memcpy(part, path + prefix_len, len);
+    part[len] = '\0';
+    names[(*count)++] = part;
 }
 
 /* The names that could stand where the unknown one stands; and, failing those, the full path of a
@@ -145,32 +133,27 @@ static const char *meant(const struct walk *walk, const char *prefix, struct vie
 {
     char parts[NAMES_MAX][40];
     const char *names[NAMES_MAX];
-    size_t count = 0, prefix_len = strlen(prefix);
-    for (size_t i = 0; i < walk->section->count && count < NAMES_MAX; i++) {
-        const char *path = walk->section->rows[i].path;
-        if (strncmp(path, prefix, prefix_len) != 0)
-            continue;
-        size_t len = strcspn(path + prefix_len, ".");
-        if (len >= sizeof parts[0])
-            continue;
-        memcpy(parts[count], path + prefix_len, len);
-        parts[count][len] = '\0';
-        names[count] = parts[count];
-        count++;
-    }
-    for (const char *const *extra = walk->section->extras;
-         prefix_len == 0 && *extra != NULL && count < NAMES_MAX; extra++)
-        names[count++] = *extra;
+    const struct setting_section *section = walk->section;
+    size_t count = 0;
+    for (size_t i = 0; i < section->count && count < NAMES_MAX; i++)
+        name_take(section->rows[i].path, prefix, parts[count], names, &count);
+    for (size_t i = 0; section->extras[i] != NULL && count < NAMES_MAX; i++)
+        name_take(section->extras[i], prefix, parts[count], names, &count);
     const char *near = finding_did_you_mean(key, names, count);
     if (near != NULL) {
         (void)snprintf(room, room_size, "%s%s", prefix, near);
         return room;
     }
-    for (size_t i = 0; i < walk->section->count; i++) {
-        const char *path = walk->section->rows[i].path;
+    for (size_t i = 0; i < section->count; i++) {
+        const char *path = section->rows[i].path;
         const char *dot = strrchr(path, '.');
         if (view_is(key, dot != NULL ? dot + 1 : path))
             return path;
+    }
+    for (const char *const *extra = section->extras; *extra != NULL; extra++) {
+        const char *dot = strrchr(*extra, '.');
+        if (view_is(key, dot != NULL ? dot + 1 : *extra))
+            return *extra;
     }
     return NULL;
 }
@@ -179,14 +162,6 @@ static void unknown_key(const struct walk *walk, const char *prefix, const struc
 {
     char room[PATH_MAX_BYTES];
     int len = (int)(entry->key.len < 64 ? entry->key.len : 64);
-    if (prefix[0] == '\0' && is_one_of(walk->section->later, entry->key)) {
-        reader_complain(walk->reader, entry->key_line, entry->key_column,
-                        "settings.section_unsupported",
-                        "`%.*s` is not supported by this version, and rules that are not evaluated "
-                        "must not be written down as if they were; remove the section",
-                        len, (const char *)entry->key.ptr);
-        return;
-    }
     const char *near = meant(walk, prefix, entry->key, room, sizeof room);
     reader_complain(walk->reader, entry->key_line, entry->key_column, "settings.unknown_key",
                     "there is no setting `%s%.*s`%s%s%s Correct or remove it", prefix, len,
@@ -221,7 +196,7 @@ static void walk_map(struct walk *walk, const char *prefix, const struct yaml_no
                 reader_complain(walk->reader, entry->line, entry->column, "settings.not_a_group",
                                 "`%s` is a group of settings; write them indented below it", path);
             }
-        } else if (prefix[0] != '\0' || !is_one_of(walk->section->extras, entry->key)) {
+        } else if (!is_extra(walk->section, path)) {
             unknown_key(walk, prefix, entry);
         }
     }
@@ -232,7 +207,8 @@ enum status section_read(const struct reader *reader, const struct setting_secti
 {
     struct walk walk = { .reader = reader, .section = section, .base = base };
     walk.from = arena_alloc(reader->arena, section->count * sizeof *walk.from);
-    walk.seen = arena_alloc(reader->arena, section->count * sizeof *walk.seen);
+    walk.seen = arena_alloc(reader->scratch != NULL ? reader->scratch : reader->arena,
+                            section->count * sizeof *walk.seen);
     if (walk.from == NULL || walk.seen == NULL)
         return STATUS_NO_MEMORY;
     *from = walk.from;

@@ -22,12 +22,20 @@ enum setting_type {
     SETTING_FLAG,
     SETTING_CHOICE,
     SETTING_TLS_VERSION,
-    SETTING_TEXTS,
+    SETTING_COUNTRY,
+    SETTING_PERCENT,
+    SETTING_YEARS,
+    SETTING_HOURS,
+    SETTING_WINDOW,
+    SETTING_TEXTS, /* from here on: lists */
     SETTING_ENDPOINTS,
     SETTING_CURRENCIES,
     SETTING_RAILS,
     SETTING_COUNTRIES,
     SETTING_CONDITIONS,
+    SETTING_IDS, /* names of rules in test cases: as TEXTS, with dots allowed */
+    SETTING_CLAUSES,
+    SETTING_MONEYS,
 };
 
 struct setting_row {
@@ -46,19 +54,34 @@ struct setting_section {
     const char *title; /* "gateway.yaml" */
     const struct setting_row *rows;
     size_t count;
-    const char *const *extras; /* names beside the rows that the loader reads itself; NULL-ended */
-    const char *const *later;  /* names that a later version may know; NULL-ended */
+    const char *const *extras; /* paths beside the rows that the loader reads itself; NULL-ended */
 };
 
-extern const struct setting_section section_gateway, section_key, section_channel, section_region,
-    section_maximum;
+extern const struct setting_section section_gateway, section_key, section_list, section_issuer,
+    section_channel, section_region, section_limit, section_tier, section_exemption,
+    section_corridor, section_field, section_mask, section_rule, section_tests, section_case;
+
+/* One of the lists of a region profile: where it stands in the file, and where its entries are
+ * kept. */
+struct region_list {
+    const char *path; /* "kyc.tiers" */
+    const struct setting_section *section;
+    size_t size;                      /* of an entry */
+    size_t items, count;              /* offsets in struct region_settings */
+    size_t file, line, column, given; /* offsets in an entry */
+    enum { REGION_LIST_BY_ID = 1, REGION_LIST_AS_A_WHOLE, REGION_LIST_APPENDED } extended;
+};
+#define REGION_LISTS 7
+extern const struct region_list region_lists[REGION_LISTS];
+#define REGION_LIST_ENTRIES_MAX 512
 
 /* What reading a file needs to know. */
 struct reader {
     struct arena *arena;
     struct findings *findings;
-    const char *file;   /* for findings */
-    const char *folder; /* absolute; relative paths begin here */
+    const char *file;      /* for findings */
+    const char *folder;    /* absolute; relative paths begin here */
+    struct arena *scratch; /* for what only reading needs; NULL: it goes into `arena` too */
 };
 
 void reader_complain(const struct reader *reader, uint32_t line, uint32_t column, const char *id,
@@ -69,6 +92,11 @@ void reader_complain(const struct reader *reader, uint32_t line, uint32_t column
  * zero. NO_MEMORY only. */
 enum status section_read(const struct reader *reader, const struct setting_section *section,
                          const struct yaml_node *map, void *base, const uint32_t **from);
+/* Entry of a map by its path ("kyc.tiers"); NULL when there is none. */
+const struct yaml_node *node_find(const struct yaml_node *map, const char *path);
+/* The same if it is a list; NULL when absent or not one (a finding says so). */
+const struct yaml_node *list_find(const struct reader *reader, const struct yaml_node *map,
+                                  const char *path, size_t entries_max);
 /* The row of a section by its member's offset. */
 const struct setting_row *section_row(const struct setting_section *section, size_t offset,
                                       size_t *index);
@@ -81,7 +109,13 @@ bool value_read(const struct reader *reader, const struct setting_row *row,
 bool value_default(const struct reader *reader, const struct setting_row *row, void *member);
 /* As it could stand in the file; secret values as "(secret)". */
 void value_show(struct writer *w, const struct setting_row *row, const void *member);
+/* Bytes of a row's member. */
+size_t value_size(enum setting_type type);
+/* `~`, `null` or nothing behind the colon. */
+bool value_absent(const struct yaml_node *node);
 /* A name as rows of type NAME want it. */
 bool name_fine(struct view text);
+/* Such names with dots between them: "limit.night", at most 64 bytes. */
+bool id_fine(struct view text);
 
 #endif

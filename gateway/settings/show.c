@@ -3,9 +3,11 @@
 
 #include "base/ensure.h"
 
-static const struct setting_section *const sections[] = { &section_gateway, &section_key,
-                                                          &section_channel, &section_region,
-                                                          &section_maximum };
+static const struct setting_section *const sections[] = {
+    &section_gateway,  &section_key,   &section_list, &section_issuer, &section_channel,
+    &section_region,   &section_limit, &section_rule, &section_tier,   &section_exemption,
+    &section_corridor, &section_field, &section_mask, &section_tests,  &section_case,
+};
 
 static const char *type_word(enum setting_type type)
 {
@@ -29,7 +31,15 @@ static const char *type_word(enum setting_type type)
     case SETTING_CURRENCIES: return "list of currencies";
     case SETTING_RAILS: return "list of rails";
     case SETTING_COUNTRIES: return "list of countries";
-    case SETTING_CONDITIONS: return "list of conditions";
+    case SETTING_CONDITIONS:
+    case SETTING_CLAUSES: return "list of conditions";
+    case SETTING_IDS: return "list of ids";
+    case SETTING_MONEYS: return "list of amounts";
+    case SETTING_COUNTRY: return "country";
+    case SETTING_PERCENT: return "percentage";
+    case SETTING_YEARS: return "years or days";
+    case SETTING_HOURS: return "hours";
+    case SETTING_WINDOW: return "window";
     }
     return "?";
 }
@@ -43,7 +53,7 @@ static void range_write(struct writer *w, const struct setting_row *row)
         for (const char *at = row->choices; *at != '\0'; at++)
             writer_text(w, *at == '|' ? ", " : (const char[2]){ *at, '\0' });
     } else if (row->type == SETTING_NUMBER || row->type == SETTING_BYTES ||
-               row->type == SETTING_DURATION) {
+               row->type == SETTING_DURATION || row->type == SETTING_PERCENT) {
         value_show(w, &plain, &row->min);
         writer_text(w, " to ");
         value_show(w, &plain, &row->max);
@@ -87,8 +97,10 @@ void settings_describe(struct writer *w)
     }
 }
 
+/* files: per row, the file that its line is in; NULL: all in `file`. */
 static void section_show(struct writer *w, const struct setting_section *section, const void *base,
-                         const uint32_t *from, const char *file, const char *prefix)
+                         const uint32_t *from, const char *file, const char *const *files,
+                         const char *prefix)
 {
     for (size_t i = 0; i < section->count; i++) {
         const struct setting_row *row = &section->rows[i];
@@ -101,23 +113,53 @@ static void section_show(struct writer *w, const struct setting_section *section
             writer_text(w, "default\n");
             continue;
         }
-        writer_text(w, file);
+        writer_text(w, files != NULL && files[i] != NULL ? files[i] : file);
         writer_text(w, ":");
         writer_u64_text(w, from[i]);
         writer_text(w, "\n");
     }
 }
 
+static void region_show(struct writer *w, const struct region_settings *region)
+{
+    section_show(w, &section_region, region, region->from, region->file, region->given_in, "");
+    for (size_t i = 0; i < REGION_LISTS; i++) {
+        const struct region_list *list = &region_lists[i];
+        char prefix[64];
+        struct writer p = writer_over(prefix, sizeof prefix);
+        const char *entries;
+        size_t count;
+        writer_text(&p, list->path);
+        writer_text(&p, ".");
+        ENSURE(writer_terminate(&p) == STATUS_OK);
+        memcpy(&entries, (const char *)region + list->items, sizeof entries);
+        memcpy(&count, (const char *)region + list->count, sizeof count);
+        for (size_t k = 0; k < count; k++) {
+            const char *entry = entries + k * list->size, *file;
+            const uint32_t *given;
+            memcpy(&file, entry + list->file, sizeof file);
+            memcpy(&given, entry + list->given, sizeof given);
+            section_show(w, list->section, entry, given, file, NULL, prefix);
+        }
+    }
+}
+
 void settings_show(struct writer *w, const struct settings *settings)
 {
-    section_show(w, &section_gateway, settings, settings->from, "gateway.yaml", "");
+    section_show(w, &section_gateway, settings, settings->from, "gateway.yaml", NULL, "");
     for (size_t i = 0; i < settings->keys_count; i++)
         section_show(w, &section_key, &settings->keys[i], settings->keys[i].from, "gateway.yaml",
-                     "keys.");
+                     NULL, "keys.");
+    for (size_t i = 0; i < settings->lists_count; i++)
+        section_show(w, &section_list, &settings->lists[i], settings->lists[i].from, "gateway.yaml",
+                     NULL, "lists.");
+    for (size_t i = 0; i < settings->issuers_count; i++)
+        section_show(w, &section_issuer, &settings->issuers[i], settings->issuers[i].from,
+                     "gateway.yaml", NULL, "issuers.");
     for (size_t i = 0; i < settings->channels_count; i++) {
         const struct channel_settings *c = &settings->channels[i];
         writer_text(w, "\n");
-        section_show(w, &section_channel, c, c->from, c->file, "");
+        section_show(w, &section_channel, c, c->from, c->file, NULL, "");
         /* Whether one of these is secret only the adapter knows: none is shown here. */
         for (size_t k = 0; k < c->settings_count; k++) {
             writer_text(w, "settings.");
@@ -130,11 +172,7 @@ void settings_show(struct writer *w, const struct settings *settings)
         }
     }
     for (size_t i = 0; i < settings->regions_count; i++) {
-        const struct region_settings *r = &settings->regions[i];
         writer_text(w, "\n");
-        section_show(w, &section_region, r, r->from, r->file, "");
-        for (size_t k = 0; k < r->maximums_count; k++)
-            section_show(w, &section_maximum, &r->maximums[k], r->maximums[k].from, r->file,
-                         "payment_max.");
+        region_show(w, &settings->regions[i]);
     }
 }

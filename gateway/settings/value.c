@@ -10,6 +10,7 @@
 #include "base/ensure.h"
 #include "domain/time.h"
 #include "settings/condition.h"
+#include "settings/figure_int.h"
 
 #include <stdio.h>
 
@@ -236,6 +237,22 @@ bool name_fine(struct view text)
     return true;
 }
 
+bool id_fine(struct view text)
+{
+    bool fine = text.len >= 1 && text.len <= 64;
+    while (fine && text.len > 0) {
+        size_t dot = view_find(text, '.');
+        struct view part = view_slice(text, 0, dot);
+        fine = part.len > 0 && dot + 1 != text.len;
+        for (size_t i = 0; i < part.len && fine; i++) {
+            uint8_t c = part.ptr[i];
+            fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        }
+        text = view_slice(text, dot + 1, SIZE_MAX);
+    }
+    return fine;
+}
+
 static bool endpoint_fine(struct view text)
 {
     size_t colon = text.len;
@@ -324,10 +341,15 @@ static bool text_check(const struct value *v)
         return rail_parse(v->text, &rail) == STATUS_OK ||
                refuse(v, "settings.choice", "one of card, qr, bank, cbdc");
     case SETTING_COUNTRIES:
+    case SETTING_COUNTRY:
         return country_fine(v->text) ||
                refuse(v, "settings.type", "an ISO 3166 code of two capitals like DE");
     case SETTING_CONDITIONS: return condition_check(v);
-    case SETTING_TEXTS: return name_fine(v->text) || refuse(v, "settings.type", "a name");
+    case SETTING_TEXTS:
+        if (v->row->choices != NULL)
+            return choice_read(v, &choice);
+        return name_fine(v->text) || refuse(v, "settings.type", "a name");
+    case SETTING_IDS: return id_fine(v->text) || refuse(v, "settings.type", "the name of a rule");
     default: break;
     }
     if ((int64_t)v->text.len >= v->row->min && (int64_t)v->text.len <= v->row->max)
@@ -395,11 +417,167 @@ static bool list_read(const struct reader *reader, const struct setting_row *row
     return fine;
 }
 
+/* --- lists of profiles: a single value stands for a list of one ----------------------------- */
+
+#define CLAUSE_BYTES_MAX 300
+
+/* The first item, or the value itself; NULL with a finding when it is neither or too much. */
+static const struct yaml_node *items_begin(const struct reader *reader,
+                                           const struct setting_row *row,
+                                           const struct yaml_node *node, size_t *count)
+{
+    *count = node->kind == YAML_SCALAR ? 1 : node->count;
+    if (node->kind == YAML_MAP) {
+        reader_complain(reader, node->line, node->column, "settings.type",
+                        "`%s` is a value or a list of them, not a group; write it as [a, b] or as "
+                        "`- a` lines",
+                        row->path);
+        return NULL;
+    }
+    if (*count == 0) {
+        reader_complain(reader, node->line, node->column, "settings.no_value",
+                        "`%s` is an empty list; name something, or leave the line out", row->path);
+        return NULL;
+    }
+    if ((int64_t)*count > row->max) {
+        reader_complain(reader, node->line, node->column, "settings.range",
+                        "`%s` has %zu entries; at most %lld are allowed", row->path, *count,
+                        (long long)row->max);
+        return NULL;
+    }
+    return node->kind == YAML_SCALAR ? node : node->first;
+}
+
+static bool item_fine(const struct value *v)
+{
+    if (v->node->kind != YAML_SCALAR) {
+        reader_complain(v->reader, v->node->line, v->node->column, "settings.type",
+                        "`%s` is a list of single values; put quotes around one that has `: ` in "
+                        "it",
+                        v->row->path);
+        return false;
+    }
+    if (value_absent(v->node)) {
+        reader_complain(v->reader, v->node->line, v->node->column, "settings.no_value",
+                        "`%s` has an entry without a value; give one, or remove it", v->row->path);
+        return false;
+    }
+    return true;
+}
+
+static bool clauses_read(const struct reader *reader, const struct setting_row *row,
+                         const struct yaml_node *node, struct settings_clauses *out)
+{
+    size_t room = 0, count = 0;
+    bool fine = true;
+    const struct yaml_node *item = items_begin(reader, row, node, &room);
+    if (item == NULL)
+        return false;
+    struct settings_clause *clauses = arena_alloc(reader->arena, room * sizeof *clauses);
+    if (clauses == NULL)
+        return false;
+    for (; room > 0; room--, item = item->next) {
+        struct value v = { .reader = reader, .row = row, .node = item, .text = item->text };
+        if (!item_fine(&v)) {
+            fine = false;
+        } else if (v.text.len == 0 || v.text.len > CLAUSE_BYTES_MAX ||
+                   view_find(v.text, '\n') < v.text.len) {
+            fine = refuse(&v, "settings.type", "a text on one line, at most 300 bytes");
+        } else {
+            const char *text = arena_text(reader->arena, v.text);
+            if (text == NULL)
+                return false;
+            for (size_t i = 0; i < count; i++) {
+                if (strcmp(clauses[i].text, text) == 0)
+                    fine = refuse(&v, "settings.twice", "needed: it stands in the list already");
+            }
+            clauses[count++] = (struct settings_clause){ .text = text,
+                                                         .line = item->line,
+                                                         .column = item->column };
+        }
+    }
+    if (fine)
+        *out = (struct settings_clauses){ .items = clauses, .count = count };
+    return fine;
+}
+
+static bool moneys_read(const struct reader *reader, const struct setting_row *row,
+                        const struct yaml_node *node, struct settings_moneys *out)
+{
+    size_t room = 0, count = 0;
+    bool fine = true;
+    char sentence[FIGURE_ROOM];
+    const struct yaml_node *item = items_begin(reader, row, node, &room);
+    if (item == NULL)
+        return false;
+    struct money *moneys = arena_alloc(reader->arena, room * sizeof *moneys);
+    if (moneys == NULL)
+        return false;
+    for (; room > 0; room--, item = item->next) {
+        struct value v = { .reader = reader, .row = row, .node = item, .text = item->text };
+        const char *wrong = NULL;
+        if (!item_fine(&v)) {
+            fine = false;
+        } else if ((wrong = figure_money(v.text, &moneys[count], sentence)) != NULL) {
+            fine = refuse(&v, "settings.amount", wrong);
+        } else {
+            for (size_t i = 0; i < count; i++) {
+                if (moneys[i].currency == moneys[count].currency)
+                    fine = refuse(&v, "settings.twice",
+                                  "needed: the list has an amount in this currency already");
+            }
+            count++;
+        }
+    }
+    if (fine)
+        *out = (struct settings_moneys){ .items = moneys, .count = count };
+    return fine;
+}
+
 /* --- dispatch ------------------------------------------------------------------------------ */
 
 static bool is_list(enum setting_type type)
 {
     return type >= SETTING_TEXTS;
+}
+
+static bool is_text(enum setting_type type)
+{
+    return type <= SETTING_WORD || type == SETTING_COUNTRY;
+}
+
+size_t value_size(enum setting_type type)
+{
+    switch (type) {
+    case SETTING_NUMBER:
+    case SETTING_BYTES:
+    case SETTING_DURATION:
+    case SETTING_TIME:
+    case SETTING_TLS_VERSION:
+    case SETTING_PERCENT:
+    case SETTING_YEARS: return sizeof(int64_t);
+    case SETTING_OFFSET: return sizeof(int32_t);
+    case SETTING_FLAG: return sizeof(bool);
+    case SETTING_CHOICE: return sizeof(int);
+    case SETTING_HOURS: return sizeof(struct settings_hours);
+    case SETTING_WINDOW: return sizeof(struct settings_window);
+    case SETTING_CLAUSES: return sizeof(struct settings_clauses);
+    case SETTING_MONEYS: return sizeof(struct settings_moneys);
+    default: return is_list(type) ? sizeof(struct settings_list) : sizeof(const char *);
+    }
+}
+
+static bool figure_read(const struct value *v, void *member)
+{
+    char room[FIGURE_ROOM];
+    const char *wrong = NULL;
+    switch (v->row->type) {
+    case SETTING_PERCENT: wrong = figure_percent(v->text, member); break;
+    case SETTING_YEARS: wrong = figure_years(v->text, v->row->max, member, room); break;
+    case SETTING_HOURS: wrong = figure_hours(v->text, member); break;
+    default: wrong = figure_window(v->text, member, room); break;
+    }
+    return wrong == NULL || refuse(v, "settings.type", wrong);
 }
 
 static bool scalar_read(const struct value *v, void *member)
@@ -423,25 +601,39 @@ static bool scalar_read(const struct value *v, void *member)
         *(int64_t *)member = 11 + choice; /* 1.2|1.3 */
         return true;
     }
+    case SETTING_PERCENT:
+    case SETTING_YEARS:
+    case SETTING_HOURS:
+    case SETTING_WINDOW: return figure_read(v, member);
     default: return text_read(v, member);
     }
+}
+
+bool value_absent(const struct yaml_node *node)
+{
+    return node->kind == YAML_SCALAR && node->plain &&
+           (node->text.len == 0 || view_is(node->text, "~") ||
+            view_equal_nocase(node->text, VIEW("null")));
 }
 
 bool value_read(const struct reader *reader, const struct setting_row *row,
                 const struct yaml_node *node, void *member)
 {
+    if (value_absent(node)) {
+        reader_complain(reader, node->line, node->column, "settings.no_value",
+                        "`%s` has no value; give one, or leave the line out", row->path);
+        return false;
+    }
+    if (row->type == SETTING_CLAUSES)
+        return clauses_read(reader, row, node, member);
+    if (row->type == SETTING_MONEYS)
+        return moneys_read(reader, row, node, member);
     if (is_list(row->type))
         return list_read(reader, row, node, member);
     if (node->kind != YAML_SCALAR) {
         reader_complain(reader, node->line, node->column, "settings.type",
                         "`%s` is a single value, not a %s", row->path,
                         node->kind == YAML_MAP ? "group" : "list");
-        return false;
-    }
-    if (node->plain && (node->text.len == 0 || view_is(node->text, "~") ||
-                        view_equal_nocase(node->text, VIEW("null")))) {
-        reader_complain(reader, node->line, node->column, "settings.no_value",
-                        "`%s` has no value; give one, or leave the line out", row->path);
         return false;
     }
     struct value v = { .reader = reader, .row = row, .node = node, .text = node->text };
@@ -458,13 +650,15 @@ bool value_default(const struct reader *reader, const struct setting_row *row, v
                        .quiet = true };
     if (is_list(row->type)) {
         ENSURE(row->fallback != NULL && row->fallback[0] == '\0');
-        *(struct settings_list *)member = (struct settings_list){ .items = NULL, .count = 0 };
+        memset(member, 0, value_size(row->type));
         return true;
     }
     if (v.text.len == 0) { /* required, or not given: numbers are zero already */
-        bool is_text = row->type <= SETTING_WORD;
-        ENSURE(is_text || row->fallback == NULL || row->type == SETTING_TIME);
-        if (is_text)
+        bool text = is_text(row->type);
+        ENSURE(text || row->fallback == NULL || row->type == SETTING_TIME ||
+               row->type == SETTING_YEARS || row->type == SETTING_HOURS ||
+               row->type == SETTING_WINDOW);
+        if (text)
             *(const char **)member = "";
         return true;
     }
@@ -483,8 +677,36 @@ static void choice_show(struct writer *w, const struct setting_row *row, int pos
     writer_bytes(w, at, strcspn(at, "|"));
 }
 
+static void clauses_show(struct writer *w, const struct settings_clauses *clauses)
+{
+    writer_text(w, "[");
+    for (size_t i = 0; i < clauses->count; i++) {
+        writer_text(w, i > 0 ? ", " : "");
+        writer_text(w, clauses->items[i].text);
+    }
+    writer_text(w, "]");
+}
+
+static void moneys_show(struct writer *w, const struct settings_moneys *moneys)
+{
+    writer_text(w, "[");
+    for (size_t i = 0; i < moneys->count; i++) {
+        writer_text(w, i > 0 ? ", " : "");
+        money_format(w, moneys->items[i]);
+    }
+    writer_text(w, "]");
+}
+
 void value_show(struct writer *w, const struct setting_row *row, const void *member)
 {
+    if (row->type == SETTING_CLAUSES) {
+        clauses_show(w, member);
+        return;
+    }
+    if (row->type == SETTING_MONEYS) {
+        moneys_show(w, member);
+        return;
+    }
     if (is_list(row->type)) {
         const struct settings_list *list = member;
         writer_text(w, "[");
@@ -515,6 +737,10 @@ void value_show(struct writer *w, const struct setting_row *row, const void *mem
     case SETTING_FLAG: writer_text(w, *(const bool *)member ? "yes" : "no"); return;
     case SETTING_CHOICE: choice_show(w, row, *(const int *)member); return;
     case SETTING_TLS_VERSION: choice_show(w, row, (int)(*(const int64_t *)member - 11)); return;
+    case SETTING_PERCENT: figure_percent_write(w, *(const int64_t *)member); return;
+    case SETTING_YEARS: figure_years_write(w, *(const int64_t *)member); return;
+    case SETTING_HOURS: figure_hours_write(w, member); return;
+    case SETTING_WINDOW: figure_window_write(w, member); return;
     default: break;
     }
     const char *text = *(const char *const *)member;

@@ -2,7 +2,7 @@
  *
  * Events and not libfyaml's own documents: so limits hold while reading, aliases are never resolved
  * (no bomb), and duplicate keys are reported with both places. Bytes are checked before the library
- * sees them: UTF-8, no control characters, no more than YAML_BYTES_MAX.
+ * sees them: UTF-8, no control characters, not too many.
  */
 #include "settings/yaml_int.h"
 
@@ -19,6 +19,7 @@ struct reading {
     struct yaml_node *pending; /* entry of the innermost map whose key was read, value not yet */
     struct yaml_node *root;
     size_t nodes, documents;
+    size_t bytes_max, nodes_max;
     size_t errors_before;
 };
 
@@ -50,9 +51,9 @@ static size_t first_bad_byte(struct view bytes)
 
 static bool bytes_fine(struct reading *r, struct view bytes)
 {
-    if (bytes.len > YAML_BYTES_MAX) {
+    if (bytes.len > r->bytes_max) {
         finding_add(r->findings, FINDING_ERROR, r->file, 0, 0, "settings.file_too_large",
-                    "the file has %zu bytes; at most %zu are read", bytes.len, YAML_BYTES_MAX);
+                    "the file is too large; at most %zu bytes are read", r->bytes_max);
         return false;
     }
     size_t bad = first_bad_byte(bytes);
@@ -79,7 +80,7 @@ static bool bytes_fine(struct reading *r, struct view bytes)
 static struct yaml_node *node_new(struct reading *r, enum yaml_kind kind, uint32_t line,
                                   uint32_t column)
 {
-    if (++r->nodes > YAML_NODES_MAX) {
+    if (++r->nodes > r->nodes_max) {
         complain(r, line, column, "settings.too_many_nodes",
                  "the file has too many values; split it or remove some");
         return NULL;
@@ -138,6 +139,11 @@ static bool wants_key(const struct reading *r)
 static enum status key_read(struct reading *r, struct view text, uint32_t line, uint32_t column)
 {
     struct yaml_node *map = r->open[r->depth - 1];
+    if (map->count == YAML_KEYS_MAX) {
+        complain(r, line, column, "settings.too_many_nodes",
+                 "more than 2000 keys in one group; nothing here needs that");
+        return STATUS_MALFORMED;
+    }
     struct yaml_node *entry = node_new(r, YAML_SCALAR, line, column);
     if (entry == NULL)
         return STATUS_FULL;
@@ -350,12 +356,16 @@ static bool directive_found(struct reading *r, struct view bytes)
     return false;
 }
 
-enum status yaml_read(struct arena *arena, struct view bytes, const char *file,
+enum status yaml_read(struct arena *arena, struct view bytes, enum yaml_room room, const char *file,
                       struct findings *findings, struct yaml_node **out)
 {
-    struct reading r = {
-        .arena = arena, .findings = findings, .file = file, .errors_before = findings->errors
-    };
+    bool tests = room == YAML_ROOM_TESTS;
+    struct reading r = { .arena = arena,
+                         .findings = findings,
+                         .file = file,
+                         .errors_before = findings->errors,
+                         .bytes_max = tests ? YAML_TESTS_BYTES_MAX : YAML_BYTES_MAX,
+                         .nodes_max = tests ? YAML_TESTS_NODES_MAX : YAML_NODES_MAX };
     *out = NULL;
     if (!bytes_fine(&r, bytes) || directive_found(&r, bytes))
         return STATUS_MALFORMED;

@@ -50,6 +50,14 @@ struct view column_view(sqlite3_stmt *statement, int at);
 /* A copy; sets *full when the arena has no room. */
 struct view column_copy(sqlite3_stmt *statement, int at, struct arena *arena, bool *full);
 
+/* What a reader of rows says at its end. `full`: the arena had no room; not `valid`: the row cannot
+ * be what we wrote. */
+enum status db_row_end(struct db *db, bool full, bool valid, const char *table);
+enum status db_row_broken(struct db *db, const char *table);
+/* After a db_run: NOT_FOUND for an update that found nothing; the judge changed the id, or the row
+ * was never there. */
+enum status db_one_row(struct db *db, enum status status);
+
 /* Rows, for loads and lists. RANGE: the arena is full; IO: the row cannot be what we wrote. */
 enum status row_payment(struct db *db, sqlite3_stmt *s, struct arena *arena,
                         struct payment_row *out);
@@ -57,5 +65,11 @@ enum status row_operation(struct db *db, sqlite3_stmt *s, struct arena *arena,
                           struct operation_row *out);
 enum status row_attempt(struct db *db, sqlite3_stmt *s, struct arena *arena,
                         struct attempt_row *out);
+/* held_row: its columns stand from `at` on. */
+enum status row_held(struct db *db, sqlite3_stmt *s, int at, struct arena *arena,
+                     struct held_row *out);
+enum status row_profile(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                        struct profile_row *out);
+enum { PAYMENT_COLUMN_COUNT = 23 };
 
 #endif

@@ -69,11 +69,29 @@ static enum status list_key(struct db *db, sqlite3_stmt *s, struct arena *arena,
     return full ? STATUS_RANGE : STATUS_OK;
 }
 
+/* A payment that is held, with its row of `held`; taken apart at the end (split_held). */
+struct held_payment {
+    struct payment_row payment;
+    struct held_row held;
+};
+static enum status list_held(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    struct held_payment *row = out;
+    TRY(row_payment(db, s, arena, &row->payment));
+    return row_held(db, s, PAYMENT_COLUMN_COUNT, arena, &row->held);
+}
+static enum status list_profile(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_profile(db, s, arena, out);
+}
+
 static const struct list_type payments = { sizeof(struct payment_row), list_payment };
 static const struct list_type operations = { sizeof(struct operation_row), list_operation };
 static const struct list_type attempts = { sizeof(struct attempt_row), list_attempt };
 static const struct list_type events = { sizeof(struct event_row), list_event };
 static const struct list_type keys = { sizeof(struct key_row), list_key };
+static const struct list_type held = { sizeof(struct held_payment), list_held };
+static const struct list_type profiles = { sizeof(struct profile_row), list_profile };
 
 struct list_out {
     const struct list_type *type;
@@ -182,6 +200,59 @@ static enum status list_key_by_hash(struct db *db, const struct store_read *read
     return out->count == 0 ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
+/* In the order of payments; those whose time is over by an index of its own, so that looking for
+ * them often costs nothing while there are none. */
+static enum status list_held_payments(struct db *db, const struct store_read *read,
+                                      struct list_out *out)
+{
+    bool over = read->held_until_us != 0;
+    sqlite3_stmt *s = db_statement(db, over ? SQL_HELD_OVER : SQL_HELD);
+    int64_t after = read->after;
+    if (read->payment > 0 && after < read->payment - 1)
+        after = read->payment - 1;
+    bind_i64(s, 1, read->merchant);
+    bind_i64(s, 2, after);
+    bind_i64(s, 3, read->held_kind);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    bind_i64(s, 5, read->payment > 0 ? read->payment : INT64_MAX);
+    if (over)
+        bind_i64(s, 6, read->held_until_us);
+    return list_run(db, s, out);
+}
+
+static enum status split_held(struct store_read *read, const struct list_out *out)
+{
+    const struct held_payment *rows = (const struct held_payment *)(const void *)out->rows;
+    read->payments = arena_alloc(out->arena, out->count * sizeof read->payments[0]);
+    read->held = arena_alloc(out->arena, out->count * sizeof read->held[0]);
+    if (read->payments == NULL || read->held == NULL)
+        return STATUS_RANGE;
+    for (size_t i = 0; i < out->count; i++) {
+        read->payments[i] = rows[i].payment;
+        read->held[i] = rows[i].held;
+    }
+    return STATUS_OK;
+}
+
+static enum status list_profiles(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_PROFILES);
+    bind_text(s, 1, read->region);
+    bind_i64(s, 2, read->after > 0 ? read->after : INT64_MAX);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    return list_run(db, s, out);
+}
+
+static enum status sums(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    if (spends_wrong(read->spends, read->spend_count, read->spend_now_us) != NULL)
+        return STATUS_MALFORMED;
+    const struct spends_before nothing = { 0 };
+    TRY(spends_fill(db, read->spends, read->spend_count, read->spend_now_us, &nothing));
+    out->count = read->spend_count;
+    return STATUS_OK;
+}
+
 static enum status one_payment(struct db *db, const struct store_read *read, struct list_out *out)
 {
     struct payment_row *row = arena_alloc(out->arena, sizeof *row);
@@ -221,6 +292,9 @@ static enum status ask(struct db *db, const struct store_read *read, struct list
         return out->more ? STATUS_OK : list_of(db, SQL_EVENTS_NEW, read->merchant, read, out);
     case STORE_KEYS: out->type = &keys; return list_of(db, SQL_KEYS, read->merchant, read, out);
     case STORE_KEY_BY_HASH: out->type = &keys; return list_key_by_hash(db, read, out);
+    case STORE_HELD: out->type = &held; return list_held_payments(db, read, out);
+    case STORE_PROFILES: out->type = &profiles; return list_profiles(db, read, out);
+    case STORE_SPENT: return sums(db, read, out);
     }
     ENSURE(!"a question of the list");
     return STATUS_UNSUPPORTED;
@@ -232,15 +306,21 @@ enum status db_ask(struct db *db, struct store_read *read)
     struct list_out out = { .arena = read->arena,
                             .limit =
                                 limit == 0 || limit > STORE_PAGE_MAX ? STORE_PAGE_MAX : limit };
+    read->held = NULL;
+    read->payments = NULL;
     enum status status = ask(db, read, &out);
+    if (status == STATUS_OK && out.type == &held)
+        status = split_held(read, &out);
     if (status != STATUS_OK)
         out = (struct list_out){ .type = out.type };
     read->count = out.count;
     read->more = out.more;
-    read->payments = out.type == &payments ? (struct payment_row *)(void *)out.rows : NULL;
+    if (out.type == &payments)
+        read->payments = (struct payment_row *)(void *)out.rows;
     read->operations = out.type == &operations ? (struct operation_row *)(void *)out.rows : NULL;
     read->attempts = out.type == &attempts ? (struct attempt_row *)(void *)out.rows : NULL;
     read->events = out.type == &events ? (struct event_row *)(void *)out.rows : NULL;
     read->keys = out.type == &keys ? (struct key_row *)(void *)out.rows : NULL;
+    read->profiles = out.type == &profiles ? (struct profile_row *)(void *)out.rows : NULL;
     return status;
 }

@@ -95,6 +95,22 @@ static const char *const schema[] = {
     " PRIMARY KEY (hash, payment)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE journal_of_merchant (merchant INTEGER, seq INTEGER,"
     " PRIMARY KEY (merchant, seq)) STRICT, WITHOUT ROWID;",
+    /* 2: counters over many payments, payments that wait, profiles that were in force. The rows of
+     * one counter lie together; of SLIDING each payment has one, of the other kinds all share one.
+     * at_us: SLIDING the payment's time, PERIOD the period's start, SINCE_RESET 0 (since_us has the
+     * time of the last reset). */
+    "ALTER TABLE payments ADD COLUMN spends BLOB;"
+    "CREATE TABLE spent (counter BLOB NOT NULL CHECK (length(counter) = 16), kind INTEGER NOT NULL"
+    " CHECK (kind > 0), at_us INTEGER NOT NULL, payment INTEGER NOT NULL, amount INTEGER NOT NULL"
+    " CHECK (amount >= 0), count INTEGER NOT NULL CHECK (count >= 0), since_us INTEGER NOT NULL,"
+    " PRIMARY KEY (counter, kind, at_us, payment)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE held (payment INTEGER PRIMARY KEY CHECK (payment > 0), merchant INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL CHECK (kind > 0), created_us INTEGER NOT NULL,"
+    " until_us INTEGER NOT NULL, wrong INTEGER NOT NULL CHECK (wrong >= 0), data BLOB) STRICT;"
+    "CREATE INDEX held_until ON held (until_us);"
+    "CREATE TABLE profiles (seq INTEGER PRIMARY KEY CHECK (seq > 0), at_us INTEGER NOT NULL,"
+    " region TEXT NOT NULL, version TEXT NOT NULL, content_hash TEXT NOT NULL, text BLOB,"
+    " who TEXT) STRICT;",
 };
 enum { SCHEMA_VERSION = COUNT_OF(schema) };
 
@@ -103,6 +119,8 @@ enum { SCHEMA_VERSION = COUNT_OF(schema) };
 _Static_assert(ATTEMPT_SENDING == 1 && ATTEMPT_PENDING == 4 && ATTEMPT_UNKNOWN == 8 &&
                    ATTEMPT_REVERSING == 9,
                "statements.def and the schema");
+_Static_assert(STORE_SPEND_SLIDING == 1 && STORE_SPEND_PERIOD == 2 && STORE_SPEND_SINCE_RESET == 3,
+               "statements.def and the rows of `spent`");
 
 /* --- errors ------------------------------------------------------------------------------ */
 

@@ -9,19 +9,19 @@
 
 #include <stdio.h>
 
-static enum status row_broken(struct db *db, const char *table)
+enum status db_row_broken(struct db *db, const char *table)
 {
     snprintf(db->why, sizeof db->why, "a row of %s is damaged", table);
     return STATUS_IO;
 }
 
-static enum status row_end(struct db *db, bool full, bool valid, const char *table)
+enum status db_row_end(struct db *db, bool full, bool valid, const char *table)
 {
     if (full) {
         snprintf(db->why, sizeof db->why, "the request's memory is full");
         return STATUS_RANGE;
     }
-    return valid ? STATUS_OK : row_broken(db, table);
+    return valid ? STATUS_OK : db_row_broken(db, table);
 }
 
 static bool column_currency(sqlite3_stmt *s, int at, char out[4])
@@ -41,8 +41,7 @@ static struct view text_of(const char *text, size_t room)
     return view_of(text, strnlen(text, room));
 }
 
-/* An update that found nothing: the judge changed the id, or the row was never there. */
-static enum status one_row(struct db *db, enum status status)
+enum status db_one_row(struct db *db, enum status status)
 {
     if (status == STATUS_OK && sqlite3_changes(db->sqlite) != 1) {
         snprintf(db->why, sizeof db->why, "the row to update is not there");
@@ -81,9 +80,10 @@ enum status row_payment(struct db *db, sqlite3_stmt *s, struct arena *arena,
                                  .reference = column_copy(s, 18, arena, &full),
                                  .facts_json = column_copy(s, 19, arena, &full),
                                  .outcome_json = column_copy(s, 20, arena, &full),
-                                 .refs = column_copy(s, 21, arena, &full) };
+                                 .refs = column_copy(s, 21, arena, &full),
+                                 .spends = column_copy(s, 22, arena, &full) };
     valid = column_currency(s, 6, out->currency) && valid && out->id > 0 && out->merchant > 0;
-    return row_end(db, full, valid, "payments");
+    return db_row_end(db, full, valid, "payments");
 }
 
 enum status db_payment_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
@@ -113,12 +113,15 @@ static enum status payment_late(struct db *db, const struct payment_row *row)
     return db_lookup_add(db, DB_LOOKUP_REFERENCES, &of_reference, row->reference.len > 0);
 }
 
-enum status db_payment_write(struct db *db, enum store_write write, const struct payment_row *row)
+enum status db_payment_write(struct db *db, enum store_write write, bool with_spends,
+                             const struct payment_row *row)
 {
     if (write != STORE_INSERT && write != STORE_UPDATE)
         return STATUS_OK;
-    sqlite3_stmt *s =
-        db_statement(db, write == STORE_INSERT ? SQL_PAYMENT_INSERT : SQL_PAYMENT_UPDATE);
+    with_spends = with_spends || write == STORE_INSERT;
+    sqlite3_stmt *s = db_statement(db, write == STORE_INSERT ? SQL_PAYMENT_INSERT
+                                       : with_spends         ? SQL_PAYMENT_UPDATE_SPENDS
+                                                             : SQL_PAYMENT_UPDATE);
     const int64_t numbers[] = { row->id,      row->merchant, row->status,
                                 row->capture, row->kind,     row->rail };
     for (int i = 0; i < (int)COUNT_OF(numbers); i++)
@@ -134,7 +137,9 @@ enum status db_payment_write(struct db *db, enum store_write write, const struct
     bind_text(s, 20, row->facts_json);
     bind_text(s, 21, row->outcome_json);
     bind_blob(s, 22, row->refs);
-    TRY(one_row(db, db_run(db, s)));
+    if (with_spends)
+        bind_blob(s, 23, row->spends);
+    TRY(db_one_row(db, db_run(db, s)));
     return write == STORE_INSERT ? payment_late(db, row) : STATUS_OK;
 }
 
@@ -155,7 +160,8 @@ enum status row_operation(struct db *db, sqlite3_stmt *s, struct arena *arena,
                                    .updated_us = sqlite3_column_int64(s, 7),
                                    .facts_json = column_copy(s, 8, arena, &full),
                                    .outcome_json = column_copy(s, 9, arena, &full) };
-    return row_end(db, full, operation_valid(kind) && operation_status_valid(status), "operations");
+    return db_row_end(db, full, operation_valid(kind) && operation_status_valid(status),
+                      "operations");
 }
 
 enum status db_operation_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
@@ -184,7 +190,7 @@ enum status db_operation_write(struct db *db, enum store_write write,
         bind_i64(s, i + 1, numbers[i]);
     bind_text(s, 9, row->facts_json);
     bind_text(s, 10, row->outcome_json);
-    return one_row(db, db_run(db, s));
+    return db_one_row(db, db_run(db, s));
 }
 
 /* --- attempts ---------------------------------------------------------------------------- */
@@ -217,7 +223,7 @@ enum status row_attempt(struct db *db, sqlite3_stmt *s, struct arena *arena,
     out->channel = column_copy(s, 10, arena, &full);
     out->refs = column_copy(s, 18, arena, &full);
     out->outcome_json = column_copy(s, 19, arena, &full);
-    return row_end(db, full, valid, "attempts");
+    return db_row_end(db, full, valid, "attempts");
 }
 
 enum status db_attempt_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
@@ -254,7 +260,7 @@ enum status db_attempt_write(struct db *db, enum store_write write, const struct
     bind_i64(s, 18, row->updated_us);
     bind_blob(s, 19, row->refs);
     bind_text(s, 20, row->outcome_json);
-    return one_row(db, db_run(db, s));
+    return db_one_row(db, db_run(db, s));
 }
 
 /* --- journal, counters, API keys --------------------------------------------------------- */
@@ -312,5 +318,5 @@ enum status db_key_revoke(struct db *db, int64_t id, int64_t revoked_us)
     sqlite3_stmt *s = db_statement(db, SQL_KEY_REVOKE);
     bind_i64(s, 1, id);
     bind_i64(s, 2, revoked_us);
-    return one_row(db, db_run(db, s));
+    return db_one_row(db, db_run(db, s));
 }

@@ -64,7 +64,8 @@ static enum status submit(struct store *store, struct job *job, job_done_fn *don
 
 enum status store_commit(struct store *store, struct store_txn *txn)
 {
-    ENSURE(txn->arena != NULL && txn->done != NULL && txn->event_count <= STORE_EVENTS_MAX);
+    ENSURE(txn->arena != NULL && txn->done != NULL && txn->event_count <= STORE_EVENTS_MAX &&
+           txn->spend_count <= STORE_SPENDS_MAX);
     txn->store = store;
     return submit(store, &txn->job, txn_done);
 }
@@ -80,7 +81,8 @@ enum status store_counter_take(struct store *store, struct store_counter *counte
 enum status store_ask(struct store *store, struct store_read *read)
 {
     ENSURE(read->arena != NULL && read->done != NULL);
-    ENSURE(read->question >= STORE_ONE_PAYMENT && read->question <= STORE_KEY_BY_HASH);
+    ENSURE(read->question >= STORE_ONE_PAYMENT && read->question <= STORE_SPENT);
+    ENSURE(read->question != STORE_SPENT || read->spends != NULL || read->spend_count == 0);
     read->store = store;
     return submit(store, &read->job, read_done);
 }

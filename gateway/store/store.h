@@ -16,7 +16,8 @@
  *
  * Keys are time-ordered (appended). There is no random-key index in the commit: idempotency keys
  * and merchant references are kept in a bounded memory index rebuilt at start, and the lasting
- * index is built behind the commit in sorted batches (docs/decisions/).
+ * index is built behind the commit in sorted batches (docs/decisions/). The exception are counters
+ * (spends): they must be true inside the commit, and cost what random keys cost.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -27,9 +28,12 @@
 #include "domain/words.h"
 #include "loop/loop.h"
 
-#define STORE_EVENTS_MAX   8 /* journal events in one transaction */
+#define STORE_EVENTS_MAX   12 /* journal events in one transaction */
 #define STORE_IDEM_KEY_MAX 255
 #define STORE_PAGE_MAX     100
+#define STORE_SPENDS_MAX   16 /* counters that one payment may touch */
+#define STORE_SPEND_ROWS_MAX                                                                       \
+    20000 /* payments inside one sliding window that are added up; more: `too_many` */
 
 struct store;
 
@@ -50,6 +54,7 @@ struct payment_row {
     struct view facts_json; /* what never changes after create: members of the answer, one object */
     struct view outcome_json; /* last outcome, one object; empty: none yet */
     struct view refs;         /* refs.h set of the first operation (sealed where sensitive) */
+    struct view spends;       /* the store's own: what it has spent of counters, to give it back */
 };
 
 struct operation_row {
@@ -90,9 +95,64 @@ struct event_row {
     struct view data_json;     /* one object, redacted at the source */
 };
 
+/* A payment that is recorded and of which nothing was sent yet: somebody must say so first. */
+enum held_kind { HELD_AUTHENTICATE = 1, HELD_REVIEW };
+struct held_row {
+    int64_t payment, merchant;
+    enum held_kind kind;
+    int64_t created_us, until_us; /* wall clock; after it the payment may only fail */
+    int64_t wrong;                /* results that were wrong so far */
+    struct view data;             /* what goes on with it needs; sealed, opaque to the store */
+};
+
+/* A version of a region profile that was in force once; seq grows, newest is in force. */
+struct profile_row {
+    int64_t seq; /* set by the store: 1, 2, 3, ... over all regions */
+    int64_t at_us;
+    struct view region, version, content_hash;
+    struct view text; /* bytes of its file */
+    struct view by;   /* who: "start", "reload", "rollback by NAME" */
+};
+
+/* --- counters ----------------------------------------------------------------------------- */
+
+/* Sums and counts of money over many payments, spent inside the commit that records one, so that
+ * two at once cannot both pass. A counter is a key of 16 bytes (a keyed hash; nothing can be read
+ * from it). Kinds may share a key: the sums are kept apart by kind. Sums saturate, and are never
+ * below zero.
+ *
+ * What a payment has spent is noted on its row by the commit that spends it, which must INSERT the
+ * payment, or load and UPDATE it. Each spend that is marked adds to its sum: of two with one kind
+ * and key in one request mark one (SLIDING, PERIOD of the same start). They are carried out in the
+ * order of the array.
+ *
+ * How long sums are kept: SLIDING for twice the window of the payments that follow (so the payments
+ * of one key should agree on the window; a window that is made longer sees at first only what the
+ * shorter one left), and at most 400 days; PERIOD for 400 days after its start; SINCE_RESET for
+ * ever. The cost of a SLIDING sum grows with the payments inside the window; rows lie in the order
+ * of keys, so keys that are spent together cost less when they begin with the same bytes. */
+enum store_spend_kind {
+    STORE_SPEND_SLIDING = 1, /* all after now - window_us */
+    STORE_SPEND_PERIOD,      /* all with the same start_us */
+    STORE_SPEND_SINCE_RESET, /* all since the last RESET */
+    STORE_SPEND_RESET,       /* the sum of SINCE_RESET begins anew */
+};
+struct store_spend {
+    enum store_spend_kind kind;
+    uint8_t key[16];
+    int64_t window_us, start_us; /* above 0 for SLIDING; any number for PERIOD */
+    int64_t amount;              /* of this payment; not negative. RESET: not looked at */
+    /* Set by the store before the judge is called: without this payment; with those of earlier
+     * requests of the same batch. A row in the future (the clock was set back) counts. RESET: 0. */
+    int64_t spent, count;
+    bool too_many; /* more than STORE_SPEND_ROWS_MAX: the sums are not whole */
+    /* By the judge: carry it out. */
+    bool write;
+};
+
 /* --- a change ----------------------------------------------------------------------------- */
 
-enum store_write { STORE_KEEP = 1, STORE_INSERT, STORE_UPDATE };
+enum store_write { STORE_KEEP = 1, STORE_INSERT, STORE_UPDATE, STORE_DELETE /* held only */ };
 
 enum store_result {
     STORE_COMMITTED = 1, /* on disk */
@@ -132,6 +192,7 @@ struct store_txn {
      * is loaded only if it is this merchant's (merchant 0: any). */
     int64_t load_payment, load_operation, load_attempt, load_parent;
     bool load_of_attempt; /* also the payment and the operation that load_attempt belongs to */
+    int64_t load_held;    /* payment id; STORE_NO_PAYMENT when it is not held (any more) */
 
     struct payment_row payment;
     struct operation_row operation;
@@ -139,6 +200,18 @@ struct store_txn {
     struct attempt_row parent; /* attempt that `attempt` reverses or inquires */
     enum store_write write_payment, write_operation, write_attempt,
         write_parent; /* 0 counts as KEEP */
+    struct held_row held;
+    enum store_write write_held;
+    struct profile_row profile; /* STORE_INSERT only */
+    enum store_write write_profile;
+
+    struct store_spend spends[STORE_SPENDS_MAX];
+    size_t spend_count;
+    int64_t spend_now_us; /* time of SLIDING windows and of what is spent; wall clock, above 0 */
+    /* By the judge, with a loaded payment and UPDATE: what it had spent before this commit is
+     * given back (once; a period that is over, or a sum that was reset since, stays as it is).
+     * Nothing happens when it had spent nothing. */
+    bool spends_release;
 
     struct event_row events[STORE_EVENTS_MAX];
     size_t event_count;
@@ -216,6 +289,13 @@ enum store_question {
     STORE_EVENTS,            /* merchant (0: any), after (seq), limit: oldest first */
     STORE_KEYS,              /* merchant (0: any) */
     STORE_KEY_BY_HASH,       /* key_hash */
+    /* held_kind (0: any), held_until_us (0: any; else those with until_us up to it), payment (0:
+     * all), merchant (0: any), after (payment id), limit: oldest payment first -> held, payments */
+    STORE_HELD,
+    STORE_PROFILES, /* region (empty: all; case is ignored), after (seq below; 0: newest), limit:
+                       newest first */
+    STORE_SPENT,    /* spends[0..spend_count) of the request are filled, `write` is not looked at;
+                       spend_now_us. IO for spends that are none */
 };
 struct key_row {
     int64_t id, merchant;
@@ -239,6 +319,12 @@ struct store_read {
     enum operation kind;        /* filter; 0: any */
     struct view reference;      /* filter; empty: any */
     uint8_t key_hash[32];
+    enum held_kind held_kind;
+    int64_t held_until_us;
+    struct view region;
+    struct store_spend *spends;
+    size_t spend_count;
+    int64_t spend_now_us;
     void (*done)(struct store_read *read, void *arg);
     void *arg;
     /* Set by the store. */
@@ -251,6 +337,8 @@ struct store_read {
     struct attempt_row *attempts;
     struct event_row *events;
     struct key_row *keys;
+    struct held_row *held; /* with `payments` of the same index */
+    struct profile_row *profiles;
 };
 enum status store_ask(struct store *store, struct store_read *read);
 

@@ -1,6 +1,7 @@
 /* store_int.h - the seam between the store and its back end, and what the room's files share.
  *
  *     store.c, txn.c, upkeep.c    what a store is: batches, judges, repeats, housekeeping. No SQL.
+ *     spends.c                    what a request spends of counters, and giving it back
  *     recent.c                    the memory index of idempotency keys
  *     sqlite_*.c                  the back end: everything below named db_. The only SQL.
  *
@@ -80,16 +81,54 @@ enum status db_operation_load(struct db *db, int64_t id, int64_t merchant, struc
                               struct operation_row *out);
 enum status db_attempt_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
                             struct attempt_row *out);
-enum status db_payment_write(struct db *db, enum store_write write, const struct payment_row *row);
+/* An update touches the column `spends` only when with_spends is set. */
+enum status db_payment_write(struct db *db, enum store_write write, bool with_spends,
+                             const struct payment_row *row);
 enum status db_operation_write(struct db *db, enum store_write write,
                                const struct operation_row *row);
 enum status db_attempt_write(struct db *db, enum store_write write, const struct attempt_row *row);
+enum status db_held_load(struct db *db, int64_t payment, int64_t merchant, struct arena *arena,
+                         struct held_row *out);
+enum status db_held_write(struct db *db, enum store_write write, const struct held_row *row);
+/* Sets row->seq. */
+enum status db_profile_insert(struct db *db, struct profile_row *row);
 enum status db_event_append(struct db *db, const struct event_row *row);
 enum status db_counter_take(struct db *db, const char *name, uint64_t count, uint64_t *first);
 enum status db_key_insert(struct db *db, const struct key_row *row);
 enum status db_key_revoke(struct db *db, int64_t id, int64_t revoked_us);
 /* Answers read->question within the transaction that is open. */
 enum status db_ask(struct db *db, struct store_read *read);
+
+/* Counters. One spend that was carried out, as the payment's column `spends` keeps it. */
+struct spend_mark {
+    enum store_spend_kind kind;
+    uint8_t key[16];
+    int64_t at_us; /* SLIDING: its time; PERIOD: the start; SINCE_RESET: time of the reset before */
+    int64_t amount;
+};
+struct spent {
+    int64_t amount, count;
+    bool too_many;
+    int64_t since_us; /* SINCE_RESET: the last reset; 0: none yet */
+};
+/* SLIDING: adds up the rows after now_us - window_us. Nothing is a sum of zero. */
+enum status db_spent_read(struct db *db, const struct store_spend *spend, int64_t now_us,
+                          struct spent *out);
+/* Spends, or resets; `mark` is what db_spent_take_back wants (of a RESET there is none). Also
+ * deletes some rows of a SLIDING counter that can never count again. */
+enum status db_spent_add(struct db *db, const struct store_spend *spend, int64_t payment,
+                         int64_t now_us, struct spend_mark *mark);
+enum status db_spent_take_back(struct db *db, const struct spend_mark *mark, int64_t payment);
+/* Looks at the next `max` rows after *cursor and deletes those of SLIDING and PERIOD that are older
+ * than before_us. *end: that was the last one; the cursor stands at the beginning again. A zeroed
+ * cursor is the beginning. */
+struct spent_cursor {
+    uint8_t key[16];
+    int64_t kind, at_us, payment;
+};
+enum { SPENT_WALK_MAX = 512 };
+enum status db_spent_purge(struct db *db, struct spent_cursor *cursor, int64_t before_us,
+                           size_t max, bool *end);
 
 /* Idempotency. */
 struct idem_row {
@@ -163,7 +202,13 @@ struct txn_copy {
     struct payment_row payment;
     struct operation_row operation;
     struct attempt_row attempt, parent;
-    enum store_write write_payment, write_operation, write_attempt, write_parent;
+    struct held_row held;
+    struct profile_row profile;
+    enum store_write write_payment, write_operation, write_attempt, write_parent, write_held,
+        write_profile;
+    struct store_spend spends[STORE_SPENDS_MAX];
+    size_t spend_count;
+    bool spends_release;
     struct event_row events[STORE_EVENTS_MAX];
     size_t event_count;
     uint32_t answer_status;
@@ -186,9 +231,11 @@ struct store {
     int64_t idem_keep_us;
     int64_t last_id;
     uint64_t hash_key[2];
-    struct db_marks marks;    /* as of the transaction that is open */
-    int64_t payments_waiting; /* payments after marks.payments_indexed, about */
-    int64_t purge_look_us;    /* wall clock of the next look for rows to purge */
+    struct db_marks marks;            /* as of the transaction that is open */
+    int64_t payments_waiting;         /* payments after marks.payments_indexed, about */
+    int64_t purge_look_us;            /* wall clock of the next look for rows to purge */
+    int64_t spent_look_us;            /* the same for rows of counters, */
+    struct spent_cursor spent_cursor; /* and how far that has come */
     /* Monotonic: until then small amounts are left alone. */
     int64_t keys_again_us, payments_again_us, events_again_us;
     struct txn_copy *copies;      /* batch_max of them */
@@ -204,6 +251,26 @@ struct store {
 enum status txn_run(struct store *store, struct store_txn *txn, bool *wrote);
 void txn_copy_save(struct txn_copy *copy, const struct store_txn *txn);
 void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn);
+
+/* spends.c. All on the worker, inside the commit. */
+/* What the payment of a request had spent before: its column as it was loaded. The judge cannot
+ * change it. */
+struct spends_before {
+    bool loaded;
+    int64_t payment;
+    struct view marks;
+};
+/* The request's own mistake, as a sentence; NULL: none. */
+const char *spends_wrong(const struct store_spend *spends, size_t count, int64_t now_us);
+/* Sets spent, count, too_many of each, without what `before` holds. Call spends_wrong first. */
+enum status spends_fill(struct db *db, struct store_spend *spends, size_t count, int64_t now_us,
+                        const struct spends_before *before);
+/* Gives back and carries out what the judge marked, and sets txn->payment.spends; *changed: the
+ * column must be written. RANGE: the arena is full. */
+enum status spends_settle(struct db *db, struct store_txn *txn, const struct spends_before *before,
+                          bool *changed);
+/* Whether spends_settle would write; then the payment's row must be written as well. */
+bool spends_any(const struct store_txn *txn, const struct spends_before *before);
 
 /* upkeep.c */
 enum { UPKEEP_STEP = 4096 }; /* rows indexed in one transaction */

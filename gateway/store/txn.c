@@ -1,9 +1,9 @@
 /* txn.c - carries out one transaction inside the batch's commit: key, rows, judge, writes.
  *
  *     1. Is the key known? Then the answer of then, and nothing else happens.
- *     2. Load the rows that were asked for.
+ *     2. Load the rows that were asked for, and the sums of the counters (spends.c).
  *     3. The judge looks and decides.
- *     4. Write what it left: rows, journal, the key and its answer.
+ *     4. Write what it left: spends, rows, journal, the key and its answer.
  *
  * Whatever breaks is either this request's own fault (its changes are taken back, the others go on)
  * or the back end's (IO: the whole batch stops). Outcomes that are no fault (replay, refusal, no
@@ -24,19 +24,27 @@ static enum status txn_fault(struct store *store, const char *why)
 
 void txn_copy_save(struct txn_copy *copy, const struct store_txn *txn)
 {
-    *copy = (struct txn_copy){ .payment = txn->payment,
-                               .operation = txn->operation,
-                               .attempt = txn->attempt,
-                               .parent = txn->parent,
-                               .write_payment = txn->write_payment,
-                               .write_operation = txn->write_operation,
-                               .write_attempt = txn->write_attempt,
-                               .write_parent = txn->write_parent,
-                               .event_count = txn->event_count,
-                               .answer_status = txn->answer_status,
-                               .answer_body = txn->answer_body };
-    ENSURE(txn->event_count <= STORE_EVENTS_MAX);
+    /* Member by member: the arrays are large, and mostly empty. */
+    copy->payment = txn->payment;
+    copy->operation = txn->operation;
+    copy->attempt = txn->attempt;
+    copy->parent = txn->parent;
+    copy->held = txn->held;
+    copy->profile = txn->profile;
+    copy->write_payment = txn->write_payment;
+    copy->write_operation = txn->write_operation;
+    copy->write_attempt = txn->write_attempt;
+    copy->write_parent = txn->write_parent;
+    copy->write_held = txn->write_held;
+    copy->write_profile = txn->write_profile;
+    copy->spends_release = txn->spends_release;
+    copy->answer_status = txn->answer_status;
+    copy->answer_body = txn->answer_body;
+    ENSURE(txn->event_count <= STORE_EVENTS_MAX && txn->spend_count <= STORE_SPENDS_MAX);
+    copy->event_count = txn->event_count;
     memcpy(copy->events, txn->events, txn->event_count * sizeof txn->events[0]);
+    copy->spend_count = txn->spend_count;
+    memcpy(copy->spends, txn->spends, txn->spend_count * sizeof txn->spends[0]);
 }
 
 void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
@@ -45,10 +53,17 @@ void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
     txn->operation = copy->operation;
     txn->attempt = copy->attempt;
     txn->parent = copy->parent;
+    txn->held = copy->held;
+    txn->profile = copy->profile;
     txn->write_payment = copy->write_payment;
     txn->write_operation = copy->write_operation;
     txn->write_attempt = copy->write_attempt;
     txn->write_parent = copy->write_parent;
+    txn->write_held = copy->write_held;
+    txn->write_profile = copy->write_profile;
+    txn->spends_release = copy->spends_release;
+    txn->spend_count = copy->spend_count;
+    memcpy(txn->spends, copy->spends, copy->spend_count * sizeof txn->spends[0]);
     txn->event_count = copy->event_count;
     txn->answer_status = copy->answer_status;
     txn->answer_body = copy->answer_body;
@@ -125,7 +140,8 @@ static enum status idem_answer(struct store *store, struct store_txn *txn, uint6
 
 /* --- rows -------------------------------------------------------------------------------- */
 
-static enum status txn_load(struct store *store, struct store_txn *txn)
+static enum status txn_load(struct store *store, struct store_txn *txn,
+                            struct spends_before *before)
 {
     struct db *db = store->db;
     if (txn->load_payment != 0)
@@ -141,7 +157,20 @@ static enum status txn_load(struct store *store, struct store_txn *txn)
     }
     if (txn->load_parent != 0)
         TRY(db_attempt_load(db, txn->load_parent, txn->merchant, txn->arena, &txn->parent));
-    return STATUS_OK;
+    if (txn->load_held != 0)
+        TRY(db_held_load(db, txn->load_held, txn->merchant, txn->arena, &txn->held));
+    if (txn->load_payment != 0 || txn->load_of_attempt)
+        *before = (struct spends_before){ .loaded = true,
+                                          .payment = txn->payment.id,
+                                          .marks = txn->payment.spends };
+    if (txn->spend_count == 0)
+        return STATUS_OK;
+    const char *wrong = spends_wrong(txn->spends, txn->spend_count, txn->spend_now_us);
+    if (wrong != NULL)
+        return txn_fault(store, wrong);
+    enum status status = spends_fill(db, txn->spends, txn->spend_count, txn->spend_now_us, before);
+    return status == STATUS_MALFORMED ? txn_fault(store, "what the payment spent cannot be read")
+                                      : status;
 }
 
 static bool write_is_valid(enum store_write write)
@@ -164,7 +193,9 @@ static bool txn_texts_fit(const struct store_txn *txn)
         txn->payment.outcome_json,   txn->payment.refs,      txn->operation.facts_json,
         txn->operation.outcome_json, txn->attempt.channel,   txn->attempt.refs,
         txn->attempt.outcome_json,   txn->parent.channel,    txn->parent.refs,
-        txn->parent.outcome_json,    txn->answer_body,
+        txn->parent.outcome_json,    txn->answer_body,       txn->held.data,
+        txn->profile.region,         txn->profile.version,   txn->profile.content_hash,
+        txn->profile.text,           txn->profile.by,
     };
     bool fit = texts_fit(texts, COUNT_OF(texts));
     for (size_t i = 0; i < txn->event_count; i++)
@@ -173,31 +204,66 @@ static bool txn_texts_fit(const struct store_txn *txn)
     return fit;
 }
 
+/* What was spent must be found again when it is to be given back: on the payment's row. */
+static enum status txn_check_spends(struct store *store, const struct store_txn *txn,
+                                    const struct spends_before *before)
+{
+    if (txn->spend_count > STORE_SPENDS_MAX)
+        return txn_fault(store, "the judge left too many spends");
+    if (txn->spends_release && !before->loaded && txn->write_payment == STORE_UPDATE)
+        return txn_fault(store, "a payment that was not loaded cannot give back what it spent");
+    if (!spends_any(txn, before))
+        return STATUS_OK;
+    const char *wrong = spends_wrong(txn->spends, txn->spend_count, txn->spend_now_us);
+    if (wrong != NULL)
+        return txn_fault(store, wrong);
+    if (before->loaded ? txn->write_payment != STORE_UPDATE : txn->write_payment != STORE_INSERT)
+        return txn_fault(store, "spends change, and their payment is not written");
+    if (before->loaded && txn->payment.id != before->payment)
+        return txn_fault(store, "the judge changed the id of a payment that spends");
+    return STATUS_OK;
+}
+
 /* What a judge may leave behind; checked before anything is written. */
-static enum status txn_check(struct store *store, const struct store_txn *txn)
+static enum status txn_check(struct store *store, const struct store_txn *txn,
+                             const struct spends_before *before)
 {
     if (txn->event_count > STORE_EVENTS_MAX)
         return txn_fault(store, "the judge left too many events");
     if (!write_is_valid(txn->write_payment) || !write_is_valid(txn->write_operation) ||
-        !write_is_valid(txn->write_attempt) || !write_is_valid(txn->write_parent))
+        !write_is_valid(txn->write_attempt) || !write_is_valid(txn->write_parent) ||
+        (txn->write_held != STORE_DELETE && !write_is_valid(txn->write_held)) ||
+        txn->write_profile == STORE_UPDATE || !write_is_valid(txn->write_profile))
         return txn_fault(store, "the judge left a write mark that is none");
     if (!txn_texts_fit(txn))
         return txn_fault(store, "a text is too long");
     if ((txn->load_payment != 0 && txn->payment.id != txn->load_payment) ||
         (txn->load_operation != 0 && txn->operation.id != txn->load_operation) ||
         (txn->load_attempt != 0 && txn->attempt.id != txn->load_attempt) ||
-        (txn->load_parent != 0 && txn->parent.id != txn->load_parent))
+        (txn->load_parent != 0 && txn->parent.id != txn->load_parent) ||
+        (txn->load_held != 0 && txn->held.payment != txn->load_held))
         return txn_fault(store, "the judge changed the id of a row that was loaded");
-    return STATUS_OK;
+    return txn_check_spends(store, txn, before);
 }
 
-static enum status txn_write(struct store *store, struct store_txn *txn)
+static enum status txn_write(struct store *store, struct store_txn *txn,
+                             const struct spends_before *before)
 {
     struct db *db = store->db;
-    TRY(db_payment_write(db, txn->write_payment, &txn->payment));
+    bool with_spends;
+    enum status status = spends_settle(db, txn, before, &with_spends);
+    if (status == STATUS_RANGE)
+        snprintf(store->why, sizeof store->why, "there is no room for what was spent");
+    if (status == STATUS_MALFORMED && store->why[0] == '\0')
+        snprintf(store->why, sizeof store->why, "what the payment spent cannot be read or written");
+    TRY(status);
+    TRY(db_payment_write(db, txn->write_payment, with_spends, &txn->payment));
     TRY(db_operation_write(db, txn->write_operation, &txn->operation));
     TRY(db_attempt_write(db, txn->write_attempt, &txn->attempt));
     TRY(db_attempt_write(db, txn->write_parent, &txn->parent));
+    TRY(db_held_write(db, txn->write_held, &txn->held));
+    if (txn->write_profile == STORE_INSERT)
+        TRY(db_profile_insert(db, &txn->profile));
     for (size_t i = 0; i < txn->event_count; i++) {
         txn->events[i].seq = store->marks.journal_seq + 1;
         TRY(db_event_append(db, &txn->events[i]));
@@ -211,11 +277,11 @@ static enum status txn_write(struct store *store, struct store_txn *txn)
 /* --- the whole --------------------------------------------------------------------------- */
 
 static enum status txn_committed(struct store *store, struct store_txn *txn, uint64_t hash,
-                                 bool *wrote)
+                                 const struct spends_before *before, bool *wrote)
 {
-    TRY(txn_check(store, txn));
+    TRY(txn_check(store, txn, before));
     *wrote = true;
-    TRY(txn_write(store, txn));
+    TRY(txn_write(store, txn, before));
     txn->result = STORE_COMMITTED;
     if (txn->idem_key.len == 0)
         return STATUS_OK;
@@ -257,7 +323,8 @@ enum status txn_run(struct store *store, struct store_txn *txn, bool *wrote)
                 return status;
         }
     }
-    enum status status = txn_load(store, txn);
+    struct spends_before before = { 0 };
+    enum status status = txn_load(store, txn, &before);
     if (status == STATUS_NOT_FOUND) {
         txn->result = STORE_NO_PAYMENT;
         return STATUS_OK;
@@ -265,7 +332,7 @@ enum status txn_run(struct store *store, struct store_txn *txn, bool *wrote)
     TRY(status);
     status = txn->judge != NULL ? txn->judge(txn, txn->arg) : STATUS_OK;
     if (status == STATUS_OK)
-        return txn_committed(store, txn, hash, wrote);
+        return txn_committed(store, txn, hash, &before, wrote);
     if (status == STATUS_REFUSED)
         return txn_refused(store, txn, hash, wrote);
     return txn_fault(store, "the judge failed");

@@ -20,10 +20,15 @@ enum {
     PAYMENTS_WAITING_MAX = 8192, /* that a list may have to look through */
     EVENTS_WAITING_MAX = 32768,
     PURGE_STEP = 256,
+    SPENT_STEP = 512, /* rows of counters looked at */
     CHECKPOINT_IDLE_PAGES = 250,
 };
 #define PURGE_LOOK_EVERY_US (60 * LOOP_US_PER_S)
 #define UPKEEP_PAUSE_US     (200 * LOOP_US_PER_MS)
+/* The longest window of a limit; a calendar year is shorter. */
+#define SPENT_KEEP_US       (400 * 24 * 3600 * LOOP_US_PER_S)
+#define SPENT_LOOK_EVERY_US (24 * 3600 * LOOP_US_PER_S)
+#define SPENT_STEP_EVERY_US (50 * LOOP_US_PER_MS)
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -161,6 +166,18 @@ static enum status step_purge(struct store *store)
     return STATUS_OK;
 }
 
+/* A walk through all counters, once a day. It is in no hurry: a step now and then. */
+static enum status step_spent(struct store *store)
+{
+    int64_t now_us = loop_wall_us(store->loop);
+    struct spent_cursor cursor = store->spent_cursor;
+    bool end;
+    TRY(db_spent_purge(store->db, &cursor, now_us - SPENT_KEEP_US, SPENT_STEP, &end));
+    store->spent_cursor = cursor;
+    store->spent_look_us = now_us + (end ? SPENT_LOOK_EVERY_US : SPENT_STEP_EVERY_US);
+    return STATUS_OK;
+}
+
 enum status upkeep_make_room(struct store *store, size_t count)
 {
     while (!store->stale && recent_room(store->recent) < count)
@@ -195,6 +212,8 @@ bool upkeep_step(struct store *store)
         return true;
     if (loop_wall_us(store->loop) >= store->purge_look_us)
         return step(store, step_purge) == STATUS_OK;
+    if (loop_wall_us(store->loop) >= store->spent_look_us)
+        return step(store, step_spent) == STATUS_OK;
     db_checkpoint(store->db, CHECKPOINT_IDLE_PAGES);
     return false;
 }

@@ -24,7 +24,10 @@ struct conn;
 struct listener;
 struct tls_context; /* tls.h */
 
-/* "127.0.0.1:8080", "[::1]:0", "host.example:443" */
+/* "127.0.0.1:8080", "[::1]:0", "host.example:443". A host that begins with '/' is the path of a
+ * Unix socket (at most 100 bytes, RANGE; port 0); endpoint_parse makes none, fill `host` yourself.
+ * Listening makes the file with mode 0600, removes the one of a process that is gone, and is EXISTS
+ * when somebody listens there; closing removes it. Only on a real wire: UNSUPPORTED in memory. */
 struct endpoint {
     char host[254];
     uint16_t port;

@@ -2,6 +2,7 @@
  *
  *     wire_real.c     the wire, listeners, resolving and connecting, the end of a connection
  *     real_stream.c   bytes of an open connection: reading, writing, TLS
+ *     real_local.c    the file of a Unix socket that is listened on
  */
 #ifndef WIRE_REAL_INT_H
 #define WIRE_REAL_INT_H
@@ -27,15 +28,26 @@ struct real_wire {
 
 struct real_listener {
     struct listener base; /* first */
-    uv_tcp_t tcp;
-    uv_tcp_t refused; /* a connection for which there was no memory, while it is being closed */
+    union {
+        uv_tcp_t tcp;
+        uv_pipe_t pipe; /* local */
+    };
+    union { /* a connection for which there was no memory, while it is being closed */
+        uv_tcp_t refused;
+        uv_pipe_t refused_pipe;
+    };
+    bool local; /* a Unix socket */
     bool refusing, another_waits;
     bool handle_gone;
 };
 
 struct real_conn {
     struct conn base; /* first */
-    uv_tcp_t tcp;
+    union {
+        uv_tcp_t tcp;
+        uv_pipe_t pipe; /* local */
+    };
+    bool local; /* a Unix socket */
     uv_connect_t connecting;
     uv_write_t writing;
     uv_shutdown_t shutting;
@@ -70,6 +82,15 @@ void real_reset(struct real_conn *c, enum status why);
 /* TLS handshake (if any) is done: tells the listener's owner or the one who connected. */
 void real_opened(struct real_conn *c);
 enum status real_status(int uv_error);
+
+/* real_local.c: an endpoint whose host begins with '/' is a Unix socket. */
+static inline bool real_is_local(const struct endpoint *at)
+{
+    return at->host[0] == '/';
+}
+/* Before listening: RANGE for a path that is too long, EXISTS when somebody listens there or when
+ * the file is no socket. The socket of a process that is gone is removed. */
+enum status real_local_vacate(const char *path);
 
 /* real_stream.c */
 void real_start_reading(struct real_conn *c);

@@ -359,7 +359,7 @@ static enum status memory_connect(struct wire *base, const struct endpoint *to,
                                   const struct conn_options *options, struct conn **out)
 {
     struct memory_wire *wire = (struct memory_wire *)base;
-    if (options->tls != NULL)
+    if (options->tls != NULL || to->host[0] == '/')
         return STATUS_UNSUPPORTED;
     struct memory_conn *c = memory_new(wire, options);
     if (c == NULL)
@@ -420,7 +420,7 @@ static enum status memory_listen(struct wire *base, const struct endpoint *at,
                                  const struct listen_options *options, struct listener **out)
 {
     struct memory_wire *wire = (struct memory_wire *)base;
-    if (options->tls != NULL)
+    if (options->tls != NULL || at->host[0] == '/')
         return STATUS_UNSUPPORTED;
     if (find_listener(wire, at) != NULL)
         return STATUS_EXISTS;

@@ -15,8 +15,10 @@
 #include "base/vault.h"
 #include "loop/loop_uv.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define BACKLOG 1024
 
@@ -33,6 +35,7 @@ enum status real_status(int uv_error)
     case UV_EACCES:
     case UV_EPERM: return STATUS_DENIED;
     case UV_EADDRINUSE: return STATUS_EXISTS;
+    case UV_ENOENT:
     case UV_EADDRNOTAVAIL:
     case UV_EAI_NONAME:
     case UV_EAI_NODATA: return STATUS_NOT_FOUND;
@@ -95,7 +98,7 @@ static void finish(struct real_conn *c, enum status why, bool reset)
     if (c->retrying)
         return; /* the handle is closing already; on_retry_closed goes on */
     /* A reset is refused while a shutdown is under way; then an ordinary close must do. */
-    if (!reset || uv_tcp_close_reset(&c->tcp, on_handle_closed) != 0)
+    if (!reset || c->local || uv_tcp_close_reset(&c->tcp, on_handle_closed) != 0)
         uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
 
@@ -146,16 +149,18 @@ static void peer_text(const struct sockaddr_storage *address, char *out, size_t 
 }
 
 static struct real_conn *real_new(struct real_wire *wire, const struct conn_options *options,
-                                  struct tls_context *tls, enum tls_side side, const char *host)
+                                  struct tls_context *tls, enum tls_side side, const char *host,
+                                  bool local)
 {
     struct real_conn *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
     if (tls != NULL && tls_session_open(&c->tls, tls, side, host) != STATUS_OK)
         goto failed;
-    if (uv_tcp_init(wire->uv, &c->tcp) != 0)
+    c->local = local;
+    if ((local ? uv_pipe_init(wire->uv, &c->pipe, 0) : uv_tcp_init(wire->uv, &c->tcp)) != 0)
         goto failed;
-    c->tcp.data = c;
+    ((uv_handle_t *)&c->tcp)->data = c;
     c->pump.run = real_pump_task;
     conn_init(&c->base, &wire->base, options, on_deadline);
     wire->handles++;
@@ -209,8 +214,10 @@ static void refuse_incoming(struct real_listener *listener)
         listener->another_waits = true; /* libuv keeps it and offers nothing more until then */
         return;
     }
-    ENSURE(uv_tcp_init(((struct real_wire *)listener->base.wire)->uv, &listener->refused) == 0);
-    listener->refused.data = listener;
+    uv_loop_t *uv = ((struct real_wire *)listener->base.wire)->uv;
+    ENSURE((listener->local ? uv_pipe_init(uv, &listener->refused_pipe, 0)
+                            : uv_tcp_init(uv, &listener->refused)) == 0);
+    ((uv_handle_t *)&listener->refused)->data = listener;
     listener->refusing = true;
     (void)uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&listener->refused);
     uv_close((uv_handle_t *)&listener->refused, on_refused);
@@ -225,7 +232,7 @@ static void on_incoming(uv_stream_t *stream, int error)
         return; /* out of descriptors and the like: libuv goes on listening */
     struct conn_options conn_options = { .out_max = options->out_max, .owner = options->owner };
     struct real_conn *c = real_new((struct real_wire *)listener->base.wire, &conn_options,
-                                   options->tls, TLS_SERVER, NULL);
+                                   options->tls, TLS_SERVER, NULL, listener->local);
     if (c == NULL) {
         refuse_incoming(listener); /* running payments go on */
         return;
@@ -239,9 +246,12 @@ static void on_incoming(uv_stream_t *stream, int error)
         real_finish(c, STATUS_FULL);
         return;
     }
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &len) == 0)
+    if (c->local)
+        (void)snprintf(c->base.peer, sizeof c->base.peer, "local");
+    else if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &len) == 0)
         peer_text(&address, c->base.peer, sizeof c->base.peer);
-    (void)uv_tcp_nodelay(&c->tcp, 1);
+    if (!c->local)
+        (void)uv_tcp_nodelay(&c->tcp, 1);
     if (c->tls != NULL)
         timer_start(&c->base.deadline, options->handshake_timeout_us);
     real_established(c);
@@ -290,10 +300,42 @@ static int listen_address(struct real_wire *wire, const struct endpoint *at,
     return 0;
 }
 
+/* The socket gets its rights before anybody can connect: that is from uv_listen on. libuv removes
+ * the file when the handle is closed. */
+static enum status listen_local(struct real_wire *wire, const struct endpoint *at,
+                                const struct listen_options *options, struct listener **out)
+{
+    TRY(real_local_vacate(at->host));
+    struct real_listener *listener = calloc(1, sizeof *listener);
+    if (listener == NULL)
+        return STATUS_NO_MEMORY;
+    if (uv_pipe_init(wire->uv, &listener->pipe, 0) != 0) {
+        free(listener);
+        return STATUS_NO_MEMORY;
+    }
+    listener->local = true;
+    listener->pipe.data = listener;
+    listener_init(&listener->base, &wire->base, at, options);
+    wire->handles++;
+    int error = uv_pipe_bind(&listener->pipe, at->host);
+    if (error == 0 && chmod(at->host, S_IRUSR | S_IWUSR) != 0)
+        error = uv_translate_sys_error(errno);
+    if (error == 0)
+        error = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG, on_incoming);
+    if (error != 0) {
+        real_listen_close(&listener->base);
+        return real_status(error);
+    }
+    *out = &listener->base;
+    return STATUS_OK;
+}
+
 static enum status real_listen(struct wire *base, const struct endpoint *at,
                                const struct listen_options *options, struct listener **out)
 {
     struct real_wire *wire = (struct real_wire *)base;
+    if (real_is_local(at))
+        return listen_local(wire, at, options, out);
     struct sockaddr_storage address;
     int error = listen_address(wire, at, &address);
     if (error != 0)
@@ -362,7 +404,8 @@ static void on_connected(uv_connect_t *request, int error)
         connect_failed(c, error);
         return;
     }
-    (void)uv_tcp_nodelay(&c->tcp, 1);
+    if (!c->local)
+        (void)uv_tcp_nodelay(&c->tcp, 1);
     real_established(c);
 }
 
@@ -414,14 +457,18 @@ static enum status resolve(struct real_conn *c)
 static enum status real_connect(struct wire *base, const struct endpoint *to,
                                 const struct conn_options *options, struct conn **out)
 {
-    struct real_conn *c =
-        real_new((struct real_wire *)base, options, options->tls, TLS_CLIENT, to->host);
+    struct real_conn *c = real_new((struct real_wire *)base, options, options->tls, TLS_CLIENT,
+                                   to->host, real_is_local(to));
     if (c == NULL)
         return STATUS_NO_MEMORY;
     c->to = *to;
     timer_start(&c->base.deadline, options->connect_timeout_us > 0 ? options->connect_timeout_us
                                                                    : WIRE_CONNECT_US_DEFAULT);
-    if (literal_address(to, &c->addresses[0])) {
+    if (c->local) { /* on_connected tells of every failure */
+        (void)snprintf(c->base.peer, sizeof c->base.peer, "%s", to->host);
+        c->connecting.data = c;
+        uv_pipe_connect(&c->connecting, &c->pipe, to->host, on_connected);
+    } else if (literal_address(to, &c->addresses[0])) {
         c->address_count = 1;
         connect_next(c);
     } else if (resolve(c) != STATUS_OK) {

@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(pair uv:libuv openssl:openssl yajl:yajl sqlite:sqlite3 fyaml:libfyaml qrencode:libqrencode png:libpng
-             xml:libxml-2.0 cmocka:cmocka)
+             xml:libxml-2.0 utf8proc:libutf8proc cmocka:cmocka)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)
@@ -24,6 +24,14 @@ else()
   target_include_directories(lib_llhttp SYSTEM PUBLIC ${LLHTTP_HEADER})
   target_compile_options(lib_llhttp PRIVATE -w)
   target_compile_definitions(lib_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+endif()
+
+# Transliteration of names to Latin letters; names in other scripts are compared in their own without it.
+pkg_check_modules(icu QUIET IMPORTED_TARGET icu-i18n icu-uc)
+add_library(lib_icu INTERFACE)
+if(icu_FOUND)
+  target_link_libraries(lib_icu INTERFACE PkgConfig::icu)
+  target_compile_definitions(lib_icu INTERFACE RAILGATE_ICU=1)
 endif()
 
 # The adapter ABI: headers only.

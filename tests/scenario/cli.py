@@ -65,7 +65,7 @@ class Check(Story):
         with open(self.path("gateway.yaml"), "a", encoding="utf-8") as file:
             file.write("limits:\n  body_bytes: 1MB\n  dept: 3\nshutdown:\n  drain_time: soon\n")
         with open(self.path("regions/default.yaml"), "a", encoding="utf-8") as file:
-            file.write("currencies: [EUR, EURO]\nkyc: {}\n")
+            file.write("currencies: [EUR, EURO]\nkycc: {}\n")
         with open(self.path("channels/second.yaml"), "w", encoding="utf-8") as file:
             file.write(f"name: second\nadapter: {card_adapter()}\nrail: card\nendpoints: [127.0.0.1:99999]\nsettings:\n"
                        "  terminal_id: TOO LONG FOR A TERMINAL\n")  # fmt: skip

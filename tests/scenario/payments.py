@@ -107,7 +107,8 @@ class Create(Story):
 
     def test_confirm_has_nothing_to_do_for_cards(self):
         payment = self.api.post("/v1/payments", sale()).json()["id"]
-        self.problem(self.api.post(f"/v1/payments/{payment}/confirm", {}), 409, "no_action_required")
+        code = {"authentication": {"type": "code", "code": "12345678"}}
+        self.problem(self.api.post(f"/v1/payments/{payment}/confirm", code), 409, "no_action_required")
 
 
 class List(Story):

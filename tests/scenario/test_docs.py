@@ -236,7 +236,7 @@ class Page(Story):
             return client.post("/v1/payments", {**body, "region": "de"}).json()
 
         self.assertEqual(decided(500000)["status"], "succeeded")
-        for denied, rule in ((decided(500001), "region.payment_max"), (decided(100, "USD"), "region.currencies")):
+        for denied, rule in ((decided(500001), "limit.largest"), (decided(100, "USD"), "region.currencies")):
             self.assertEqual((denied["status"], denied["decision"]["result"]), ("failed", "deny"))
             self.assertEqual([reason["rule"] for reason in denied["decision"]["reasons"]], [rule])
         self.assertEqual(len(sim.entries()), 1)

@@ -392,7 +392,8 @@ static void check_journal(struct world *world)
                       (long long)(seq - 1), (long long)e->seq);
             seq = e->seq;
             struct view key = view_of(&e->payment, sizeof e->payment);
-            if (view_is(e->kind, "payment.created") == (map_get(begun, key) != NULL))
+            if (e->payment != 0 && /* else it is about a profile */
+                view_is(e->kind, "payment.created") == (map_get(begun, key) != NULL))
                 wrong(world, e->payment, "event %lld: %.*s", (long long)seq, (int)e->kind.len,
                       (const char *)e->kind.ptr);
             IGNORE_STATUS(map_put(begun, key, world)); /* EXISTS after the first */

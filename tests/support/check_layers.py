@@ -27,6 +27,9 @@ DOORS = [
     ("libpq",        r"(postgresql/)?libpq-.*|pg_config.*", {"store"},        None),
     ("libfyaml",     r"libfyaml\.h|libfyaml/.*",          {"settings"},       None),
     ("yajl",         r"yajl/.*|yajl_.*",                  {"json"},           1),
+    ("utf8proc",     r"utf8proc\.h",                      {"screening"},      1),
+    ("ICU",          r"unicode/.*",                       {"screening"},      1),
+    ("libxml2",      r"libxml/.*",                        {"screening"},      1),
     ("dlopen",       r"dlfcn\.h",                         {"channel"},        None),
     ("adapter ABI",  r"railgate/.*",                      {"channel"},        None),
 ]

@@ -204,6 +204,8 @@ static enum status judged(struct rows *rows, store_judge_fn *judge, void *arg)
     txn->event_count = 0;
     txn->answer_status = 0;
     txn->write_payment = txn->write_operation = txn->write_attempt = txn->write_parent = 0;
+    txn->write_held = 0;
+    txn->spends_release = false;
     enum status status = judge(txn, arg);
     assert_true(status == STATUS_OK || status == STATUS_REFUSED);
     if (status == STATUS_REFUSED) {

@@ -135,6 +135,38 @@ static void hmac(void **state)
     assert_int_equal(secret_check_value(key, kcv), STATUS_UNSUPPORTED);
 }
 
+/* The label of RFC 4231 test case 1, so that the derived key's bytes are published. */
+static void derived_keys(void **state)
+{
+    struct fixture *f = *state;
+    struct secret_key *key =
+        put(f, "d", SECRET_HMAC_SHA256, "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b");
+    struct secret_key *same =
+        put(f, "same", SECRET_HMAC_SHA256,
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    struct secret_key *cmac = put(f, "c", SECRET_AES_CMAC, "2b7e151628aed2a6abf7158809cf4f3c");
+    struct secret_key *derived = NULL, *other = NULL;
+    uint8_t mac[SECRET_MAC_MAX], expected[SECRET_MAC_MAX];
+    size_t len = 0;
+    assert_int_equal(secret_derive(key, VIEW("Hi There"), &derived), STATUS_OK);
+    assert_int_equal(secret_kind_of(derived), SECRET_HMAC_SHA256);
+    assert_null(secret_find(f->secrets, "")); /* it is in no table */
+    assert_int_equal(secret_mac(derived, VIEW("x"), mac, &len), STATUS_OK);
+    assert_int_equal(len, 32);
+    assert_int_equal(secret_mac(same, VIEW("x"), expected, &len), STATUS_OK);
+    assert_memory_equal(mac, expected, 32);
+    assert_int_equal(secret_derive(key, VIEW("Hi there"), &other), STATUS_OK);
+    assert_int_equal(secret_mac(other, VIEW("x"), mac, &len), STATUS_OK);
+    assert_memory_not_equal(mac, expected, 32);
+    secret_key_close(other);
+    assert_int_equal(secret_derive(derived, VIEW_EMPTY, &other), STATUS_OK); /* and again */
+    secret_key_close(other);
+    secret_key_close(derived);
+    other = key;
+    assert_int_equal(secret_derive(cmac, VIEW("Hi There"), &other), STATUS_UNSUPPORTED);
+    assert_null(other);
+}
+
 static void check_values(void **state)
 {
     uint8_t kcv[3];
@@ -385,6 +417,7 @@ int main(void)
         STORY(retail_mac_padding),
         STORY(cmac),
         STORY(hmac),
+        STORY(derived_keys),
         STORY(check_values),
         STORY(unwrap_aes),
         STORY(unwrap_tdes),

@@ -1,107 +1,5 @@
 /* test_settings.c - configuration as an operator writes it: in a folder of files, with mistakes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/ensure.h"
-#include "base/log.h"
-#include "base/vault.h"
-#include "settings/row_int.h"
-#include "settings/settings.h"
-
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define REGION "region: default\nversion: \"1\"\neffective_from: 2026-01-01\n"
-
-/* --- a folder to load from ----------------------------------------------------------------- */
-
-struct folder {
-    char path[64];
-    struct findings findings;
-    struct settings *settings;
-    enum status status;
-};
-
-static void file_write(const struct folder *f, const char *name, const char *text)
-{
-    char path[256];
-    assert_true(snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fputs(text, file) >= 0, 1);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void folder_make(struct folder *f, const char *gateway)
-{
-    char path[128];
-    snprintf(f->path, sizeof f->path, "/tmp/railgate-settings-XXXXXX");
-    assert_non_null(mkdtemp(f->path));
-    snprintf(path, sizeof path, "%s/channels", f->path);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/regions", f->path);
-    assert_int_equal(mkdir(path, 0700), 0);
-    file_write(f, "gateway.yaml", gateway);
-    file_write(f, "regions/default.yaml", REGION);
-    findings_init(&f->findings);
-    f->settings = NULL;
-}
-
-static void folder_load(struct folder *f)
-{
-    f->status = settings_load(f->path, &f->settings, &f->findings);
-    assert_int_equal(f->status == STATUS_OK, f->settings != NULL);
-    assert_int_equal(f->status == STATUS_OK, f->findings.errors == 0);
-}
-
-static void folder_drop(struct folder *f)
-{
-    char command[128];
-    settings_free(f->settings);
-    findings_clear(&f->findings);
-    snprintf(command, sizeof command, "rm -r '%s'", f->path);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(vault_in_use(), 0);
-}
-
-/* Exactly one finding of that id, at that place. */
-static const struct finding *assert_finding(const struct folder *f, const char *id,
-                                            const char *file, uint32_t line, uint32_t column)
-{
-    const struct finding *found = NULL;
-    for (size_t i = 0; i < f->findings.count; i++) {
-        const struct finding *row = &f->findings.rows[i];
-        size_t len = strlen(row->file), end = strlen(file);
-        if (strcmp(row->id, id) == 0 && row->line == line && row->column == column && len >= end &&
-            strcmp(row->file + len - end, file) == 0) {
-            assert_null(found);
-            found = row;
-        }
-    }
-    if (found == NULL) {
-        static char text[65536];
-        struct writer w = writer_over(text, sizeof text);
-        findings_write(&w, &f->findings);
-        print_error("expected %s at %s:%u:%u among\n", id, file, line, column);
-        if (writer_terminate(&w) == STATUS_OK)
-            fputs(text, stderr);
-    }
-    assert_non_null(found);
-    return found;
-}
-
-static void assert_text_has(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL)
-        print_error("`%s` is not in `%s`\n", part, text);
-    assert_non_null(strstr(text, part));
-}
+#include "folder.h"
 
 /* --- what is right ------------------------------------------------------------------------- */
 
@@ -170,8 +68,8 @@ static const char region_full[] = "region: eu\n"
                                   "countries: [DE, FR]\n"
                                   "rails: [card]\n"
                                   "currencies: [EUR]\n"
-                                  "payment_max:\n"
-                                  "  - {currency: EUR, minor: 9007199254740993}\n";
+                                  "limits:\n"
+                                  "  - {id: most, max: 90071992547409.93 EUR}\n";
 
 static void everything_given_is_read(void **state)
 {
@@ -228,8 +126,9 @@ static void everything_given_is_read(void **state)
     assert_string_equal(r->version, "2026-11");
     assert_true(r->effective_from_us == INT64_C(1767225600000000));
     assert_true(r->effective_until_us == INT64_C(1798804800000000));
-    assert_int_equal(r->maximums_count, 1);
-    assert_true(r->maximums[0].minor == INT64_C(9007199254740993));
+    assert_int_equal(r->limits_count, 1);
+    assert_int_equal(r->limits[0].max.count, 1);
+    assert_true(r->limits[0].max.items[0].minor == INT64_C(9007199254740993));
     assert_int_equal(strlen(r->content_hash), 32);
     folder_drop(&f);
 }
@@ -296,9 +195,9 @@ static void the_shipped_configuration_loads(void **state)
     assert_int_equal(writer_terminate(&w), STATUS_OK);
     if (s != STATUS_OK)
         print_error("%s", text);
-    assert_int_equal(s, STATUS_OK);
     settings_free(settings);
     findings_clear(&findings);
+    assert_int_equal(s, STATUS_OK);
 
     /* The example, as if it had been copied to card.yaml. */
     struct folder f;
@@ -341,7 +240,7 @@ static void all_mistakes_are_told_at_once(void **state)
                "currencies: EUR\ntls: {ca: a.pem}\nsign_on: true\nsha256: 12\n");
     file_write(&f, "regions/y.yaml",
                "region: y\nversion: 1\neffective_from: 2026-02-30\n"
-               "kyc: {}\ncurrencies: [EUR, EUU, EUR]\n");
+               "payment_max: []\ncurrencies: [EUR, EUU, EUR]\n");
     folder_load(&f);
     assert_int_equal(f.status, STATUS_MALFORMED);
     const struct finding *row;
@@ -375,7 +274,7 @@ static void all_mistakes_are_told_at_once(void **state)
     assert_finding(&f, "settings.type", "channels/x.yaml", 8, 10);
     assert_finding(&f, "settings.type", "channels/x.yaml", 9, 9);
     assert_finding(&f, "settings.range", "regions/y.yaml", 3, 17);
-    assert_finding(&f, "settings.section_unsupported", "regions/y.yaml", 4, 1);
+    assert_finding(&f, "settings.unknown_key", "regions/y.yaml", 4, 1);
     assert_finding(&f, "settings.currency", "regions/y.yaml", 5, 19);
     assert_finding(&f, "settings.twice", "regions/y.yaml", 5, 24);
     assert_int_equal(f.findings.count, 25); /* and nothing besides */
@@ -483,16 +382,20 @@ static void what_only_the_whole_shows(void **state)
     file_write(&f, "channels/b.yaml", "rail: qr\nadapter: x.so\nname: a\n");
     file_write(&f, "channels/c.yml", "name: c\n");
     file_write(&f, "regions/z.yaml", REGION);
-    file_write(&f, "regions/eu.tests.yaml", "cases: []\n");
+    file_write(&f, "regions/eu.tests.yaml", "region: defalt\ncases: []\n");
+    file_write(&f, "regions/w.yml", "region: w\n");
     folder_load(&f);
     assert_text_has(assert_finding(&f, "settings.no_such_region", "gateway.yaml", 1, 1)->message,
                     "did you mean `default`?");
     assert_finding(&f, "settings.no_such_region", "channels/a.yaml", 4, 1);
     assert_finding(&f, "settings.name_twice", "channels/b.yaml", 3, 1);
     assert_finding(&f, "settings.name_twice", "regions/z.yaml", 1, 1);
+    assert_text_has(
+        assert_finding(&f, "settings.no_such_region", "regions/eu.tests.yaml", 1, 1)->message,
+        "did you mean `default`?");
     assert_finding(&f, "settings.file_ignored", "channels", 0, 0);
     assert_finding(&f, "settings.file_ignored", "regions", 0, 0);
-    assert_int_equal(f.findings.errors, 4);
+    assert_int_equal(f.findings.errors, 5);
     folder_drop(&f);
 }
 
@@ -552,9 +455,11 @@ static void every_row_is_described(void **state)
     struct writer w = writer_over(text, sizeof text);
     settings_describe(&w);
     assert_int_equal(writer_terminate(&w), STATUS_OK);
-    static const struct setting_section *const sections[] = { &section_gateway, &section_key,
-                                                              &section_channel, &section_region,
-                                                              &section_maximum };
+    static const struct setting_section *const sections[] = {
+        &section_gateway,  &section_key,   &section_list, &section_issuer, &section_channel,
+        &section_region,   &section_limit, &section_rule, &section_tier,   &section_exemption,
+        &section_corridor, &section_field, &section_mask, &section_tests,  &section_case,
+    };
     for (size_t i = 0; i < COUNT_OF(sections); i++) {
         for (size_t k = 0; k < sections[i]->count; k++) {
             const struct setting_row *row = &sections[i]->rows[k];
@@ -568,6 +473,9 @@ static void every_row_is_described(void **state)
     assert_text_has(text, "| `limits.body_bytes` | size | 64KiB | 1KiB to 1MiB | ");
     assert_text_has(text, "| `mode` | choice | sandbox | sandbox, live | ");
     assert_text_has(text, "| `adapter` | path | (required) | ");
+    assert_text_has(text, "| `max` | list of amounts |  | up to 32 amounts | ");
+    assert_text_has(text, "| `fraud_rate_max` | percentage | 100% | 0% to 100% | ");
+    assert_text_has(text, "| `for` | list of names |  | merchant, operator | ");
 }
 
 int main(void)

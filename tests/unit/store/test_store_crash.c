@@ -43,6 +43,47 @@ static void on_paid(struct store_txn *txn, void *arg)
         loop_stop(p->loop);
 }
 
+/* Each payment adds one to three counters; so they tell how many there are. At a time that is no
+ * past for the children's clock either: what is over is removed. */
+#define SPEND_US (2 * START_WALL_US)
+static const enum store_spend_kind kinds[] = { STORE_SPEND_SLIDING, STORE_SPEND_PERIOD,
+                                               STORE_SPEND_SINCE_RESET };
+
+static struct store_spend spend_of(enum store_spend_kind kind)
+{
+    return (struct store_spend){
+        .kind = kind, .key = { 1 }, .window_us = 1000, .start_us = SPEND_US, .amount = 1
+    };
+}
+
+static void spend(struct request *r)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        r->txn.spends[i] = spend_of(kinds[i]);
+        r->txn.spends[i].write = true;
+    }
+    r->txn.spend_count = COUNT_OF(kinds);
+    r->txn.spend_now_us = SPEND_US;
+}
+
+static void check_spent(struct fixture *f, int64_t count)
+{
+    struct store_spend spends[COUNT_OF(kinds)];
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        spends[i] = spend_of(kinds[i]);
+    struct question q;
+    question_init(&q, STORE_SPENT);
+    q.read.spends = spends;
+    q.read.spend_count = COUNT_OF(kinds);
+    q.read.spend_now_us = SPEND_US;
+    assert_int_equal(question_run(f, &q), STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_int_equal(spends[i].spent, count);
+        assert_int_equal(spends[i].count, count);
+    }
+    question_fini(&q);
+}
+
 static void payer_next(struct payer *p, size_t lane)
 {
     struct request *r = &p->lanes[lane];
@@ -51,6 +92,7 @@ static void payer_next(struct payer *p, size_t lane)
     request_new_payment(r, 5, id, 100);
     snprintf(p->keys[lane], sizeof p->keys[lane], "key-%lld", (long long)id);
     request_key(r, p->keys[lane], 7);
+    spend(r);
     r->txn.done = on_paid;
     r->txn.arg = p;
     if (store_commit(p->store, &r->txn) != STATUS_OK)
@@ -136,6 +178,7 @@ static void what_was_told_survives_sigkill(void **state)
         /* More may be committed than was told, never less; and always whole. */
         int64_t payments = journal_length(&f) / 2;
         assert_true(payments >= committed + (int64_t)count);
+        check_spent(&f, payments);
         committed = payments;
         first = store_last_id(f.store) / 10 * 10 + 10;
         fixture_close_store(&f);
@@ -177,6 +220,7 @@ static void two_processes_write_to_one_file(void **state)
     (void)close(fd_b);
     assert_int_equal(count, 620);
     assert_int_equal(journal_length(&f), 2 * count);
+    check_spent(&f, count - 20); /* the two others' */
     /* A key that another process wrote is known here, without opening anew. */
     assert_int_equal(probe_key(&f, 5, "key-2000000", 7, &id), STORE_REPLAY);
     assert_int_equal(id, 2000000);
@@ -285,7 +329,7 @@ static void a_file_that_is_not_ours_is_refused(void **state)
         const char *sql, *undo, *why;
         enum status status;
     } cases[] = {
-        { "PRAGMA user_version = 99", "PRAGMA user_version = 1", "newer", STATUS_DENIED },
+        { "PRAGMA user_version = 99", "PRAGMA user_version = 2", "newer", STATUS_DENIED },
         { "PRAGMA application_id = 5", "PRAGMA application_id = 1919377780", "another program",
           STATUS_DENIED },
         { "UPDATE journal SET seq = 9 WHERE seq = 2", "UPDATE journal SET seq = 2 WHERE seq = 9",

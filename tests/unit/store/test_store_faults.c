@@ -12,7 +12,21 @@
 #define PAYMENTS 24
 
 static struct request requests[PAYMENTS];
-static char keys[PAYMENTS][16];
+static char keys[PAYMENTS][24];
+
+static void spend(struct request *r)
+{
+    static const enum store_spend_kind kinds[] = { STORE_SPEND_SLIDING, STORE_SPEND_PERIOD };
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        r->txn.spends[i] = (struct store_spend){ .kind = kinds[i],
+                                                 .key = { 1 },
+                                                 .window_us = 1000,
+                                                 .start_us = START_WALL_US,
+                                                 .amount = 1,
+                                                 .write = true };
+    r->txn.spend_count = COUNT_OF(kinds);
+    r->txn.spend_now_us = START_WALL_US;
+}
 
 /* Batches of six under keys of their own. A memory index of eight makes the store index as it goes.
  */
@@ -23,10 +37,27 @@ static void pay_batches(struct fixture *f, size_t from, size_t to)
         request_new_payment(r, 5, 1000 * (int64_t)(i + 1), 100);
         snprintf(keys[i], sizeof keys[i], "k%zu", i);
         request_key(r, keys[i], 7);
+        spend(r);
         request_submit(f, r);
         if (i % 6 == 5 || i + 1 == to)
             fixture_settle(f);
     }
+}
+
+/* Counters tell the number of payments that are there. */
+static void check_spent(struct fixture *f, int64_t count)
+{
+    struct request r = { 0 };
+    spend(&r);
+    struct question q;
+    question_init(&q, STORE_SPENT);
+    q.read.spends = r.txn.spends;
+    q.read.spend_count = r.txn.spend_count;
+    q.read.spend_now_us = START_WALL_US;
+    assert_int_equal(question_run(f, &q), STATUS_OK);
+    for (size_t i = 0; i < q.read.count; i++)
+        assert_int_equal(r.txn.spends[i].count, count);
+    question_fini(&q);
 }
 
 static int64_t check_reported(struct fixture *f, size_t to)
@@ -46,6 +77,7 @@ static int64_t check_reported(struct fixture *f, size_t to)
         committed += kept;
     }
     assert_int_equal(journal_length(f), 2 * committed);
+    check_spent(f, committed);
     return committed;
 }
 

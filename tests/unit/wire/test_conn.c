@@ -7,7 +7,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -355,10 +360,112 @@ static void test_nothing_is_left(void **state)
     assert_int_equal(vault_in_use(), before);
 }
 
+/* --- Unix sockets ------------------------------------------------------------------------- */
+
+static void open_local(struct world *world, struct endpoint *at, const char *folder)
+{
+    memset(world, 0, sizeof *world);
+    *at = (struct endpoint){ 0 };
+    assert_true(snprintf(at->host, sizeof at->host, "%s/s", folder) < (int)sizeof at->host);
+    world->loop = world->client.loop = world->server.loop = loop_open_real();
+    assert_int_equal(wire_open_real(&world->wire, world->loop), STATUS_OK);
+    struct listen_options listen = { .accept = on_accept, .arg = world };
+    assert_int_equal(listen_open(world->wire, at, &listen, &world->listener), STATUS_OK);
+}
+
+static void test_local_socket(void **state)
+{
+    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    struct world world;
+    struct endpoint at;
+    struct stat file;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    open_local(&world, &at, folder);
+    assert_int_equal(stat(at.host, &file), 0);
+    assert_true(S_ISSOCK(file.st_mode));
+    assert_int_equal(file.st_mode & 0777, 0600);
+
+    world.server.echo = true;
+    connect_with(&world, &all_events, 0);
+    assert_int_equal(conn_write(world.client.conn, VIEW("hello")), STATUS_OK);
+    while (world.client.received < 5)
+        loop_run(world.loop);
+    assert_int_equal(world.client.sum, mix(0, (const uint8_t *)"hello", 5));
+    conn_abort(world.server.conn); /* no reset on a Unix socket; an end all the same */
+    until(&world, &world.server.closed, 1);
+    until(&world, &world.client.ended, 1);
+    conn_close(world.client.conn);
+    until(&world, &world.client.closed, 1);
+
+    /* Who lives keeps the path. */
+    struct listener *second = NULL;
+    struct listen_options listen = { .accept = on_accept, .arg = &world };
+    assert_int_equal(listen_open(world.wire, &at, &listen, &second), STATUS_EXISTS);
+    assert_int_equal(stat(at.host, &file), 0);
+    close_world(&world);
+    assert_int_not_equal(stat(at.host, &file), 0); /* closing takes the file away */
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_local_left_over(void **state)
+{
+    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    struct world world;
+    struct endpoint at;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s/s", folder) > 0);
+    /* As a process that was killed leaves it: the file is there and nobody listens. */
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(close(fd), 0);
+    open_local(&world, &at, folder);
+    connect_with(&world, &all_events, 0);
+    close_world(&world);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_local_refused(void **state)
+{
+    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    struct world world;
+    struct endpoint at = { 0 };
+    struct listener *listener = NULL;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    open_world(&world, 0);
+    struct listen_options listen = { .accept = on_accept, .arg = &world };
+    /* Another kind of file is somebody's: it stays. */
+    assert_true(snprintf(at.host, sizeof at.host, "%s/f", folder) > 0);
+    FILE *file = fopen(at.host, "w");
+    assert_non_null(file);
+    (void)fclose(file);
+    assert_int_equal(listen_open(world.wire, &at, &listen, &listener), STATUS_EXISTS);
+    assert_int_equal(unlink(at.host), 0);
+    /* A path that no socket can have. */
+    memset(at.host, 'x', 101);
+    at.host[0] = '/';
+    at.host[101] = '\0';
+    assert_int_equal(listen_open(world.wire, &at, &listen, &listener), STATUS_RANGE);
+    /* Nobody there. */
+    assert_true(snprintf(at.host, sizeof at.host, "%s/nobody", folder) > 0);
+    struct conn_options options = { .events = &all_events, .arg = &world.client };
+    assert_int_equal(conn_connect(world.wire, &at, &options, &world.client.conn), STATUS_OK);
+    until(&world, &world.client.closed, 1);
+    assert_int_equal(world.client.why, STATUS_NOT_FOUND);
+    close_world(&world);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_endpoints),
+        cmocka_unit_test(test_local_socket),
+        cmocka_unit_test(test_local_left_over),
+        cmocka_unit_test(test_local_refused),
         cmocka_unit_test(test_echo_of_megabytes),
         cmocka_unit_test(test_out_max),
         cmocka_unit_test(test_half_close_lets_the_other_side_finish),

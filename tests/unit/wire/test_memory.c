@@ -320,6 +320,29 @@ static void test_out_max_and_pause(void **state)
     close_world();
 }
 
+static void refuse_all(struct listener *listener, void *arg, struct conn *conn)
+{
+    (void)listener, (void)arg;
+    conn_abort(conn);
+}
+
+/* They would be a door to the world outside of the simulation. */
+static void test_no_unix_sockets(void **state)
+{
+    struct loop *loop = loop_open_virtual(1, 0);
+    struct memory_faults none = { 0 };
+    struct wire *wire = NULL;
+    struct listener *listener = NULL;
+    struct endpoint at = { .host = "/tmp/railgate.sock" };
+    struct listen_options listen = { .accept = refuse_all };
+    (void)state;
+    assert_int_equal(wire_open_memory(&wire, loop, &none), STATUS_OK);
+    assert_int_equal(listen_open(wire, &at, &listen, &listener), STATUS_UNSUPPORTED);
+    assert_null(listener);
+    wire_close(wire);
+    loop_close(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_orderly_end),
         cmocka_unit_test(test_a_crash_is_silent_here_and_a_reset_there),
+        cmocka_unit_test(test_no_unix_sockets),
         cmocka_unit_test(test_out_max_and_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

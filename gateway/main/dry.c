@@ -1,0 +1,87 @@
+/* dry.c - see dry.h. */
+#include "main/dry.h"
+
+#include "base/ensure.h"
+#include "wire/memory.h"
+
+static void take_nothing(void *arg, const char *name, uint64_t count, trace_taken_fn *taken,
+                         void *taken_arg)
+{
+    (void)arg, (void)name, (void)count, (void)taken, (void)taken_arg;
+}
+
+static void no_late(void *arg, struct channel *channel, int64_t attempt_id,
+                    enum operation operation, const struct exchange_result *result)
+{
+    (void)arg, (void)channel, (void)attempt_id, (void)operation, (void)result;
+}
+
+static size_t open_keys(struct dry *dry, struct writer *out)
+{
+    size_t wrong = 0;
+    const struct settings *s = dry->settings;
+    for (size_t i = 0; i < s->keys_count; i++) {
+        const struct key_settings *key = &s->keys[i];
+        enum secret_kind kind;
+        size_t before = out->len;
+        enum status status = secret_kind_parse(view_text(key->kind), &kind);
+        if (status == STATUS_OK && key->test_value[0] != '\0')
+            status = secret_put_hex(dry->secrets, key->name, kind, view_text(key->test_value), out);
+        else if (status == STATUS_OK && key->hex_file[0] != '\0')
+            status = secret_put_hex_file(dry->secrets, key->name, kind, key->hex_file, out);
+        else if (status == STATUS_OK)
+            status = secret_put_file(dry->secrets, key->name, kind, key->file, out);
+        if (status != STATUS_OK) {
+            wrong++;
+            writer_format(out, "%s%s:%u: error: key `%s` cannot be used: %s\n",
+                          out->len > before ? "\n" : "", s->file, key->line, key->name,
+                          status_text(status));
+        }
+    }
+    return wrong;
+}
+
+/* Every line is a channel's own; returns how many. */
+static enum status open_channels(struct dry *dry, struct writer *out)
+{
+    struct channels_options options = { .settings = dry->settings,
+                                        .wire = dry->wire,
+                                        .loop = dry->loop,
+                                        .secrets = dry->secrets,
+                                        .log = &dry->silent,
+                                        .take_traces = take_nothing,
+                                        .late = no_late };
+    size_t before = out->len;
+    TRY(channels_open(&dry->channels, &options, out));
+    for (size_t i = before; i < out->len; i++)
+        dry->errors += out->ptr[i] == '\n';
+    return STATUS_OK;
+}
+
+enum status dry_open(struct dry *dry, const struct settings *settings, struct writer *why)
+{
+    static const uint8_t no_host_key[32];
+    struct memory_faults none = { 0 };
+    *dry = (struct dry){ .settings = settings, .silent = { .fd = -1, .level = LOG_ERROR } };
+    dry->loop = loop_open_virtual(1, 0);
+    if (dry->loop == NULL)
+        return STATUS_NO_MEMORY;
+    TRY(wire_open_memory(&dry->wire, dry->loop, &none));
+    TRY(secrets_open(&dry->secrets, dry->loop));
+    TRY(secret_set_host_key(dry->secrets, view_of(no_host_key, sizeof no_host_key)));
+    dry->errors = open_keys(dry, why);
+    return open_channels(dry, why);
+}
+
+void dry_close(struct dry *dry)
+{
+    if (dry->channels != NULL)
+        channels_abandon(dry->channels);
+    if (dry->secrets != NULL)
+        secrets_close(dry->secrets);
+    if (dry->wire != NULL)
+        wire_close(dry->wire);
+    if (dry->loop != NULL)
+        loop_close(dry->loop);
+    *dry = (struct dry){ 0 };
+}
