@@ -1,144 +1,10 @@
-/* masked.c - see masked.h.
- *
- * A fact may stand in several members (payer.account is method.bank.debtor_iban, or payer.account,
- * or method.qr.payer_alias). So not members are masked but values: what the fact is of this payment
- * is looked up, and every text that equals it, or holds it whole, is masked, wherever it stands.
- */
+/* masked.c - see masked.h. What masking is: payment/mask.h. */
 #include "main/masked.h"
 
 #include "base/ensure.h"
 #include "base/json_out.h"
 #include "main/deciding.h"
 #include "payment/render.h"
-
-#define TAIL_SHOWN 4
-
-static bool for_operators(const struct mask_settings *mask)
-{
-    for (size_t i = 0; i < mask->shown_to.count; i++)
-        if (strcmp(mask->shown_to.items[i], "operator") == 0)
-            return true;
-    return mask->shown_to.count == 0;
-}
-
-static void add_value(struct masks *masks, struct view value)
-{
-    if (value.len == 0 || masks->count == MASKED_VALUES_MAX)
-        return;
-    masks->values[masks->count++] = value;
-}
-
-/* "payer.email" when it is no fact: the member of that path. */
-static struct view member_value(const struct json_node *root, struct view path)
-{
-    const struct json_node *at = root;
-    struct view text = VIEW_EMPTY;
-    while (at != NULL && path.len > 0) {
-        char name[65];
-        size_t dot = view_find(path, '.');
-        if (view_to_text(view_slice(path, 0, dot), name, sizeof name) != STATUS_OK)
-            return VIEW_EMPTY;
-        at = json_member(at, name);
-        path = view_slice(path, dot + 1, path.len);
-    }
-    IGNORE_STATUS(json_text(at, &text));
-    return text;
-}
-
-static void take_masks(struct masks *masks, const struct region_settings *region,
-                       const struct json_node *root, const struct compliance_facts *facts)
-{
-    for (size_t i = 0; i < region->masks_count; i++) {
-        const struct mask_settings *mask = &region->masks[i];
-        enum fact fact = fact_by_name(view_text(mask->fact));
-        if (!for_operators(mask))
-            continue;
-        if (fact != FACT_NONE && facts != NULL && facts->values[fact].given)
-            add_value(masks, facts->values[fact].text);
-        add_value(masks, member_value(root, view_text(mask->fact)));
-    }
-}
-
-/* UTF-8: letters, not bytes, are left over. */
-static void put_masked(struct json_out *j, const char *key, struct view value, struct arena *arena)
-{
-    size_t letters = 0, from = value.len;
-    while (from > 0 && letters < TAIL_SHOWN) {
-        from--;
-        letters += (value.ptr[from] & 0xc0) != 0x80;
-    }
-    bool all = from == 0; /* four or fewer: nothing may be left */
-    struct view tail = all ? VIEW_EMPTY : view_slice(value, from, value.len);
-    struct view text = arena_format(arena, "****%.*s", (int)tail.len, (const char *)tail.ptr);
-    json_put_text(j, key, text.len > 0 ? text : VIEW("****"));
-}
-
-static bool holds(struct view text, struct view value)
-{
-    for (size_t i = 0; i + value.len <= text.len; i++)
-        if (memcmp(text.ptr + i, value.ptr, value.len) == 0)
-            return true;
-    return false;
-}
-
-/* A short value may be part of a word by chance; it must be the whole text. */
-static bool is_masked(const struct masks *masks, struct view text)
-{
-    for (size_t i = 0; i < masks->count; i++)
-        if (view_equal(text, masks->values[i]) ||
-            (masks->values[i].len >= 8 && holds(text, masks->values[i])))
-            return true;
-    return false;
-}
-
-static void copy_node(const struct masks *masks, const struct json_node *node, struct view text,
-                      struct json_out *j, struct arena *arena)
-{
-    char *key = node->parent != NULL && node->parent->kind == JSON_OBJECT
-                    ? arena_text(arena, node->key)
-                    : NULL;
-    if (node->kind == JSON_OBJECT)
-        json_open_object(j, key);
-    else if (node->kind == JSON_ARRAY)
-        json_open_array(j, key);
-    for (const struct json_node *at = node->first; at != NULL; at = at->next)
-        copy_node(masks, at, text, j, arena); /* the reader bounds the depth */
-    if (node->kind == JSON_OBJECT)
-        json_close_object(j);
-    else if (node->kind == JSON_ARRAY)
-        json_close_array(j);
-    else if (node->kind == JSON_TEXT && is_masked(masks, node->text))
-        put_masked(j, key, node->text, arena);
-    else
-        json_put_raw(j, key, json_raw(node, text));
-}
-
-static enum status read_tree(struct view json, struct arena *arena, const struct json_node **root)
-{
-    struct json_limits limits = { .bytes_max = json.len + 1, .nodes_max = 65536, .depth_max = 20 };
-    return json_read(json, &limits, arena, root, NULL);
-}
-
-static enum status write_tree(const struct masks *masks, const struct json_node *root,
-                              struct view json, struct arena *arena, struct view *out)
-{
-    size_t room = json.len + 64 * (masks->count + 1) + 1024;
-    uint8_t *bytes = arena_alloc(arena, room);
-    struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
-    struct json_out j;
-    json_out_init(&j, &w);
-    copy_node(masks, root, json, &j, arena);
-    *out = writer_done(&w);
-    return w.overflow || arena->overflow ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
-enum status masked_json(const struct masks *masks, struct view json, struct arena *arena,
-                        struct view *out)
-{
-    const struct json_node *root = NULL;
-    TRY(read_tree(json, arena, &root));
-    return write_tree(masks, root, json, arena, out);
-}
 
 enum status masked_payment(const struct settings *settings, const struct payment_row *row,
                            struct arena *arena, struct masks *masks, struct view *out)
@@ -156,12 +22,13 @@ enum status masked_payment(const struct settings *settings, const struct payment
     render_payment(&j, NULL, row);
     if (w.overflow)
         return STATUS_NO_MEMORY;
-    TRY(read_tree(writer_done(&w), arena, &root));
+    struct json_limits limits = { .bytes_max = w.len + 1, .nodes_max = 65536, .depth_max = 20 };
+    TRY(json_read(writer_done(&w), &limits, arena, &root, NULL));
     bool known = deciding_facts(root, settings, row->created_us, &facts, &why) == STATUS_OK;
     IGNORE_STATUS(json_text(json_member(json_member(root, "decision"), "profile"), &name));
     const struct region_settings *region = name.len > 0 ? settings_region(settings, name) : NULL;
     for (size_t i = 0; i < settings->regions_count; i++)
         if (region == NULL || region == &settings->regions[i])
-            take_masks(masks, &settings->regions[i], root, known ? &facts : NULL);
-    return write_tree(masks, root, writer_done(&w), arena, out);
+            masks_take(masks, &settings->regions[i], "operator", root, known ? &facts : NULL);
+    return masked_json(masks, writer_done(&w), arena, out);
 }

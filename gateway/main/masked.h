@@ -7,22 +7,12 @@
 #ifndef MAIN_MASKED_H
 #define MAIN_MASKED_H
 
+#include "payment/mask.h"
 #include "settings/settings.h"
 #include "store/store.h"
-#include "json/json_read.h"
-
-#define MASKED_VALUES_MAX 32
-
-struct masks {
-    struct view values[MASKED_VALUES_MAX]; /* in the arena; whatever equals one of them is masked */
-    size_t count;
-};
 
 /* The payment as JSON, masked, and what was masked in it. Everything lives in the arena. */
 enum status masked_payment(const struct settings *settings, const struct payment_row *row,
                            struct arena *arena, struct masks *masks, struct view *out);
-/* Any other JSON of the same payment. */
-enum status masked_json(const struct masks *masks, struct view json, struct arena *arena,
-                        struct view *out);
 
 #endif

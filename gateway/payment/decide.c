@@ -12,6 +12,7 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
+#include "payment/mask.h"
 #include "payment/screen.h"
 
 #include <strings.h>
@@ -361,6 +362,10 @@ enum status decide_request(struct work *work)
     ruling->shadow = shadow_members(work, &decision);
     ruling->decision_json = ruling_members(&work->keep, ruling, decision.verdict, VIEW_EMPTY);
     ruling_times(ruling, profile);
+    ruling->request_json = work->request->facts_json;
+    if (profile != NULL)
+        TRY(masked_members(profile_settings(profile), "merchant", facts, &work->keep,
+                           work->request->facts_json, &ruling->request_json));
     TRY(reservations_keep(work, ruling, &decision));
     uint8_t words[64];
     struct writer methods = writer_over(words, sizeof words);

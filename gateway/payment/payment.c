@@ -165,6 +165,7 @@ void payment_submit(struct payments *room, struct payment_request **request,
 static void fill_rows(struct work *work)
 {
     const struct payment_request *r = work->request;
+    struct view request = work->ruling->request_json;
     struct store_txn *txn = &work->txn;
     int64_t now_us = work->change.now_us;
     struct flow_sums sums = { .amount = r->amount.minor };
@@ -200,7 +201,7 @@ static void fill_rows(struct work *work)
     txn->idem_key = work->idem_key;
     memcpy(txn->idem_mac, work->idem_mac, sizeof txn->idem_mac);
     work->change.ruling = work->ruling;
-    work->change.request_json = r->facts_json;
+    work->change.request_json = request;
     work->change.created_json = work->ruling->decision_json;
 }
 

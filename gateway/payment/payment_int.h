@@ -65,8 +65,9 @@ try {
  * the commit is done. */
 struct ruling {
     enum verdict verdict; /* without the sums of other payments */
-    bool challenged;    /* a reason asks for authentication (a stricter one may stand beside it) */
-    struct view region; /* name of the profile */
+    bool challenged; /* a reason asks for authentication (a stricter one may stand beside it) */
+    struct view request_json;      /* members that the request gave, masked as the profile says */
+    struct view region;            /* name of the profile */
     struct view head, tail;        /* members of "decision" before and after its reasons */
     struct view reasons;           /* objects with commas between; may be empty */
     struct view decision_json;     /* "decision":{...} as it is when no sum fires */
