@@ -85,6 +85,19 @@ def found_in(data):
     return found
 
 
+def is_of_file(line, data):
+    """A mapping that is the bytes of a file and nothing else (a library's tables may hold any seven bytes)."""
+    part = line.split(None, 5)
+    if len(part) < 6 or "w" in part[1] or not part[5].startswith("/"):
+        return False
+    try:
+        with open(part[5], "rb") as file:
+            file.seek(int(part[2], 16))
+            return file.read(len(data)).ljust(len(data), b"\0") == data
+    except OSError:
+        return False
+
+
 def dumpable_memory(pid):
     """What a core dump of the process would contain, mapping by mapping: (name, bytes)."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
@@ -98,9 +111,11 @@ def dumpable_memory(pid):
                 continue
             try:
                 memory.seek(start)
-                yield line, memory.read(end - start)
+                data = memory.read(end - start)
             except OSError:
                 continue
+            if not is_of_file(line, data):
+                yield line, data
 
 
 class Leaks(Story):
@@ -205,7 +220,8 @@ class Leaks(Story):
         for folder, _, names in os.walk(self.stage.folder):
             for name in names:
                 path = os.path.join(folder, name)
-                if "config" not in os.path.relpath(path, self.stage.folder).split(os.sep) and not name.startswith("sim"):
+                ours = "config" not in os.path.relpath(path, self.stage.folder).split(os.sep) and not name.startswith("sim")
+                if ours and os.path.isfile(path):  # not a socket
                     with open(path, "rb") as file:
                         yield os.path.relpath(path, self.stage.folder), file.read()
 
