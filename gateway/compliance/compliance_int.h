@@ -181,6 +181,8 @@ void text_start(struct text *text);
 void text_put(struct text *text, const char *words);
 void text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_money(struct text *text, int64_t minor, const struct currency *currency);
+/* The words and 0.13%. */
+void text_percent(struct text *text, const char *words, int64_t ppm);
 void text_number(struct text *text, int64_t number);
 void text_hours(struct text *text, const struct settings_hours *hours);
 /* "24 h", "30 days", "day" */

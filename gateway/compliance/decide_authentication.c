@@ -52,8 +52,8 @@ static void saw(struct evaluation *e, const struct exemption_rule *rule, enum ru
     if (s->count > 0)
         text_format(&text, "%scount %lld", text.w.len > 0 ? ", " : "", (long long)s->count);
     if (s->fraud_rate_max_ppm < 1000000)
-        text_format(&text, "%sfraud rate at most %lld ppm", text.w.len > 0 ? ", " : "",
-                    (long long)s->fraud_rate_max_ppm);
+        text_percent(&text, text.w.len > 0 ? ", fraud rate at most " : "fraud rate at most ",
+                     s->fraud_rate_max_ppm);
     if (why != NULL)
         text_format(&text, "%s%s", text.w.len > 0 ? ": " : "", why);
     evaluation_saw(e, "authentication", &rule->head, state, VERDICT_ALLOW, &text);

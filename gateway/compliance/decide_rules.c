@@ -33,9 +33,10 @@ static void decide_party(struct evaluation *e, const char *rule, const char *who
     char figure[48];
     struct writer w = writer_over(figure, sizeof figure);
     if (score->given && score->number >= s->screening_threshold) {
+        /* Merchants read it. A score would tell them how far a spelling is from passing; operators
+         * find it in the event compliance.screening and in explain. */
         screening_say(e, rule, (enum verdict)s->screening_hit,
-                      "the name of the %s is on a list with a score of %lld, threshold %lld", who,
-                      (long long)score->number, (long long)s->screening_threshold);
+                      "the name of the %s resembles one on a list", who);
         return;
     }
     if (!evaluation_fact(e, name)->given) {
@@ -65,7 +66,8 @@ static const char *lists_fail(const struct evaluation *e)
 {
     switch (e->facts->lists) {
     case LISTS_FINE: return NULL;
-    case LISTS_STALE: return "a sanctions list that is needed is older than it may be";
+    case LISTS_STALE:
+        return "a sanctions list that is needed is older than it may be, or dated ahead";
     case LISTS_MISSING: return "a sanctions list that is needed is not there";
     case LISTS_NOT_ASKED: break;
     }

@@ -52,6 +52,20 @@ void text_number(struct text *text, int64_t number)
     put_bytes(text, piece, w.len);
 }
 
+void text_percent(struct text *text, const char *words, int64_t ppm)
+{
+    char piece[32];
+    int len = snprintf(piece, sizeof piece, "%lld.%04lld", (long long)(ppm / 10000),
+                       (long long)(ppm % 10000));
+    while (len > 0 && piece[len - 1] == '0')
+        len--;
+    if (len > 0 && piece[len - 1] == '.')
+        len--;
+    text_put(text, words);
+    put_bytes(text, piece, len > 0 ? (size_t)len : 0);
+    text_put(text, "%");
+}
+
 static void put_time(struct text *text, int32_t second)
 {
     text_format(text, "%02d:%02d", second / 3600, second / 60 % 60);

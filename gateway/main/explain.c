@@ -193,9 +193,14 @@ static void reservation_words(struct writer *w, const struct explain *e,
     }
     writer_format(w, "per %s", per_word(r->per));
     if (r->kind == RESERVE_SLIDING && r->window_us % (86400 * LOOP_US_PER_S) == 0)
-        writer_format(w, ", the last %lld d", (long long)(r->window_us / (86400 * LOOP_US_PER_S)));
+        writer_format(w, ", the last %lld days",
+                      (long long)(r->window_us / (86400 * LOOP_US_PER_S)));
+    else if (r->kind == RESERVE_SLIDING && r->window_us % (3600 * LOOP_US_PER_S) == 0)
+        writer_format(w, ", the last %lld hours",
+                      (long long)(r->window_us / (3600 * LOOP_US_PER_S)));
     else if (r->kind == RESERVE_SLIDING)
-        writer_format(w, ", the last %lld min", (long long)(r->window_us / (60 * LOOP_US_PER_S)));
+        writer_format(w, ", the last %lld minutes",
+                      (long long)(r->window_us / (60 * LOOP_US_PER_S)));
     else if (r->kind == RESERVE_SINCE_AUTHENTICATION)
         writer_text(w, ", since the last authentication");
     else {
@@ -229,10 +234,10 @@ static void print_head(const struct explain *e)
     char text[256];
     struct writer w = writer_over(text, sizeof text);
     money_format(&w, e->facts.amount);
-    printf("%s%s%s  %s %s  %.*s\n", paint_begin(&paint, COLOUR_BOLD),
+    printf("%s%s%s%s%s  %s  %.*s\n", paint_begin(&paint, COLOUR_BOLD),
            e->profile != NULL ? e->decision.profile : "no profile", paint_end(&paint),
-           e->profile != NULL ? e->decision.version : "", rail_word(e->facts.rail), (int)w.len,
-           text);
+           e->profile != NULL ? " version " : "", e->profile != NULL ? e->decision.version : "",
+           rail_word(e->facts.rail), (int)w.len, text);
     w.len = 0;
     time_format(&w, e->facts.wall_us);
     print_line("at", writer_done(&w));
@@ -292,7 +297,9 @@ static void print_hits(const char *who, const struct screened_party *party)
 {
     for (size_t i = 0; i < party->count; i++) {
         const struct screening_hit *hit = &party->hits[i];
-        printf("  %-6s %3u  %s %s  ", who, hit->score, hit->list, hit->entry);
+        printf("  %-6s %3u  %s ", who, hit->score, hit->list);
+        print_safe(stdout, view_text(hit->entry));
+        printf("  ");
         print_safe(stdout, view_text(hit->name));
         printf("%s\n              ", hit->alias ? " (alias)" : "");
         print_safe(stdout, view_text(hit->reason));
