@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from story.actors import ROOT, Actors, rgtest  # pylint: disable=wrong-import-position
-from story import bank, books, card, cbdc, qr  # pylint: disable=wrong-import-position
+from story import bank, books, card, cbdc, qr, region  # pylint: disable=wrong-import-position
 from story.teller import NAMES, Teller  # pylint: disable=wrong-import-position
 
 DEMO = os.environ.get("RAILGATE_DEMO_FOLDER") or os.path.join(ROOT, "var", "demo")
@@ -37,6 +37,7 @@ def tell(actors):
     alone = qr.tell(teller)
     bank.tell(teller)
     cbdc.tell(teller)
+    region.tell(teller)
     teller.chapter("At the end")
     qr.nobody_came(teller, alone)
     books.compare(teller, opening)

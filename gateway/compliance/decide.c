@@ -321,7 +321,7 @@ void compliance_decide(const struct profile *profile, const struct compliance_fa
     if (profile == NULL) {
         struct text text;
         text_start(&text);
-        text_put(&text, "no region profile matches this payment");
+        text_put(&text, "no region profile that this merchant may use matches this payment");
         check(&e, "region.none", true, "", &text);
         return;
     }

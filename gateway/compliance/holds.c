@@ -8,6 +8,7 @@
 
 static size_t country_index(struct view code)
 {
+    ENSURE(code.ptr != NULL && code.len == 2);
     return (size_t)(code.ptr[0] - 'A') * 26 + (size_t)(code.ptr[1] - 'A');
 }
 

@@ -42,6 +42,13 @@ static void put_window(struct text *text, const struct reservation *r)
     text_window(text, r->window, r->window_us);
 }
 
+/* An account is counted at all merchants together, and any of them may read this. So it is said
+ * that the sum is over, never what it is: that would be what the account has paid to others. */
+static bool sum_is_told(const struct reservation *r)
+{
+    return r->per != SETTINGS_PER_ACCOUNT;
+}
+
 void reservation_text(const struct reservation *r, struct money amount, int64_t spent_minor,
                       int64_t spent_count, char out[DECISION_TEXT_MAX])
 {
@@ -62,15 +69,19 @@ void reservation_text(const struct reservation *r, struct money amount, int64_t 
     put_window(&text, r);
     text_put(&text, " is ");
     if (by_count) {
-        text_format(&text, "%lld, %s %lld", (long long)count, many ? "over" : "at most",
-                    (long long)r->count_max);
+        if (sum_is_told(r))
+            text_format(&text, "%lld, ", (long long)count);
+        text_format(&text, "%s %lld", many ? "over" : "at most", (long long)r->count_max);
     } else {
         bool show_from = !over && (reached || r->amount_max < 0);
-        text_money(&text, sum, amount.currency);
-        text_put(&text, over        ? ", over "
-                        : reached   ? ", reaches "
-                        : show_from ? ", below "
-                                    : ", at most ");
+        if (sum_is_told(r)) {
+            text_money(&text, sum, amount.currency);
+            text_put(&text, ", ");
+        }
+        text_put(&text, over        ? "over "
+                        : reached   ? (sum_is_told(r) ? "reaches " : "at least ")
+                        : show_from ? "below "
+                                    : "at most ");
         text_money(&text, show_from ? r->amount_from : r->amount_max, amount.currency);
     }
     if (over || reached || many)

@@ -5,6 +5,7 @@
  */
 #include "main/admin_client.h"
 
+#include "main/paint.h"
 #include "json/json_read.h"
 
 #include <errno.h>
@@ -174,9 +175,14 @@ void admin_print_problem(const char *command, const struct admin_answer *answer,
         IGNORE_STATUS(json_text(json_member(row, "message"), &message));
         IGNORE_STATUS(json_i64(json_member(row, "line"), &line));
         IGNORE_STATUS(json_i64(json_member(row, "column"), &column));
-        fprintf(stderr, "%.*s:%lld:%lld: %.*s: %.*s\n", (int)file.len, (const char *)file.ptr,
-                (long long)line, (long long)column, (int)severity.len, (const char *)severity.ptr,
-                (int)message.len, (const char *)message.ptr);
+        print_safe(stderr, file); /* the message may quote what stands in a profile */
+        fprintf(stderr, ":%lld:%lld: ", (long long)line, (long long)column);
+        print_safe(stderr, severity);
+        fprintf(stderr, ": ");
+        print_safe(stderr, message);
+        fprintf(stderr, "\n");
     }
-    fprintf(stderr, "railgate %s: %.*s\n", command, (int)detail.len, (const char *)detail.ptr);
+    fprintf(stderr, "railgate %s: ", command);
+    print_safe(stderr, detail);
+    fprintf(stderr, "\n");
 }

@@ -76,6 +76,7 @@ static int print_code(struct cli_store *cli, const struct payment_row *row, stru
         return EXIT_COULD_NOT;
     }
     struct authentication_of of = {
+        .merchant = row->merchant,
         .payment = row->id,
         .payer = first_given(&facts, FACT_PAYER_ID, FACT_PAYER_ACCOUNT, FACT_NONE),
         .amount = facts.amount,
@@ -152,7 +153,7 @@ int command_authenticator(int argc, char **argv)
         fprintf(stderr, "railgate " COMMAND ": give a payment's id (pay_...).\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open(&cli, config, true))
+    if (!cli_store_open_gateway(&cli, config, true))
         return EXIT_COULD_NOT;
     int code = run_authenticator(&cli, id, json);
     cli_store_close(&cli);

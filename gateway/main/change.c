@@ -2,6 +2,8 @@
  * see change.h. */
 #include "main/change.h"
 
+#include "base/ensure.h"
+
 #include <stdio.h>
 
 /* --- regions --------------------------------------------------------------------------------- */
@@ -61,6 +63,7 @@ static void pair_json(void *arg, const struct region_settings *old,
 {
     struct json_out *j = arg;
     const struct region_settings *any = new != NULL ? new : old;
+    ENSURE(any != NULL);
     json_open_object(j, NULL);
     json_put_text(j, "region", view_text(any->region));
     if (any->shadow)

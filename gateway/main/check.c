@@ -183,9 +183,7 @@ static int code_of(const struct check *check)
 
 static void print_verify(struct check *check)
 {
-    size_t figures = 0;
-    for (size_t i = 0; i < check->settings->regions_count; i++)
-        figures += policy_unverified(&check->settings->regions[i]);
+    size_t figures = check->verify.warnings; /* one that is inherited counts once */
     if (check->verify_all)
         print_findings(check, &check->verify);
     else if (figures > 0 && !check->quiet)

@@ -87,8 +87,8 @@ int railgate_main(int argc, char **argv)
 
 static void print_usage(const struct usage *usage)
 {
-    printf("usage: railgate %s [OPTIONS] %s\n\n%s\n", usage->command, usage->arguments,
-           usage->sentence);
+    printf("usage: railgate %s [OPTIONS]%s%s\n\n%s\n", usage->command,
+           usage->arguments[0] != '\0' ? " " : "", usage->arguments, usage->sentence);
     if (usage->more != NULL)
         printf("%s\n", usage->more);
     printf("\noptions:\n");

@@ -192,7 +192,8 @@ static void reservation_words(struct writer *w, const struct explain *e,
         return;
     }
     writer_format(w, "per %s", per_word(r->per));
-    if (r->kind == RESERVE_SLIDING && r->window_us % (86400 * LOOP_US_PER_S) == 0)
+    if (r->kind == RESERVE_SLIDING && r->window_us > 86400 * LOOP_US_PER_S &&
+        r->window_us % (86400 * LOOP_US_PER_S) == 0)
         writer_format(w, ", the last %lld days",
                       (long long)(r->window_us / (86400 * LOOP_US_PER_S)));
     else if (r->kind == RESERVE_SLIDING && r->window_us % (3600 * LOOP_US_PER_S) == 0)

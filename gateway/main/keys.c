@@ -124,7 +124,7 @@ static int keys_create(int argc, char **argv)
     struct cli_store cli;
     if (read != OPTIONS_GO)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
-    if (!cli_store_open(&cli, o.config, false))
+    if (!cli_store_open_gateway(&cli, o.config, false))
         return EXIT_COULD_NOT;
     int code = create_with(&cli, &o);
     cli_store_close(&cli);
@@ -248,7 +248,7 @@ static int keys_list(int argc, char **argv)
     struct cli_store cli;
     if (read != OPTIONS_GO)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
-    if (!cli_store_open(&cli, config, true))
+    if (!cli_store_open_gateway(&cli, config, true))
         return EXIT_COULD_NOT;
     int code = list_with(&cli, json);
     cli_store_close(&cli);
@@ -284,7 +284,7 @@ static int keys_revoke(int argc, char **argv)
                 "railgate keys revoke: give the id (key_...) that `railgate keys list` shows.\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open(&cli, config, false))
+    if (!cli_store_open_gateway(&cli, config, false))
         return EXIT_COULD_NOT;
     change.row.revoked_us = loop_wall_us(cli.loop);
     enum status status = put_key(&cli, &change);

@@ -6,6 +6,15 @@
 #include "main/deciding.h"
 #include "payment/render.h"
 
+/* For payments of profiles that cannot be read. */
+static const struct mask_settings strict_masks[] = { { .fact = "payer.account" },
+                                                     { .fact = "payee.account" },
+                                                     { .fact = "payer.national_id" },
+                                                     { .fact = "payee.national_id" },
+                                                     { .fact = "payer.birth_date" } };
+static const struct region_settings strict_region = { .masks = strict_masks,
+                                                      .masks_count = COUNT_OF(strict_masks) };
+
 enum status masked_payment(const struct settings *settings, const struct payment_row *row,
                            struct arena *arena, struct masks *masks, struct view *out)
 {
@@ -27,6 +36,8 @@ enum status masked_payment(const struct settings *settings, const struct payment
     bool known = deciding_facts(root, settings, row->created_us, &facts, &why) == STATUS_OK;
     IGNORE_STATUS(json_text(json_member(json_member(root, "decision"), "profile"), &name));
     const struct region_settings *region = name.len > 0 ? settings_region(settings, name) : NULL;
+    if (settings->regions_count == 0)
+        masks_take(masks, &strict_region, "operator", root, known ? &facts : NULL);
     for (size_t i = 0; i < settings->regions_count; i++)
         if (region == NULL || region == &settings->regions[i])
             masks_take(masks, &settings->regions[i], "operator", root, known ? &facts : NULL);

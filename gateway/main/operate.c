@@ -53,6 +53,19 @@ static const struct json_node *answer_tree(const struct admin_answer *answer, st
 
 /* --- reload, rollback ------------------------------------------------------------------------ */
 
+static void print_list(const struct json_node *row)
+{
+    int64_t entries = 0, days = 0;
+    bool usable = false;
+    IGNORE_STATUS(json_i64(json_member(row, "entries"), &entries));
+    IGNORE_STATUS(json_i64(json_member(row, "days_old"), &days));
+    IGNORE_STATUS(json_bool(json_member(row, "usable"), &usable));
+    printf("  list ");
+    print_safe(stdout, text_at(row, "list"));
+    printf(": %lld entries, %lld days old%s\n", (long long)entries, (long long)days,
+           usable ? "" : "; IT MAY NOT BE USED: payments that need it are denied");
+}
+
 static void print_reloaded(const struct json_node *root)
 {
     const struct json_node *regions = json_member(root, "regions");
@@ -64,14 +77,22 @@ static void print_reloaded(const struct json_node *root)
                     new = text_at(row, "new");
         printf("  ");
         print_safe(stdout, region);
+        if (json_member(row, "shadow") != NULL)
+            printf(" (shadow)");
         printf("  ");
         print_safe(stdout, old.len > 0 ? old : VIEW("(new)"));
         printf(" -> ");
         print_safe(stdout, new.len > 0 ? new : VIEW("(removed)"));
-        printf("\n");
+        printf("%s\n", old.len > 0 && view_equal(old, new)
+                           ? ", with other words: give it a new version"
+                           : "");
     }
     if (regions == NULL || regions->first == NULL)
         printf("  no profile has changed\n");
+    const struct json_node *lists = json_member(root, "lists");
+    for (const struct json_node *row = lists != NULL ? lists->first : NULL; row != NULL;
+         row = row->next)
+        print_list(row);
     for (const struct json_node *row = restart != NULL ? restart->first : NULL; row != NULL;
          row = row->next) {
         printf("  needs a restart: ");

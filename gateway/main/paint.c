@@ -80,10 +80,56 @@ static size_t width_of(const char *text)
     return width;
 }
 
+/* How many bytes from `at` on a terminal might obey: control characters (C0, DEL, C1 as UTF-8), and
+ * what turns the order of letters around (U+061C, U+200E/F, U+202A..2E, U+2066..69) or ends a line
+ * (U+2028/9), with which a text can look like another. 0: none. */
+static size_t obeyed_at(struct view text, size_t at)
+{
+    const uint8_t *c = text.ptr + at;
+    size_t left = text.len - at;
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    if (left >= 2 &&
+        ((c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) || (c[0] == 0xD8 && c[1] == 0x9C)))
+        return 2;
+    if (left < 3 || c[0] != 0xE2)
+        return 0;
+    bool turns =
+        (c[1] == 0x80 && (c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE))) ||
+        (c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9);
+    return turns ? 3 : 0;
+}
+
+/* Length of the UTF-8 letter at `at`; 0: none begins there. A lone byte 0x80..0x9F is a control
+ * character to terminals that do not speak UTF-8. */
+static size_t letter_at(struct view text, size_t at)
+{
+    uint8_t c = text.ptr[at];
+    size_t len = c < 0x80                ? 1
+                 : c >= 0xC2 && c < 0xE0 ? 2
+                 : c >= 0xE0 && c < 0xF0 ? 3
+                 : c >= 0xF0 && c < 0xF5 ? 4
+                                         : 0;
+    if (len == 0 || len > text.len - at)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((text.ptr[at + i] & 0xC0) != 0x80)
+            return 0;
+    return len;
+}
+
 void print_safe(FILE *to, struct view text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        fputc(text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? '?' : text.ptr[i], to);
+    for (size_t at = 0; at < text.len;) {
+        size_t obeyed = obeyed_at(text, at), len = letter_at(text, at);
+        if (obeyed > 0 || len == 0) {
+            fputc('?', to);
+            at += obeyed > 0 ? obeyed : 1;
+        } else {
+            (void)fwrite(text.ptr + at, 1, len, to);
+            at += len;
+        }
+    }
 }
 
 void table_print(const struct table *table, FILE *to)

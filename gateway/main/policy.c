@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define POLICY_MAGIC       0x504f4c59u
@@ -31,6 +32,7 @@ static bool said_already(const struct findings *findings, const struct finding *
 static void findings_sort_out(const struct findings *from, struct findings *findings,
                               struct findings *verify)
 {
+    ENSURE(findings != NULL);
     for (size_t i = 0; i < from->count; i++) {
         const struct finding *row = &from->rows[i];
         struct findings *to = strcmp(row->id, "profile.verify") == 0 ? verify : findings;
@@ -95,6 +97,28 @@ static enum status compile_all(struct owned_policy *own, const struct settings *
     return result;
 }
 
+/* Nobody could confirm what such a profile asks for; said once, not for every profile. */
+static void check_authentication(const struct settings *settings, struct findings *findings)
+{
+    const char *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < settings->regions_count; i++) {
+        const struct region_settings *region = &settings->regions[i];
+        if (region->abstract || region->shadow || !region->authentication_required)
+            continue;
+        first = count++ == 0 ? region->region : first;
+    }
+    if (count == 0 || settings->authentication_code_key[0] != '\0' || settings->issuers_count > 0)
+        return;
+    char others[40] = "";
+    if (count > 1)
+        (void)snprintf(others, sizeof others, " and %zu more", count - 1);
+    finding_add(findings, FINDING_WARNING, settings->file, 0, 0, "authentication.impossible",
+                "neither `authentication.code_key` nor `issuers` is given, but region %s%s wants "
+                "payers authenticated: nobody can confirm such payments",
+                first, others);
+}
+
 static enum status open_lists(struct owned_policy *own, const struct settings *settings)
 {
     size_t count = settings->lists_count;
@@ -125,6 +149,7 @@ enum status policy_open(const struct settings *settings, struct findings *findin
         finding_add(findings, FINDING_ERROR, settings->file,
                     settings->lists[SCREENING_LISTS_MAX].line, 1, "lists.too_many",
                     "at most %d lists are possible", SCREENING_LISTS_MAX);
+    check_authentication(settings, findings);
     enum status status = compile_all(own, settings, findings, verify);
     if (status == STATUS_OK && settings->lists_count > SCREENING_LISTS_MAX)
         status = STATUS_MALFORMED;

@@ -47,7 +47,7 @@ static void write_profile(struct writer *w, const char *name, const char *countr
                    "  - id: single\n"
                    "    max: [10000.00 EUR, 10000.00 USD]\n"
                    "    then: review # deny, review, challenge or report\n"
-                   "    reason: a person looks at large payments\n"
+                   "    reason: A person looks at large payments.\n"
                    "    source: own policy\n"
                    "#  - id: day\n"
                    "#    per: payer # payee, account, device, merchant\n"
@@ -77,7 +77,7 @@ static void write_profile(struct writer *w, const char *name, const char *countr
                    "#   - id: no_gambling\n"
                    "#     when: [payee.mcc=7995]\n"
                    "#     then: deny\n"
-                   "#     reason: gambling is not allowed here\n"
+                   "#     reason: Gambling is not allowed here.\n"
                    "#     source: own policy\n");
 }
 

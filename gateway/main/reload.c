@@ -201,6 +201,23 @@ static void note_restart(void *arg, const char *what)
     json_put_text(notes->j, NULL, view_text(what));
 }
 
+/* Of every list how it stands; what may not be used denies the payments that need it. */
+static void put_lists(const struct reload *r, struct json_out *j)
+{
+    const struct screening *all = r->policy->screening;
+    json_open_array(j, "lists");
+    for (size_t i = 0; all != NULL && i < screening_count(all); i++) {
+        const struct screening_list *list = screening_at(all, i);
+        json_open_object(j, NULL);
+        json_put_text(j, "list", view_text(list->name));
+        json_put_bool(j, "usable", screening_fresh(list, r->wall_us));
+        json_put_i64(j, "entries", (int64_t)list->entries);
+        json_put_i64(j, "days_old", (r->wall_us - list->published_us) / (86400 * LOOP_US_PER_S));
+        json_close_object(j);
+    }
+    json_close_array(j);
+}
+
 static void compose(struct reload *r, const struct settings *old)
 {
     char changed[LOG_TEXT_BYTES], restart[LOG_TEXT_BYTES];
@@ -212,6 +229,7 @@ static void compose(struct reload *r, const struct settings *old)
     json_open_object(&j, NULL);
     json_put_text(&j, "result", VIEW("reloaded"));
     change_regions_json(&j, old, r->settings);
+    put_lists(r, &j);
     json_open_array(&j, "needs_restart");
     struct notes notes = { .text = writer_over(restart, sizeof restart), .j = &j };
     change_needs_restart(r->first, r->settings, note_restart, &notes);
@@ -345,12 +363,15 @@ static void version_found(struct store_read *read, void *arg)
     }
     /* Without a number the second newest is meant: the newest is in force. */
     size_t at = request->seq == 0 ? 1 : 0;
+    char region[sizeof request->region]; /* as it was recorded: the name asked for may be in
+                                            capitals */
     if (read->result != STATUS_OK)
         cannot(r, "store_failed", 503, "The history could not be read; try again.");
     else if (read->count <= at || (request->seq != 0 && read->profiles[0].seq != request->seq))
         cannot(r, "not_found", 404,
                "There is no such version of this region; see `railgate profile history`.");
-    else if (!path_of(r, request->region))
+    else if (view_to_text(read->profiles[at].region, region, sizeof region) != STATUS_OK ||
+             !path_of(r, region))
         cannot(r, "internal", 500, "The path of the region's file is too long.");
     else {
         r->text = read->profiles[at].text; /* lives in the arena until the run ends */
@@ -362,6 +383,10 @@ static void version_found(struct store_read *read, void *arg)
 static void find_version(struct reload *r, const struct request *request)
 {
     r->state = RUN_FINDING;
+    if (request->region[0] == '\0') { /* to the store that would mean: of all regions */
+        cannot(r, "not_found", 404, "There is no such region.");
+        return;
+    }
     r->read = (struct store_read){ .question = STORE_PROFILES,
                                    .arena = &r->arena,
                                    .region = view_text(request->region),
@@ -438,7 +463,7 @@ void reload_rollback(struct reload *r, struct view region, int64_t seq, struct v
         return;
     request->rollback = true;
     request->seq = seq;
-    /* Too long for a name: it will be found to be none. */
+    /* Too long for a name: then it is empty, and found to be none (find_version). */
     IGNORE_STATUS(view_to_text(region, request->region, sizeof request->region));
     IGNORE_STATUS(view_to_text(view_slice(by, 0, BY_BYTES_MAX), request->by, sizeof request->by));
     begin(r);

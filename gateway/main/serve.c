@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -35,7 +36,8 @@ struct serve {
     pthread_t signals;
     sigset_t signal_set;
     struct task on_stop, on_hup;
-    bool stopping;
+    atomic_bool stopping;   /* of the signal thread and ours */
+    atomic_bool hup_posted; /* on_hup is on its way: it must not be posted again */
     int exit_code;
     /* RAILGATE_CRASH_AT */
     char crash_step[32];
@@ -86,7 +88,7 @@ static void *wait_for_signals(void *arg)
         if (number == SIGUSR2)
             return NULL; /* the main thread is done */
         if (number == SIGHUP) {
-            if (!serve->on_hup.queued)
+            if (!atomic_exchange(&serve->hup_posted, true))
                 loop_post(serve->loop, &serve->on_hup);
             continue;
         }
@@ -114,6 +116,7 @@ static void stop_task(struct task *task)
 static void hup_task(struct task *task)
 {
     struct serve *serve = CONTAINER_OF(task, struct serve, on_hup);
+    atomic_store(&serve->hup_posted, false); /* a signal from now on asks for one more */
     if (!serve->stopping)
         reload_ask(gateway_reload(serve->gateway), NULL, NULL);
 }

@@ -3,8 +3,9 @@
  * Codes: the key of the payment is derived in two steps from the configured one (authenticate.h),
  * so an authenticator that holds the payer's key can make the code by itself from what it shows the
  * payer: amount and payee. All steps in question are always computed and compared in constant time.
- * Steps further off than the tolerance never fit; they are only looked at to tell a person whose
- * code is old what is wrong.
+ * Steps further off than the tolerance never fit; the past ones are only looked at to tell a person
+ * whose code is old what is wrong. Never those to come: who guesses would be told a code that will
+ * be right in some minutes.
  *
  * Assertions: nothing that one says is believed before its signature is verified, except which
  * issuer to ask. The algorithm is that of the issuer's key, never the header's to choose (RFC 8725,
@@ -23,7 +24,7 @@
 #define US_PER_S            INT64_C(1000000)
 #define STEP_US             (30 * US_PER_S)
 #define STEPS_TOLERATED     1  /* to either side */
-#define STEPS_TOLD          10 /* to either side: told as late, five minutes */
+#define STEPS_TOLD          10 /* that are over: told as late, five minutes */
 #define ASSERTION_BYTES_MAX 4096
 #define ASSERTION_LIFE_MAX  600 /* s, exp - iat */
 #define CLOCK_AHEAD_MAX     60  /* s, iat and nbf may be in the future */
@@ -65,7 +66,9 @@ static enum status payment_key(struct secret_key *code_key, const struct authent
     uint8_t label[LABEL_MAX];
     struct secret_key *payer_key = NULL;
     struct writer w = writer_over(label, sizeof label);
-    writer_text(&w, "payer\n");
+    writer_text(&w, "payer\n"); /* two merchants may use one name for two people */
+    id_write(&w, ID_MERCHANT, of->merchant);
+    writer_text(&w, "\n");
     writer_view(&w, of->payer);
     TRY(writer_status(&w));
     TRY(secret_derive(code_key, writer_done(&w), &payer_key));
@@ -112,7 +115,7 @@ static enum status code_compare(struct secret_key *key, struct view code, int64_
 {
     char expected[AUTHENTICATION_CODE_DIGITS + 1];
     bool now = false, other = false;
-    for (int64_t off = -STEPS_TOLD; off <= STEPS_TOLD; off++) {
+    for (int64_t off = -STEPS_TOLD; off <= STEPS_TOLERATED; off++) {
         if (step_now + off < 0)
             continue;
         TRY(totp_code(key, (uint64_t)(step_now + off), expected));

@@ -4,8 +4,8 @@
  * linking, RTS 2018/389 Art. 5):
  *
  *   code       RFC 6238 with HMAC-SHA-256, 8 digits, steps of 30 s, one step of tolerance to
- *              either side. Key of a payer: HMAC(authentication.code_key, "payer\n" id); key of a
- *              payment: HMAC(key of the payer, "payment\n" id "\n" minor units " " currency "\n"
+ *              either side. Key of a payer: HMAC(authentication.code_key, "payer\n" merchant "\n"
+ * id); key of a payment: HMAC(key of the payer, "payment\n" id "\n" minor units " " currency "\n"
  *              payee), with the payment's id as text (pay_...). So a code for another amount,
  *              payee or payment does not fit.
  *   assertion  a compact JWS (RFC 7515, EdDSA or ES256) of a configured issuer with the claims
@@ -25,6 +25,7 @@
 #define AUTHENTICATION_CODE_DIGITS 8
 
 struct authentication_of {
+    int64_t merchant; /* whose name for the payer it is */
     int64_t payment;
     struct view payer; /* payer.id, else the account; "" cannot be authenticated */
     struct money amount;

@@ -254,9 +254,9 @@ static enum store_spend_kind spend_kind(enum reservation_kind kind)
 }
 
 /* What merchants call payer, payee and device is theirs; an account is the same at all of them. The
- * kind keeps a day's sum apart from a month's that begins at the same moment. The first half of a
- * key is about the subject alone, so that the counters of one payment lie side by side in the
- * database. */
+ * kind keeps a day's sum apart from a month's that begins at the same moment. What only counts
+ * payments counts those of every currency. The first half of a key is about the subject alone, so
+ * that the counters of one payment lie side by side in the database. */
 static void spend_key(const struct work *work, const struct reservation *r, uint8_t key[16])
 {
     uint8_t text[1024];
@@ -264,13 +264,14 @@ static void spend_key(const struct work *work, const struct reservation *r, uint
     bool of_merchant = r->per == SETTINGS_PER_PAYER || r->per == SETTINGS_PER_PAYEE ||
                        r->per == SETTINGS_PER_DEVICE;
     bool auth = r->kind == RESERVE_SINCE_AUTHENTICATION || r->kind == RESERVE_RESET;
+    bool only_counts = !auth && r->amount_max < 0 && r->amount_from < 0;
     writer_format(&w, "%lld\n", of_merchant ? (long long)work->merchant : 0LL);
     writer_view(&w, view_slice(r->subject, 0, 512));
     struct view of_subject = writer_done(&w);
     writer_u8(&w, '\n');
     writer_view(&w, work->ruling->region);
-    writer_format(&w, "\n%s\n%s\n%d\n%d", r->counter, work->currency->code, (int)r->per,
-                  auth ? (int)RESERVE_RESET : (int)r->kind);
+    writer_format(&w, "\n%s\n%s\n%d\n%d", r->counter, only_counts ? "*" : work->currency->code,
+                  (int)r->per, auth ? (int)RESERVE_RESET : (int)r->kind);
     ENSURE(!w.overflow);
     const uint64_t *keys = work->room->counter_keys;
     struct writer out = writer_over(key, 16);
@@ -293,6 +294,20 @@ void decide_spends(struct work *work)
                                        .start_us = r->start_us,
                                        .amount = work->request->amount.minor };
         spend_key(work, r, spend->key);
+    }
+}
+
+void decide_resets_later(struct work *work)
+{
+    const struct ruling *ruling = work->ruling;
+    struct store_txn *txn = &work->txn;
+    txn->spend_now_us = work->change.now_us;
+    for (size_t i = 0; i < ruling->reservation_count; i++) {
+        if (ruling->reservations[i].kind != RESERVE_RESET)
+            continue;
+        struct store_spend *spend = &txn->spends[txn->spend_count++];
+        *spend = (struct store_spend){ .kind = STORE_SPEND_RESET };
+        spend_key(work, &ruling->reservations[i], spend->key);
     }
 }
 
@@ -334,11 +349,32 @@ static bool asks_for_authentication(const struct decision *decision)
     return decision->authentication_needed;
 }
 
+/* A merchant that could name any region would choose the laxest. NULL: it may not name this one. */
+static const struct profile *profile_for(const struct work *work)
+{
+    const struct settings *settings = work->room->o.settings;
+    const struct merchant_settings *own = NULL;
+    char id[ID_TEXT_MAX];
+    (void)id_format(ID_MERCHANT, work->merchant, id);
+    for (size_t i = 0; i < settings->merchants_count && own == NULL; i++) {
+        if (strcmp(settings->merchants[i].merchant, id) == 0)
+            own = &settings->merchants[i];
+    }
+    struct view home =
+        view_text(own != NULL && own->region[0] != '\0' ? own->region : settings->region);
+    struct view named = work->region.len > 0 ? work->region : home;
+    bool may =
+        view_equal_nocase(named, home) || (own == NULL && settings->mode == SETTINGS_SANDBOX);
+    for (size_t i = 0; own != NULL && i < own->regions.count; i++)
+        may = may || view_equal_nocase(named, view_text(own->regions.items[i]));
+    return may ? policy_profile(work->room->policy, named) : NULL;
+}
+
 enum status decide_request(struct work *work)
 {
     struct payments *room = work->room;
     struct compliance_facts *facts = work->request->facts;
-    const struct profile *profile = policy_profile(room->policy, work->region);
+    const struct profile *profile = profile_for(work);
     struct ruling *ruling = ARENA_NEW(&work->keep, struct ruling);
     struct screened screened;
     struct decision decision;

@@ -20,7 +20,9 @@
 #include <stdlib.h>
 
 #define KEPT_MAX      8192 /* held card payments in memory */
+#define KEPT_OF_ONE   1024 /* of one merchant */
 #define LOOK_EVERY_US (5 * LOOP_US_PER_S)
+#define LOOK_NEXT_US  (100 * LOOP_US_PER_MS) /* there are more */
 #define LOOK_AT_ONCE  50
 #define RESETS_MAX    STORE_SPENDS_MAX
 #define HOLD_VERSION  1
@@ -100,6 +102,17 @@ static void put_resets(struct work *work, struct writer *w)
     }
 }
 
+/* There is room for the card data of one more that waits; no merchant takes it all. */
+static bool may_keep(const struct work *work)
+{
+    size_t position = 0, own = 0;
+    struct view key;
+    void *value;
+    while (map_next(work->room->kept, &position, &key, &value))
+        own += ((const struct payment_request *)value)->merchant == work->merchant;
+    return own < KEPT_OF_ONE && map_count(work->room->kept) < KEPT_MAX;
+}
+
 enum status hold_seal(struct work *work)
 {
     struct ruling *ruling = work->ruling;
@@ -108,6 +121,8 @@ enum status hold_seal(struct work *work)
     if (!may_be_held(ruling))
         return STATUS_OK;
     bool card = r->rail == RAIL_CARD;
+    if (card && !may_keep(work))
+        return STATUS_BUSY;
     size_t size = 2048 + r->details.len;
     uint8_t *plain = arena_alloc(&work->keep, size);
     uint8_t *sealed = arena_alloc(&work->keep, 1 + size + SECRET_SEAL_OVERHEAD);
@@ -318,7 +333,10 @@ static void after_forgo(struct work *work)
     struct payments *room = work->room;
     struct store_txn *txn = &work->txn;
     bool over = txn->result == STORE_COMMITTED && txn->payment.status == PAYMENT_FAILED;
+    bool late = work->change.kind == CHANGE_FORGO &&
+                work->change.answer_problem == PROBLEM_AUTHENTICATION_LATE;
     if (over) {
+        room->stats.expired += late;
         forget_kept(room, work->payment);
         left(room);
     }
@@ -370,7 +388,6 @@ static void forgo(struct work *work, enum problem answer, const char *code, cons
 static void forgo_late(struct work *work)
 {
     bool review = work->held.kind == HELD_REVIEW;
-    work->room->stats.expired++;
     forgo(work, PROBLEM_AUTHENTICATION_LATE, review ? "review_expired" : "authentication_expired",
           review ? "No operator decided in time. Nothing was sent."
                  : "It was not confirmed in time, so the payment has failed. Nothing was sent.",
@@ -385,8 +402,8 @@ static void after_resume(struct work *work)
     if (work->txn.result == STORE_COMMITTED) {
         left(work->room);
         tell_reviewer(work, STATUS_OK, VIEW("Recorded: the payment goes ahead."));
-    } else if (work->txn.result == STORE_FAILED) {
-        put_back(work);
+    } else if (work->txn.result != STORE_NO_PAYMENT) {
+        put_back(work); /* not recorded, or the key belongs to another request: it still waits */
     }
     after_record(work);
 }
@@ -398,6 +415,20 @@ static void stays(struct work *work, enum problem problem, struct view detail)
         refuse_unless_known(work, problem, detail);
     else
         give_up(work, problem, detail);
+}
+
+/* Another confirmation of it has the card data, and its commit is on its way: whether that one is
+ * carried out decides. Nobody looks here but who comes second. */
+static bool being_resumed(const struct work *work)
+{
+    const struct list *works = &work->room->works;
+    for (const struct list *item = works->next; item != works; item = item->next) {
+        const struct work *other = CONTAINER_OF(item, const struct work, link);
+        if (other != work && other->payment == work->payment && other->committing &&
+            other->change.kind == CHANGE_RESUME)
+            return true;
+    }
+    return false;
 }
 
 /* The request as it would be now, from the rows or (cards) from memory. */
@@ -429,8 +460,6 @@ static bool request_again(struct work *work, const struct payment_row *row)
 static void resets_to_txn(struct work *work)
 {
     const struct hold *hold = work->hold;
-    if (work->held.kind != HELD_AUTHENTICATE && !hold->authenticated)
-        return;
     work->txn.spend_count = hold->reset_count;
     work->txn.spend_now_us = work->change.now_us;
     for (size_t i = 0; i < hold->reset_count; i++) {
@@ -439,13 +468,23 @@ static void resets_to_txn(struct work *work)
     }
 }
 
+void hold_resets_later(struct work *work)
+{
+    if (work->ruling != NULL)
+        decide_resets_later(work);
+    else if (work->hold != NULL && work->held.kind == HELD_REVIEW && work->hold->authenticated)
+        resets_to_txn(work);
+}
+
 static void go_on(struct work *work, const struct payment_row *row, struct view told)
 {
     uint8_t text[512];
     struct writer detail = writer_over(text, sizeof text);
     struct view reason = VIEW_EMPTY;
     if (!request_again(work, row)) {
-        if (row->rail == RAIL_CARD)
+        if (row->rail == RAIL_CARD && being_resumed(work))
+            stays(work, PROBLEM_OPERATION_RUNNING, VIEW("Another word about it came first."));
+        else if (row->rail == RAIL_CARD)
             forgo(work, PROBLEM_NONE, "card_data_gone",
                   "The gateway was restarted while the payment waited, and card data is never "
                   "written "
@@ -478,7 +517,8 @@ static void go_on(struct work *work, const struct payment_row *row, struct view 
         return;
     }
     load_held(work);
-    resets_to_txn(work);
+    if (work->held.kind == HELD_AUTHENTICATE) /* we have seen it ourselves */
+        resets_to_txn(work);
     work->change.payment_refs = work->change.sealed_refs;
     work->change.told_json = told;
     work->step = WORK_RECORD;
@@ -520,7 +560,8 @@ static void check_result(struct work *work, const struct payment_row *row)
     uint8_t text[400];
     struct writer why = writer_over(text, sizeof text);
     int64_t now_us = loop_wall_us(room->o.loop);
-    struct authentication_of of = { .payment = row->id,
+    struct authentication_of of = { .merchant = row->merchant,
+                                    .payment = row->id,
                                     .payer = work->hold->payer,
                                     .amount = { row->amount, work->currency },
                                     .payee = work->hold->payee };
@@ -777,6 +818,17 @@ void payments_review(struct payments *room, const struct review *review, review_
 /* --- time is over
  * --------------------------------------------------------------------------------- */
 
+/* Thousands may be over at once, and some may be unreadable: the next look goes on behind these. */
+static void look_on(struct payments *room, const struct store_read *read)
+{
+    bool more = read->result == STATUS_OK && read->more && read->count > 0;
+    room->hold_after = more ? read->held[read->count - 1].payment : 0;
+    if (more)
+        timer_start(&room->hold_look, LOOK_NEXT_US);
+    else
+        look_later(room);
+}
+
 static void overdue_read(struct store_read *read, void *arg)
 {
     struct payments *room = arg;
@@ -799,8 +851,8 @@ static void overdue_read(struct store_read *read, void *arg)
             work_finish(work);
         }
     }
+    look_on(room, read);
     arena_reset(&room->hold_arena);
-    look_later(room);
 }
 
 static void look(struct timer *timer, void *arg)
@@ -813,6 +865,7 @@ static void look(struct timer *timer, void *arg)
     room->hold_read = (struct store_read){ .question = STORE_HELD,
                                            .arena = &room->hold_arena,
                                            .held_until_us = loop_wall_us(room->o.loop),
+                                           .after = room->hold_after,
                                            .limit = LOOK_AT_ONCE,
                                            .done = overdue_read,
                                            .arg = room };
@@ -837,6 +890,8 @@ static void counted(struct store_read *read, void *arg)
         room->held_count += read->count;
         if (read->count > 0)
             last = read->held[read->count - 1].payment;
+    } else {
+        room->held_count++; /* not known: keep looking */
     }
     bool more = read->result == STATUS_OK && read->more;
     arena_reset(&room->hold_arena);

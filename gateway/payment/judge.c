@@ -207,6 +207,13 @@ void judge_release(struct store_txn *txn)
         txn->spends_release = true;
 }
 
+/* Who was authenticated by the method itself (chip and PIN) was so if the channel approves. */
+static void reset_sums(struct store_txn *txn)
+{
+    for (size_t i = 0; i < txn->spend_count; i++)
+        txn->spends[i].write = txn->spends[i].kind == STORE_SPEND_RESET;
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 void judge_attempt_from(struct attempt_row *row, const struct work *work, const struct change *c,
@@ -372,6 +379,8 @@ enum status judge_end_operation(struct store_txn *txn, const struct change *c,
     if (kind == OPERATION_CANCEL && c->begun_minor == 0 && status != before)
         txn->payment.outcome_json = c->canceled_json;
     judge_release(txn);
+    if (end == FLOW_END_APPROVED && first)
+        reset_sums(txn);
     if (!first)
         TRY(judge_event_operation(txn, c));
     if ((first && !canceled) || status != before)

@@ -55,6 +55,18 @@ static enum status event_told(struct store_txn *txn, const struct change *c, con
     return STATUS_OK;
 }
 
+/* That an operator has decided is the merchant's to know. Who did and why is not: a reason may name
+ * what a name was found in, and then the payer would hear of it. */
+static enum status event_reviewed(struct store_txn *txn, const struct change *c, bool approved)
+{
+    TRY(event_for_operators(txn, c,
+                            approved ? "compliance.review_approved" : "compliance.review_rejected",
+                            c->told_json));
+    event_add(txn, c, approved ? "payment.review_approved" : "payment.review_rejected",
+              txn->payment.merchant, VIEW("{}"));
+    return STATUS_OK;
+}
+
 /* --- sums --------------------------------------------------------------------------------------
  */
 
@@ -161,8 +173,8 @@ static enum status sums_judge(const struct store_txn *txn, const struct work *wo
     return STATUS_OK;
 }
 
-/* An exemption is used up only by a payment that goes ahead without authentication; a sum is reset
- * only by one that was authenticated. */
+/* An exemption is used up only by a payment that goes ahead without authentication. A sum begins
+ * anew when the channel has approved: a PIN that is wrong proves nothing (judge_end_operation). */
 static void sums_spend(struct store_txn *txn, const struct ruling *ruling, enum verdict verdict,
                        bool challenged)
 {
@@ -170,7 +182,7 @@ static void sums_spend(struct store_txn *txn, const struct ruling *ruling, enum 
         struct store_spend *spend = &txn->spends[i];
         const struct reservation *r = &ruling->reservations[i];
         if (r->kind == RESERVE_RESET)
-            spend->write = verdict == VERDICT_ALLOW;
+            spend->write = false;
         else if (r->kind == RESERVE_SINCE_AUTHENTICATION)
             spend->write = verdict != VERDICT_DENY && !challenged && r->counts;
         else
@@ -284,6 +296,8 @@ enum status judge_create(struct store_txn *txn, const struct work *work, const s
     txn->write_operation = STORE_INSERT;
     if (said.fired) {
         told.created_json = ruling_members(txn->arena, ruling, verdict, said.reasons);
+        if (told.created_json.len == 0)
+            return STATUS_NO_MEMORY;
         txn->payment.facts_json =
             arena_format(txn->arena, "%.*s%s%.*s", (int)c->request_json.len,
                          (const char *)c->request_json.ptr, c->request_json.len > 0 ? "," : "",
@@ -321,8 +335,10 @@ static enum status resume(struct store_txn *txn, const struct work *work, const 
     txn->write_payment = STORE_UPDATE;
     for (size_t i = 0; i < txn->spend_count; i++)
         txn->spends[i].write = true; /* the payer is authenticated */
-    TRY(event_told(txn, c,
-                   c->held_kind == HELD_REVIEW ? "payment.review_approved" : "payment.confirmed"));
+    if (c->held_kind == HELD_REVIEW)
+        TRY(event_reviewed(txn, c, true));
+    else
+        TRY(event_told(txn, c, "payment.confirmed"));
     txn->write_attempt = STORE_INSERT;
     judge_attempt_from(&txn->attempt, work, c, &c->try, 0);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
@@ -351,7 +367,7 @@ static enum status forgo(struct store_txn *txn, const struct change *c)
     txn->write_operation = STORE_UPDATE;
     judge_release(txn);
     if (c->told_json.len > 0)
-        TRY(event_told(txn, c, "payment.review_rejected"));
+        TRY(event_reviewed(txn, c, false));
     TRY(judge_event_status(txn, c));
     if (c->answer_problem != PROBLEM_NONE)
         keep_problem(txn, c->answer_problem, c->problem_detail);
@@ -396,7 +412,7 @@ static enum status rehold(struct store_txn *txn, const struct change *c)
     txn->payment.outcome_json = c->outcome_json;
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
-    TRY(event_told(txn, c, "payment.review_approved"));
+    TRY(event_reviewed(txn, c, true));
     return judge_event_status(txn, c);
 }
 

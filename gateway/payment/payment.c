@@ -184,10 +184,10 @@ static void fill_rows(struct work *work)
         .created_us = now_us,
         .updated_us = now_us,
         .reference = r->reference,
-        .facts_json = arena_format(
-            &work->txn_arena, "%.*s%s%.*s", (int)r->facts_json.len, (const char *)r->facts_json.ptr,
-            r->facts_json.len > 0 ? "," : "", (int)work->ruling->decision_json.len,
-            (const char *)work->ruling->decision_json.ptr),
+        .facts_json = arena_format(&work->txn_arena, "%.*s%s%.*s", (int)request.len,
+                                   (const char *)request.ptr, request.len > 0 ? "," : "",
+                                   (int)work->ruling->decision_json.len,
+                                   (const char *)work->ruling->decision_json.ptr),
     };
     memcpy(txn->payment.currency, r->amount.currency->code, sizeof txn->payment.currency);
     txn->operation = (struct operation_row){ .id = work->operation,
@@ -243,7 +243,13 @@ static void step_record(struct work *work)
     bool goes_out = work->ruling->verdict == VERDICT_ALLOW;
     if (goes_out && !encode_first(work))
         return;
-    if (hold_seal(work) != STATUS_OK) {
+    enum status sealed = hold_seal(work);
+    if (sealed == STATUS_BUSY) {
+        refuse_unless_known(work, PROBLEM_OVERLOADED,
+                            VIEW("Too many card payments wait to be confirmed. Nothing was done."));
+        return;
+    }
+    if (sealed != STATUS_OK) {
         give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
         return;
     }
@@ -439,6 +445,8 @@ void after_record(struct work *work)
     struct store_txn *txn = &work->txn;
     switch (txn->result) {
     case STORE_COMMITTED:
+        for (size_t i = 0; i < txn->event_count; i++)
+            work->room->stats.reports += view_is(txn->events[i].kind, "compliance.report");
         if (txn->said == JUDGE_HELD)
             hold_begun(work);
         if (txn->answer_status != 0) { /* denied or held: it ends here */

@@ -222,6 +222,7 @@ struct payments {
     struct timer hold_look;
     struct store_read hold_read;
     struct arena hold_arena;
+    int64_t hold_after; /* the next look goes on behind this payment; 0: from the start */
     bool hold_reading;
     bool ready;
     bool stopping;                         /* no step goes on; commits in flight are waited for */
@@ -363,6 +364,8 @@ struct view ruling_members(struct arena *arena, const struct ruling *ruling, enu
                            struct view more_reasons);
 /* The reservations of work->ruling as spends of the transaction that is being prepared. */
 void decide_spends(struct work *work);
+/* Those that begin anew once the channel has approved, for the commit that settles. */
+void decide_resets_later(struct work *work);
 enum status decide_open(struct payments *room);
 
 /* --- judge_hold.c: sums, held payments -----------------------------------------------------------
@@ -377,6 +380,9 @@ enum status judge_held(struct store_txn *txn, const struct work *work, const str
  * ------------------------------------------------------------------------ */
 /* Seals what going on later needs into ruling->held. */
 enum status hold_seal(struct work *work);
+/* Counters that begin anew if the transaction being prepared ends with an approval: of a payer who
+ * was authenticated by the method itself. After a restart they are not known any more and go on. */
+void hold_resets_later(struct work *work);
 /* The payment was recorded as held: card data stays in memory. */
 void hold_begun(struct work *work);
 /* A confirmation: loads, checks, goes on. */

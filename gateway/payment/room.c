@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define WORKS_MAX_DEFAULT 65536
+#define PROBE_ROWS        20
 
 /* Encoding leaves card data in frames that are gone. A turn may encode a hundred messages; until
  * its end others of them are alive anyway, so wiping once then leaves as little behind as after
@@ -320,6 +321,15 @@ static void recovery_page(struct payments *room, int64_t after)
         recovery_end(room, asked);
 }
 
+/* The newest that was sent; what is held or was denied has no references. */
+static const struct payment_row *with_refs(const struct store_read *read)
+{
+    for (size_t i = 0; i < read->count; i++)
+        if (read->payments[i].refs.len > 0)
+            return &read->payments[i];
+    return NULL;
+}
+
 /* Any payment tells whether our host key is the one that the records were sealed with. With another
  * key nothing could be captured, refunded or reversed, and no API key would be known: better not to
  * start. */
@@ -330,11 +340,11 @@ static void recovery_probe(struct store_read *read, void *arg)
     struct view plain;
     if (room->stopping)
         return;
+    const struct payment_row *row = read->result == STATUS_OK ? with_refs(read) : NULL;
     if (read->result != STATUS_OK) {
         recovery_end(room, read->result);
-    } else if (read->count > 0 &&
-               refs_unseal(room->seal, read->payments[0].id, read->payments[0].refs,
-                           &room->read_arena, &plain) != STATUS_OK) {
+    } else if (row != NULL && refs_unseal(room->seal, row->id, row->refs, &room->read_arena,
+                                          &plain) != STATUS_OK) {
         LOG(room->o.log, LOG_ERROR, "payment.wrong_host_key",
             LOG_TEXT("what_to_do", "restore the host key file (secrets.pepper_file) that belongs "
                                    "to this database, or start with an empty database"));
@@ -352,7 +362,7 @@ void payments_recover(struct payments *room, void (*recovered)(void *arg, enum s
     room->recovered_arg = arg;
     room->read = (struct store_read){ .question = STORE_PAYMENTS,
                                       .arena = &room->read_arena,
-                                      .limit = 1,
+                                      .limit = PROBE_ROWS,
                                       .done = recovery_probe,
                                       .arg = room };
     enum status asked = store_ask(room->o.store, &room->read);

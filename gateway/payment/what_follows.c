@@ -258,6 +258,8 @@ static void settle(struct work *work, const struct exchange_result *result, enum
         count(work, result->outcome);
     work->room->stats.reversed += kind == CHANGE_UNDONE;
     load_all(work);
+    if (result->outcome == OUTCOME_APPROVED && (kind == CHANGE_SETTLE || kind == CHANGE_FOUND))
+        hold_resets_later(work);
     step_at(work->room, "before_settle");
     if (result->outcome == OUTCOME_PENDING && !work->on_remedy) /* an inquiry may need them */
         work->subject.refs = refs_join(&work->keep, work->subject.refs, result->refs);

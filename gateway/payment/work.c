@@ -158,7 +158,12 @@ void work_commit_again(struct work *work)
                                     .load_payment = failed.load_payment,
                                     .load_operation = failed.load_operation,
                                     .load_attempt = failed.load_attempt,
-                                    .load_parent = failed.load_parent };
+                                    .load_parent = failed.load_parent,
+                                    .spend_count = failed.spend_count,
+                                    .spend_now_us = failed.spend_now_us };
+    memcpy(work->txn.spends, failed.spends, failed.spend_count * sizeof failed.spends[0]);
+    for (size_t i = 0; i < failed.spend_count; i++)
+        work->txn.spends[i].write = false; /* the judge's word */
     work_commit(work, work->after_commit);
 }
 

@@ -234,7 +234,7 @@ static size_t join_legal_forms(const struct book *b, uint16_t *letters, size_t l
 }
 
 size_t book_split(const struct book *b, uint16_t *letters, size_t len,
-                  struct token out[BOOK_TOKENS_MAX])
+                  struct token out[BOOK_TOKENS_MAX], bool *more)
 {
     size_t count = 0, at = 0;
     len = join_legal_forms(b, letters, len);
@@ -259,6 +259,9 @@ size_t book_split(const struct book *b, uint16_t *letters, size_t len,
         }
         at = end + 1;
     }
+    while (at < len && letters[at] == ' ')
+        at++;
+    *more = at < len;
     return count;
 }
 
@@ -327,7 +330,8 @@ enum status book_name(struct book *b, uint32_t entry, struct view published, uns
     uint16_t *letters = letters_normalise(
         b->speller, book_entries(b)[entry].kind == ENTRY_PERSON ? given_first(name, turned) : name,
         &len);
-    size_t count = book_split(b, letters, len, tokens);
+    bool more = false; /* of a listed name: what is compared of it is its first words */
+    size_t count = book_split(b, letters, len, tokens, &more);
     if (count == 0)
         return STATUS_MALFORMED;
     TRY(rows_room(&b->names, 1, sizeof(struct book_name)));

@@ -140,7 +140,8 @@ uint32_t book_find(const struct book *b, const uint16_t *letters, size_t len);
 struct token book_token(const struct book *b, uint32_t word);
 /* Splits normalised letters at blanks; "l l c" becomes one word (in place, hence the pointer). A
  * word in no list has the weight of the rarest. */
+/* *more: there are further words, which are not compared. */
 size_t book_split(const struct book *b, uint16_t *letters, size_t len,
-                  struct token out[BOOK_TOKENS_MAX]);
+                  struct token out[BOOK_TOKENS_MAX], bool *more);
 
 #endif

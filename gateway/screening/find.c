@@ -32,10 +32,12 @@ enum status find_room_open(struct find_room *room, const struct book *book)
     *room = (struct find_room){ .shared = calloc(words, sizeof *room->shared),
                                 .words = calloc(words, sizeof *room->words),
                                 .like = calloc(words, sizeof *room->like),
+                                .asked = calloc(words, sizeof *room->asked),
+                                .asked_words = calloc(words, sizeof *room->asked_words),
                                 .marks = calloc(names, sizeof *room->marks),
                                 .names = calloc(names, sizeof *room->names) };
-    if (room->shared != NULL && room->words != NULL && room->like != NULL && room->marks != NULL &&
-        room->names != NULL)
+    if (room->shared != NULL && room->words != NULL && room->like != NULL && room->asked != NULL &&
+        room->asked_words != NULL && room->marks != NULL && room->names != NULL)
         return STATUS_OK;
     find_room_close(room);
     return STATUS_NO_MEMORY;
@@ -46,6 +48,8 @@ void find_room_close(struct find_room *room)
     free(room->shared);
     free(room->words);
     free(room->like);
+    free(room->asked);
+    free(room->asked_words);
     free(room->marks);
     free(room->names);
     *room = (struct find_room){ .shared = NULL };
@@ -60,8 +64,9 @@ struct search {
     const char *const *list_names;
     struct token tokens[BOOK_TOKENS_MAX];
     size_t count;
-    size_t words_touched, names_touched;
-    uint32_t granted; /* weight that every name is taken to have */
+    size_t words_touched, names_touched, asked_count;
+    uint32_t granted;                       /* weight that every name is taken to have */
+    uint32_t heaviest[BOOK_TOKENS_MAX + 1]; /* what so many words asked for weigh at most */
     struct screening_hit *hits;
     uint32_t hit_entries[SCREENING_HITS_MAX];
     size_t hits_count;
@@ -187,12 +192,14 @@ static void mark(struct search *s, uint32_t name, size_t by, uint32_t weight)
 }
 
 static void mark_all(struct search *s, const struct keyed *keyed, uint32_t key, size_t by,
-                     uint32_t weight)
+                     uint32_t weight, bool joined)
 {
     size_t count;
     const uint32_t *names = keyed_get(keyed, key, &count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         mark(s, names[i], by, weight);
+        s->room->marks[names[i]].joined |= joined;
+    }
 }
 
 static void mark_word(struct search *s, size_t at)
@@ -208,9 +215,15 @@ static void mark_word(struct search *s, size_t at)
         best = like->likeness;
         token->weight = book_words(s->book)[like->word].weight;
     }
-    for (size_t i = 0; i < found; i++)
-        mark_all(s, &s->index->holders, s->room->like[i].word, at, token->weight);
-    mark_all(s, &s->index->joined, index_joined(token->letters, token->len), at, token->weight);
+    for (size_t i = 0; i < found; i++) {
+        uint32_t word = s->room->like[i].word;
+        if (s->room->asked[word] == 0)
+            s->room->asked_words[s->asked_count++] = word;
+        s->room->asked[word] = 1;
+        mark_all(s, &s->index->holders, word, at, token->weight, false);
+    }
+    mark_all(s, &s->index->joined, index_joined(token->letters, token->len), at, token->weight,
+             true);
 }
 
 /* Neighbouring words asked for that the lists write as one. */
@@ -223,7 +236,7 @@ static void mark_joined(struct search *s, size_t at)
         uint32_t word = book_find(s->book, whole, len);
         weight += s->tokens[at + n - 1].weight;
         if (word != BOOK_NONE) /* numbered apart from the single words */
-            mark_all(s, &s->index->holders, word, BOOK_TOKENS_MAX + at, weight);
+            mark_all(s, &s->index->holders, word, BOOK_TOKENS_MAX + at, weight, true);
     }
 }
 
@@ -357,16 +370,48 @@ static void compare(struct search *s, const struct book_name *name)
     keep(s, name->entry, &hit);
 }
 
+static void weigh_heaviest(struct search *s)
+{
+    bool taken[BOOK_TOKENS_MAX] = { false };
+    s->heaviest[0] = 0;
+    for (size_t n = 1; n <= s->count; n++) {
+        size_t best = BOOK_TOKENS_MAX;
+        for (size_t i = 0; i < s->count; i++)
+            if (!taken[i] &&
+                (best == BOOK_TOKENS_MAX || s->tokens[i].weight > s->tokens[best].weight))
+                best = i;
+        taken[best] = true;
+        s->heaviest[n] = s->heaviest[n - 1] + s->tokens[best].weight;
+    }
+}
+
+/* A word of the list pairs with one word asked for (or with INDEX_JOINED that it is made of). So
+ * "Ali" asked for twenty times is not twenty words of every name with an Ali; without this one
+ * odd name would cost as much as thousands of others. */
+static uint32_t most_paired(const struct search *s, const struct book_name *name, bool joined)
+{
+    size_t words = 0;
+    for (size_t i = 0; i < name->tokens; i++)
+        words += joined ? INDEX_JOINED : s->room->asked[book_tokens(s->book)[name->tokens_at + i]];
+    return s->heaviest[words < s->count ? words : s->count];
+}
+
+static void forget_asked(struct search *s)
+{
+    for (size_t i = 0; i < s->asked_count; i++)
+        s->room->asked[s->room->asked_words[i]] = 0;
+}
+
 static void compare_marked(struct search *s)
 {
-    uint32_t all = 0;
-    for (size_t i = 0; i < s->count; i++)
-        all += s->tokens[i].weight;
+    weigh_heaviest(s);
+    uint32_t all = s->heaviest[s->count];
     for (size_t i = 0; i < s->names_touched; i++) {
         uint32_t number = s->room->names[i];
         struct name_mark *m = &s->room->marks[number];
         const struct book_name *name = &book_names(s->book)[number];
-        uint32_t found = m->found + s->granted;
+        uint32_t found = m->found, most = most_paired(s, name, m->joined);
+        found = (found < most ? found : most) + s->granted;
         *m = (struct name_mark){ .by = 0 };
         if ((s->lists & (UINT32_C(1) << book_entries(s->book)[name->entry].list)) == 0)
             continue;
@@ -378,6 +423,19 @@ static void compare_marked(struct search *s)
         if (match_bound(found, all) + 1 >= least)
             compare(s, name);
     }
+}
+
+/* Words that nobody compares may hide the one that matters: a person looks. */
+static uint32_t too_long(struct search *s)
+{
+    size_t at = s->hits_count < SCREENING_HITS_MAX ? s->hits_count++ : SCREENING_HITS_MAX - 1;
+    s->hits[at] =
+        (struct screening_hit){ .score = 100,
+                                .list = "",
+                                .entry = "",
+                                .name = "",
+                                .reason = "the name has more words or letters than are compared" };
+    return 100;
 }
 
 size_t find_names(const struct book *book, const struct index *index, struct find_room *room,
@@ -394,8 +452,8 @@ size_t find_names(const struct book *book, const struct index *index, struct fin
                         .hits = hits };
     size_t len;
     uint16_t *letters = letters_normalise(book->speller, query->name, &len);
-    s.count = book_split(book, letters, len, s.tokens);
-    bool plain = false;
+    bool plain = false, more = false;
+    s.count = book_split(book, letters, len, s.tokens, &more);
     for (size_t i = 0; i < s.count; i++)
         plain |= s.tokens[i].class == WORD_PLAIN;
     for (size_t i = 0; i < s.count; i++) {
@@ -407,6 +465,9 @@ size_t find_names(const struct book *book, const struct index *index, struct fin
     for (size_t i = 0; i < s.count; i++)
         mark_joined(&s, i);
     compare_marked(&s);
+    forget_asked(&s);
     *best = s.best;
+    if (more || query->name.len > SCREENING_NAME_MAX)
+        *best = too_long(&s);
     return s.hits_count;
 }

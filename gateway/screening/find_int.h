@@ -11,6 +11,7 @@ struct name_mark {
     uint32_t found;  /* weight of words asked for that this name has */
     uint16_t latest; /* of which by the word that is looked up now */
     uint8_t by;      /* number of that word plus one; 0: not touched */
+    bool joined;     /* by words written together or apart */
 };
 
 /* All arrays are zeroed between lookups. */
@@ -18,6 +19,8 @@ struct find_room {
     uint8_t *shared;         /* of a word: how many groups it shares; FIND_SEEN: was compared */
     uint32_t *words;         /* that are not zero in `shared` */
     struct found_word *like; /* words like the one that is looked up */
+    uint8_t *asked;          /* of a word: 1 when a word asked for is like it */
+    uint32_t *asked_words;   /* that are not zero in `asked` */
     struct name_mark *marks; /* of a name */
     uint32_t *names;         /* that are marked */
 };

@@ -121,7 +121,7 @@ static bool spell(const int32_t *from, size_t count, int32_t *to, size_t *to_cou
                        !(small >= 0x2000 && small < 0x2E80);
         }
         for (; text != NULL && *text != '\0' && len < WORK_MAX; text++)
-            to[len++] = *text;
+            to[len++] = (unsigned char)*text;
     }
     *to_count = len;
     return foreign;

@@ -111,6 +111,13 @@ void settings_cross_check(const struct settings *s, const char *file, struct fin
     for (size_t i = 0; i < s->tests_count; i++)
         (void)region_named(s, findings, s->tests[i].file, s->tests[i].line, s->tests[i].region);
     uint32_t line = LINE_OF(&section_gateway, settings, region, s->from);
+    for (size_t i = 0; i < s->merchants_count; i++) {
+        const struct merchant_settings *m = &s->merchants[i];
+        if (m->region[0] != '\0')
+            (void)region_named(s, findings, file, m->line, m->region);
+        for (size_t k = 0; k < m->regions.count; k++)
+            (void)region_named(s, findings, file, m->line, m->regions.items[k]);
+    }
     const struct region_settings *fallback = region_named(s, findings, file, line, s->region);
     if (fallback != NULL && fallback->abstract)
         finding_add(findings, FINDING_ERROR, file, line, 1, "settings.abstract_region",

@@ -122,6 +122,34 @@ static enum status issuers_read(const struct reader *reader, const struct yaml_n
     return STATUS_OK;
 }
 
+static enum status merchants_read(const struct reader *reader, const struct yaml_node *map,
+                                  struct settings *out)
+{
+    const struct yaml_node *node = list_find(reader, map, "merchants", REGION_LIST_ENTRIES_MAX);
+    if (node == NULL || node->count == 0)
+        return STATUS_OK;
+    struct merchant_settings *merchants =
+        arena_alloc(reader->arena, node->count * sizeof *merchants);
+    if (merchants == NULL)
+        return STATUS_NO_MEMORY;
+    size_t count = 0;
+    for (const struct yaml_node *item = node->first; item != NULL; item = item->next, count++) {
+        struct merchant_settings *m = &merchants[count];
+        TRY(section_read(reader, &section_merchant, item, m, &m->from));
+        m->line = item->line;
+        if (m->merchant[0] != '\0' && strncmp(m->merchant, "mer_", 4) != 0)
+            reader_complain(reader, item->line, item->column, "settings.type",
+                            "`merchants.merchant`: `%s` is not a merchant's id (mer_...)",
+                            m->merchant);
+        for (size_t i = 0; i < count; i++)
+            name_once(reader, "a merchant", m->merchant, merchants[i].merchant, item->line,
+                      merchants[i].line);
+    }
+    out->merchants = merchants;
+    out->merchants_count = count;
+    return STATUS_OK;
+}
+
 /* A key that is named must be there and be of a kind that can do it. */
 static void key_wanted(const struct reader *reader, const struct settings *s, const char *path,
                        const char *name, const char *kinds, uint32_t line)
@@ -188,6 +216,7 @@ enum status gateway_read(const struct reader *reader, struct view bytes, struct 
     TRY(keys_read(reader, root, out));
     TRY(lists_read(reader, root, out));
     TRY(issuers_read(reader, root, out));
+    TRY(merchants_read(reader, root, out));
     gateway_check(reader, out);
     return STATUS_OK;
 }

@@ -58,8 +58,9 @@ struct setting_section {
 };
 
 extern const struct setting_section section_gateway, section_key, section_list, section_issuer,
-    section_channel, section_region, section_limit, section_tier, section_exemption,
-    section_corridor, section_field, section_mask, section_rule, section_tests, section_case;
+    section_merchant, section_channel, section_region, section_limit, section_tier,
+    section_exemption, section_corridor, section_field, section_mask, section_rule, section_tests,
+    section_case;
 
 /* One of the lists of a region profile: where it stands in the file, and where its entries are
  * kept. */

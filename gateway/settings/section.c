@@ -34,6 +34,11 @@ static const struct setting_row list_rows[] = {
 #include "settings/list.def"
 };
 #undef SECTION
+#define SECTION merchant_settings
+static const struct setting_row merchant_rows[] = {
+#include "settings/merchant.def"
+};
+#undef SECTION
 #define SECTION issuer_settings
 static const struct setting_row issuer_rows[] = {
 #include "settings/issuer.def"
@@ -96,7 +101,7 @@ static const struct setting_row case_rows[] = {
 #undef SECTION
 
 static const char *const none[] = { NULL };
-static const char *const gateway_extras[] = { "keys", "lists", "issuers", NULL };
+static const char *const gateway_extras[] = { "keys", "lists", "issuers", "merchants", NULL };
 static const char *const channel_extras[] = { "settings", NULL };
 static const char *const region_extras[] = { "limits",
                                              "rules",
@@ -116,6 +121,7 @@ SECTION(gateway, "gateway.yaml", gateway_extras)
 SECTION(key, "gateway.yaml, each of `keys`", none)
 SECTION(list, "gateway.yaml, each of `lists`", none)
 SECTION(issuer, "gateway.yaml, each of `issuers`", none)
+SECTION(merchant, "gateway.yaml, each of `merchants`", none)
 SECTION(channel, "channels/*.yaml", channel_extras)
 SECTION(region, "regions/*.yaml", region_extras)
 SECTION(limit, "regions/*.yaml, each of `limits`", none)

@@ -1,6 +1,6 @@
 /* settings.h - the configuration as typed, immutable values; every setting is one row.
  *
- *     config/gateway.yaml        gateway.def, and lists `keys:`, `lists:`, `issuers:`
+ *     config/gateway.yaml        gateway.def, and lists `keys:`, `lists:`, `issuers:`, `merchants:`
  *     config/channels/x.yaml     channel.def, and the adapter's own values under `settings:`
  *     config/regions/x.yaml      region.def, and lists of limit.def, tier.def, ... (struct
  * region_settings) config/regions/x.tests.yaml  its test cases (struct region_tests)
@@ -265,6 +265,12 @@ struct issuer_settings {
     const uint32_t *from;
 };
 
+struct merchant_settings {
+#include "settings/merchant.def"
+    uint32_t line;
+    const uint32_t *from;
+};
+
 struct settings {
 #include "settings/gateway.def"
     const uint32_t *from;
@@ -276,6 +282,8 @@ struct settings {
     size_t lists_count;
     const struct issuer_settings *issuers;
     size_t issuers_count;
+    const struct merchant_settings *merchants;
+    size_t merchants_count;
     const struct channel_settings *channels; /* sorted by file name */
     size_t channels_count;
     const struct region_settings *regions; /* sorted by file name */

@@ -4,9 +4,10 @@
 #include "base/ensure.h"
 
 static const struct setting_section *const sections[] = {
-    &section_gateway,  &section_key,   &section_list, &section_issuer, &section_channel,
-    &section_region,   &section_limit, &section_rule, &section_tier,   &section_exemption,
-    &section_corridor, &section_field, &section_mask, &section_tests,  &section_case,
+    &section_gateway,  &section_key,     &section_list,      &section_issuer,
+    &section_merchant, &section_channel, &section_region,    &section_limit,
+    &section_rule,     &section_tier,    &section_exemption, &section_corridor,
+    &section_field,    &section_mask,    &section_tests,     &section_case,
 };
 
 static const char *type_word(enum setting_type type)
@@ -156,6 +157,9 @@ void settings_show(struct writer *w, const struct settings *settings)
     for (size_t i = 0; i < settings->issuers_count; i++)
         section_show(w, &section_issuer, &settings->issuers[i], settings->issuers[i].from,
                      "gateway.yaml", NULL, "issuers.");
+    for (size_t i = 0; i < settings->merchants_count; i++)
+        section_show(w, &section_merchant, &settings->merchants[i], settings->merchants[i].from,
+                     "gateway.yaml", NULL, "merchants.");
     for (size_t i = 0; i < settings->channels_count; i++) {
         const struct channel_settings *c = &settings->channels[i];
         writer_text(w, "\n");

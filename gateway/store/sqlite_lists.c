@@ -187,6 +187,8 @@ static enum status list_of(struct db *db, enum sql which, int64_t owner,
     bind_i64(s, 2, read->after);
     if (which == SQL_OPERATIONS_OF_PAYMENT)
         bind_i64(s, 3, read->kind);
+    if (which == SQL_EVENTS_OF_PAYMENT) /* those of merchant 0 are for operators */
+        bind_i64(s, 3, read->merchant);
     bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
     return list_run(db, s, out);
 }

@@ -1,4 +1,5 @@
-"""actors.py - everybody in the demo: a gateway with a channel on each rail, and the four counterparts.
+"""actors.py - everybody in the demo: a gateway with a channel on each rail and a region profile, and the four
+counterparts.
 
 The programs are started by tests/support (rgtest.py and its neighbours), on free ports of loopback, in the
 folder of a Stage. The counterparts are simulators: each reads and writes its protocol with code of its own
@@ -6,6 +7,7 @@ and keeps its own books.
 """
 
 import os
+import shutil
 import sys
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -15,6 +17,11 @@ import rgbank  # pylint: disable=wrong-import-position
 import rgrails  # pylint: disable=wrong-import-position
 import rgtest  # pylint: disable=wrong-import-position
 import rgwallet  # pylint: disable=wrong-import-position
+
+# The region profile of story/region.py, and the key that payers' codes come from (of no value anywhere).
+PROFILE = os.path.join(ROOT, "scripts", "story", "shop.yaml")
+LISTS = os.path.join(ROOT, "config", "lists", "sample-sanctions.csv")
+CODES = {"name": "codes", "kind": "hmac_sha256", "test_value": "de30" * 16}
 
 # A time-out shall not bore anybody, and what is unknown is resolved at once.
 CARD = {
@@ -43,10 +50,19 @@ class Actors:
             rgrails.cbdc_channel(self.ledger, **RETRY),
         ]
         hosts = [self.card] + ([self.reserve] if reserve else [])
-        self.gateway = stage.gateway(
-            *hosts, others=others, channel=CARD, channels=[{}, RESERVE][: len(hosts)],
-            settings={"notify": {"listen": "127.0.0.1:0"}, "keys": rgbank.keys()},
+        self.gateway = rgtest.Gateway(
+            stage, "gateway", hosts, others=others, channel=CARD, channels=[{}, RESERVE][: len(hosts)],
+            settings={
+                "notify": {"listen": "127.0.0.1:0"},
+                "keys": rgbank.keys() + [CODES],
+                "authentication": {"code_key": "codes"},
+                "lists": [{"name": "sanctions", "format": "csv", "path": "lists/sanctions.csv", "max_age": "3650d"}],
+            },
         )  # fmt: skip
+        os.mkdir(os.path.join(self.gateway.config, "lists"))
+        shutil.copyfile(LISTS, os.path.join(self.gateway.config, "lists", "sanctions.csv"))
+        shutil.copyfile(PROFILE, os.path.join(self.gateway.config, "regions", "shop.yaml"))
+        self.gateway.start()
         # Payments of printed codes are told to the address that the provider has on file.
         self.wallet.settings(notice_url=self.gateway.ready["notices"] + "wallet")
         self.client = self.gateway.client()
@@ -64,6 +80,7 @@ class Actors:
             "notices": self.gateway.ready["notices"],
             "key": key,
             "pid": self.gateway.pid,
+            "config": self.gateway.config,
             "simulators": {
                 name: {"listen": process.listen, "control": process.control_url}
                 for name, process in self.simulators().items()

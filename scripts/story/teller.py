@@ -6,6 +6,7 @@ A step is told in lines with a word in front:
     came      what railgate answered
     wire      what went between railgate and the other side, as the other side's own log has it
     phone, bank ...  what somebody else did
+    because   a rule of the region profile that spoke
     payment   how it stands
     books     new entries in the other side's own books
 
@@ -54,6 +55,10 @@ class Teller:
         lines = [text] if word == "code" or len(text) <= WIDTH else wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
         for at, part in enumerate(lines):
             print(f"     {'' if at else word:<9} {part}")
+
+    def plain(self, text):
+        """A line of something longer, as it is."""
+        print(f"               {text}".rstrip())
 
     def expect(self, what, right):
         if not right:

@@ -63,7 +63,7 @@ class Demo(Story):
     def test_serve(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             demo, ready = self.serve()
-            self.assertEqual(set(ready), {"api", "ops", "notices", "key", "pid", "simulators"})
+            self.assertEqual(set(ready), {"api", "ops", "notices", "key", "pid", "config", "simulators"})
             self.assertEqual(set(ready["simulators"]), {"card", "wallet", "bank", "cbdc"})
             for simulator in ready["simulators"].values():
                 self.assertEqual(set(simulator), {"listen", "control"})

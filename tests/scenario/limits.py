@@ -128,6 +128,7 @@ class Sums(Limits):
         self.passes(by("p1", 100))  # and goes on
         told = rgrails.journal(self.gateway, "compliance.report")
         self.assertEqual([[row["rule"] for row in event["reports"]] for event in told], [["limit.large"]])
+        self.assertEqual(rgrails.metric(self.gateway, "railgate_compliance_reports_total"), 1)
         compare(self.api, self.sim)
 
 

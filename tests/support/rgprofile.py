@@ -94,11 +94,12 @@ def patient(api, body, key, seconds=30):
 # --- who confirms ------------------------------------------------------------------------------------
 
 
-def one_time_code(payment, payer, payee="", value=None, currency=None, at=None, key=CODE_KEY, payment_id=None):
+def one_time_code(payment, payer, payee="", value=None, currency=None, at=None, key=CODE_KEY, payment_id=None, merchant=None):
     """What the payer's authenticator shows (RFC 6238, HMAC-SHA-256, 8 digits, 30 s)."""
     value = payment["amount"]["value"] if value is None else value
     currency = currency or payment["amount"]["currency"]
-    payer_key = hmac.digest(bytes.fromhex(key), b"payer\n" + payer.encode(), hashlib.sha256)
+    merchant = merchant or rgtest.Client.merchant_of[payment["id"]]
+    payer_key = hmac.digest(bytes.fromhex(key), f"payer\n{merchant}\n{payer}".encode(), hashlib.sha256)
     bound = f"payment\n{payment_id or payment['id']}\n{value} {currency}\n{payee}".encode()
     step = int(time.time() if at is None else at) // 30
     mac = hmac.digest(hmac.digest(payer_key, bound, hashlib.sha256), step.to_bytes(8, "big"), hashlib.sha256)

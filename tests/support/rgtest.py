@@ -302,7 +302,12 @@ class Simulator(Process):
         return json.loads(text)
 
     def ledger(self):
-        return self.call("GET", "/ledger")
+        """All of it, page by page."""
+        whole = page = self.call("GET", "/ledger")
+        while page.get("next") is not None and page["entries"]:
+            page = self.call("GET", f"/ledger?from={page['next']}")
+            whole["entries"] += page["entries"]
+        return whole
 
     def entries(self, kind=None):
         rows = self.ledger()["entries"]
@@ -529,6 +534,8 @@ _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 class Client:
     """A merchant: an API key and a few verbs."""
 
+    merchant_of = {}  # payment's id -> merchant's id, of what was created here
+
     def __init__(self, gateway, key, context=None):
         self.gateway, self.context = gateway, context
         self.key = key["key"] if isinstance(key, dict) else key
@@ -547,7 +554,10 @@ class Client:
     def post(self, path, body=None, key=None, **headers):
         """key None: a fresh one."""
         key = fresh_key() if key is None else key
-        return request(self.gateway.url, "POST", path, body, self.headers(key, **headers), self.context)
+        answer = request(self.gateway.url, "POST", path, body, self.headers(key, **headers), self.context)
+        if path == "/v1/payments" and answer.status in (201, 202):
+            Client.merchant_of[answer.json()["id"]] = self.merchant
+        return answer
 
     def payment(self, payment_id):
         answer = self.get(f"/v1/payments/{payment_id}")

@@ -359,8 +359,14 @@ static void counters_have_sentences(void **state)
     r.per = SETTINGS_PER_ACCOUNT;
     r.text = "";
     reservation_text(&r, amount, 0, 5, text);
+    /* Of an account never how much: it is counted at all merchants, and each of them reads this. */
     assert_string_equal(text, "With this payment the account's number of payments since the last "
-                              "authentication is 6, over 5");
+                              "authentication is over 5");
+    r.count_max = 0;
+    r.amount_max = 10000;
+    reservation_text(&r, amount, 123456, 5, text);
+    assert_null(strstr(text, "1235.56"));
+    assert_non_null(strstr(text, "is over 100.00 BRL"));
 }
 
 /* --- tiers --------------------------------------------------------------------------------- */

@@ -189,6 +189,33 @@ static void test_confirmed(void **state)
     rows_close(&rows);
 }
 
+/* Chip and PIN: the host has not said yet whether the PIN was right. */
+static void test_reset_waits_for_the_approval(void **state)
+{
+    (void)state;
+    struct fresh f;
+    fresh_open(&f, VERDICT_ALLOW, VERDICT_ALLOW, 3 * ASKED, 0);
+    f.day.kind = RESERVE_RESET;
+    f.rows.txn.spends[0] = (struct store_spend){ .kind = STORE_SPEND_RESET };
+    ASSERT_SAID(&f.rows, rows_change(&f.rows, CHANGE_CREATE, 0), 0,
+                "payment.created attempt.sending");
+    assert_false(f.rows.txn.spends[0].write);
+    rows_close(&f.rows);
+    for (int approved = 0; approved < 2; approved++) {
+        struct rows rows;
+        rows_open(&rows, OPERATION_SALE, ATTEMPT_SENDING);
+        rows.txn.spend_count = 1;
+        rows.txn.spends[0] = (struct store_spend){ .kind = STORE_SPEND_RESET };
+        rows.work.change.begun_minor = rows.work.change.approved_minor = ASKED;
+        assert_int_equal(
+            rows_change(&rows, CHANGE_SETTLE, approved ? OUTCOME_APPROVED : OUTCOME_DECLINED),
+            STATUS_OK);
+        assert_int_equal(rows.txn.write_payment, STORE_UPDATE);
+        assert_int_equal(rows.txn.spends[0].write, approved);
+        rows_close(&rows);
+    }
+}
+
 static void test_forgone(void **state)
 {
     (void)state;
@@ -239,8 +266,13 @@ static void test_operator_then_payer(void **state)
     struct rows rows;
     held_open(&rows, HELD_REVIEW);
     rows.work.change.until_us = 77;
+    rows.work.change.told_json = VIEW("\"by\":\"Ops One\",\"why\":\"like H-1 of the list\"");
     ASSERT_SAID(&rows, rows_change(&rows, CHANGE_REHOLD, 0), 0,
-                "payment.review_approved payment.requires_action");
+                "compliance.review_approved payment.review_approved payment.requires_action");
+    /* Who said so and why is told to no merchant. */
+    assert_int_equal(rows.txn.events[0].merchant, 0);
+    assert_int_equal(rows.txn.events[1].merchant, rows.txn.payment.merchant);
+    assert_true(view_equal(rows.txn.events[1].data_json, VIEW("{}")));
     assert_int_equal(rows.txn.held.kind, HELD_AUTHENTICATE);
     assert_int_equal(rows.txn.held.until_us, 77);
     assert_int_equal(rows.txn.write_held, STORE_UPDATE);
@@ -273,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_review_and_challenge),
         cmocka_unit_test(test_exemption_used_up),
         cmocka_unit_test(test_confirmed),
+        cmocka_unit_test(test_reset_waits_for_the_approval),
         cmocka_unit_test(test_forgone),
         cmocka_unit_test(test_wrong_until_it_fails),
         cmocka_unit_test(test_asked_of_the_other),

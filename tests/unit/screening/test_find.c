@@ -341,6 +341,26 @@ static void test_sample_list(void **state)
     screening_close(s);
 }
 
+/* Words that nobody compares may hide the one that matters. */
+static void test_more_words_than_are_compared(void **state)
+{
+    (void)state;
+    struct screening *s = open_csv_text("id,name\nX-A,Salemov Qorander\n");
+    char name[SCREENING_NAME_MAX] = "";
+    struct screening_hit hits[SCREENING_HITS_MAX];
+    uint32_t best = 0;
+    for (unsigned i = 0; i < 24; i++)
+        strcat(name, i == 0 ? "Bo" : " Bo");
+    struct screening_query query = { .name = view_text(name), .threshold = 90 };
+    assert_int_equal(screening_find(s, &query, hits, &best), 0);
+    strcat(name, " Salemov Qorander");
+    query.name = view_text(name);
+    assert_int_equal(screening_find(s, &query, hits, &best), 1);
+    assert_int_equal(best, 100);
+    assert_string_equal(hits[0].list, "");
+    screening_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_eight_of_many_hits_and_one_place_each),
         cmocka_unit_test(test_any_name_may_be_asked_for),
         cmocka_unit_test(test_a_lookup_allocates_nothing),
+        cmocka_unit_test(test_more_words_than_are_compared),
         cmocka_unit_test(test_sample_list),
     };
     return cmocka_run_group_tests(tests, open_state, close_state);

@@ -177,6 +177,29 @@ static void what_belongs_to_a_payment_is_listed_for_its_merchant_only(void **sta
     fixture_close(&f);
 }
 
+/* What operators alone may know of a payment, e.g. what its names were found in. */
+static void events_of_no_merchant_are_for_operators(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct request r;
+    fixture_open(&f, "lists", NULL);
+    request_new_payment(&r, 5, 1000, 1000);
+    request_key(&r, "a", 7);
+    r.txn.events[0].merchant = 0;
+    assert_int_equal(request_run(&f, &r), STORE_COMMITTED);
+    request_fini(&r);
+    struct question q;
+    question_init(&q, STORE_EVENTS_OF_PAYMENT);
+    assert_int_equal(ask(&f, &q, 5, 1000), 1);
+    assert_true(view_is(q.read.events[0].kind, "attempt.sending"));
+    question_fini(&q);
+    question_init(&q, STORE_EVENTS_OF_PAYMENT);
+    assert_int_equal(ask(&f, &q, 0, 1000), 2);
+    question_fini(&q);
+    fixture_close(&f);
+}
+
 static enum status set_state(struct store_txn *txn, void *arg)
 {
     txn->attempt.state = *(enum attempt_state *)arg;
@@ -359,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_merchants_lists_are_whole_whatever_is_indexed),
         cmocka_unit_test(what_belongs_to_a_payment_is_listed_for_its_merchant_only),
+        cmocka_unit_test(events_of_no_merchant_are_for_operators),
         cmocka_unit_test(open_attempts_are_those_whose_end_is_not_known),
         cmocka_unit_test(a_question_sees_what_was_submitted_before_it),
         cmocka_unit_test(a_counter_never_gives_a_number_twice),
