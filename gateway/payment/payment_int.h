@@ -230,6 +230,7 @@ struct payments {
     struct payments_stats stats;
     struct task scrub; /* wipes the stack once at the end of a turn that encoded card data */
     /* recovery */
+    uint32_t probed; /* payments that were looked at for something sealed */
     struct store_read read;
     struct arena read_arena;
     struct timer recover; /* goes on when the store has room again */

@@ -321,18 +321,26 @@ static void recovery_page(struct payments *room, int64_t after)
         recovery_end(room, asked);
 }
 
-/* The newest that was sent; what is held or was denied has no references. */
-static const struct payment_row *with_refs(const struct store_read *read)
-{
-    for (size_t i = 0; i < read->count; i++)
-        if (read->payments[i].refs.len > 0)
-            return &read->payments[i];
-    return NULL;
-}
-
 /* Any payment tells whether our host key is the one that the records were sealed with. With another
  * key nothing could be captured, refunded or reversed, and no API key would be known: better not to
  * start. */
+static void recovery_probe(struct store_read *read, void *arg);
+
+/* One row at a time: an older one that cannot be read is none of the probe's business. */
+static void probe_before(struct payments *room, int64_t id)
+{
+    arena_reset(&room->read_arena);
+    room->read = (struct store_read){ .question = STORE_PAYMENTS,
+                                      .arena = &room->read_arena,
+                                      .after = id,
+                                      .limit = 1,
+                                      .done = recovery_probe,
+                                      .arg = room };
+    enum status asked = store_ask(room->o.store, &room->read);
+    if (asked != STATUS_OK)
+        recovery_end(room, asked);
+}
+
 static void recovery_probe(struct store_read *read, void *arg)
 {
     struct payments *room = arg;
@@ -340,15 +348,18 @@ static void recovery_probe(struct store_read *read, void *arg)
     struct view plain;
     if (room->stopping)
         return;
-    const struct payment_row *row = read->result == STATUS_OK ? with_refs(read) : NULL;
+    const struct payment_row *row = read->count > 0 ? &read->payments[0] : NULL;
+    bool sealed = row != NULL && row->refs.len > 0;
     if (read->result != STATUS_OK) {
         recovery_end(room, read->result);
-    } else if (row != NULL && refs_unseal(room->seal, row->id, row->refs, &room->read_arena,
-                                          &plain) != STATUS_OK) {
+    } else if (sealed && refs_unseal(room->seal, row->id, row->refs, &room->read_arena, &plain) !=
+                             STATUS_OK) {
         LOG(room->o.log, LOG_ERROR, "payment.wrong_host_key",
             LOG_TEXT("what_to_do", "restore the host key file (secrets.pepper_file) that belongs "
                                    "to this database, or start with an empty database"));
         recovery_end(room, STATUS_MISMATCH);
+    } else if (row != NULL && !sealed && ++room->probed < PROBE_ROWS) {
+        probe_before(room, row->id); /* denied or held: nothing of it is sealed in the row */
     } else {
         recovery_page(room, 0);
     }
@@ -360,14 +371,7 @@ void payments_recover(struct payments *room, void (*recovered)(void *arg, enum s
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
     room->recovered = recovered;
     room->recovered_arg = arg;
-    room->read = (struct store_read){ .question = STORE_PAYMENTS,
-                                      .arena = &room->read_arena,
-                                      .limit = PROBE_ROWS,
-                                      .done = recovery_probe,
-                                      .arg = room };
-    enum status asked = store_ask(room->o.store, &room->read);
-    if (asked != STATUS_OK)
-        recovery_end(room, asked);
+    probe_before(room, 0);
 }
 
 /* --- late answers

@@ -29,16 +29,15 @@
 #define CHUNK       16384
 #define CIRCA_YEARS 3
 
-#define ELEMENTS(X)                                                                                \
-    X(CONSOLIDATED_LIST)                                                                           \
-    X(INDIVIDUALS)                                                                                 \
-    X(ENTITIES)                                                                                    \
-    X(INDIVIDUAL)                                                                                  \
-    X(ENTITY)                                                                                      \
-    X(DATAID) X(REFERENCE_NUMBER) X(FIRST_NAME) X(SECOND_NAME) X(THIRD_NAME) X(FOURTH_NAME)        \
-        X(NAME_ORIGINAL_SCRIPT) X(NATIONALITY) X(VALUE) X(INDIVIDUAL_ALIAS) X(ENTITY_ALIAS)        \
-            X(QUALITY) X(ALIAS_NAME) X(INDIVIDUAL_DATE_OF_BIRTH) X(TYPE_OF_DATE) X(DATE) X(YEAR)   \
-                X(FROM_YEAR) X(TO_YEAR)
+// clang-format off
+#define ELEMENTS(X)                                                      \
+    X(CONSOLIDATED_LIST) X(INDIVIDUALS) X(ENTITIES) X(INDIVIDUAL)        \
+    X(ENTITY) X(DATAID) X(REFERENCE_NUMBER) X(FIRST_NAME)                \
+    X(SECOND_NAME) X(THIRD_NAME) X(FOURTH_NAME) X(NAME_ORIGINAL_SCRIPT)  \
+    X(NATIONALITY) X(VALUE) X(INDIVIDUAL_ALIAS) X(ENTITY_ALIAS)          \
+    X(QUALITY) X(ALIAS_NAME) X(INDIVIDUAL_DATE_OF_BIRTH)                 \
+    X(TYPE_OF_DATE) X(DATE) X(YEAR) X(FROM_YEAR) X(TO_YEAR)
+// clang-format on
 
 enum element {
     EL_OTHER = 1,
