@@ -182,13 +182,15 @@ static enum status list_of(struct db *db, enum sql which, int64_t owner,
                            const struct store_read *read, struct list_out *out)
 {
     sqlite3_stmt *s = db_statement(db, which);
-    if (which != SQL_ATTEMPTS_OPEN && which != SQL_EVENTS_OF_ALL)
+    if (which != SQL_ATTEMPTS_OPEN && which != SQL_ATTEMPTS_UNSETTLED && which != SQL_EVENTS_OF_ALL)
         bind_i64(s, 1, owner);
     bind_i64(s, 2, read->after);
     if (which == SQL_OPERATIONS_OF_PAYMENT)
         bind_i64(s, 3, read->kind);
     if (which == SQL_EVENTS_OF_PAYMENT) /* those of merchant 0 are for operators */
         bind_i64(s, 3, read->merchant);
+    if (which == SQL_ATTEMPTS_UNSETTLED)
+        bind_i64(s, 3, read->states);
     bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
     return list_run(db, s, out);
 }
@@ -266,6 +268,17 @@ static enum status one_payment(struct db *db, const struct store_read *read, str
     return STATUS_OK;
 }
 
+static enum status one_attempt(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    struct attempt_row *row = arena_alloc(out->arena, sizeof *row);
+    if (row == NULL)
+        return STATUS_RANGE;
+    TRY(db_attempt_load(db, read->attempt, read->merchant, out->arena, row));
+    out->rows = (uint8_t *)row;
+    out->count = 1;
+    return STATUS_OK;
+}
+
 static enum status ask(struct db *db, const struct store_read *read, struct list_out *out)
 {
     switch (read->question) {
@@ -282,6 +295,10 @@ static enum status ask(struct db *db, const struct store_read *read, struct list
     case STORE_ATTEMPTS_OPEN:
         out->type = &attempts;
         return list_of(db, SQL_ATTEMPTS_OPEN, 0, read, out);
+    case STORE_ATTEMPTS_UNSETTLED:
+        out->type = &attempts;
+        return list_of(db, SQL_ATTEMPTS_UNSETTLED, 0, read, out);
+    case STORE_ONE_ATTEMPT: out->type = &attempts; return one_attempt(db, read, out);
     case STORE_EVENTS_OF_PAYMENT:
         out->type = &events;
         TRY(payment_is_theirs(db, read));

@@ -111,13 +111,15 @@ static const char *const schema[] = {
     "CREATE TABLE profiles (seq INTEGER PRIMARY KEY CHECK (seq > 0), at_us INTEGER NOT NULL,"
     " region TEXT NOT NULL, version TEXT NOT NULL, content_hash TEXT NOT NULL, text BLOB,"
     " who TEXT) STRICT;",
+    /* 3: attempts that wait for a person, few of many. */
+    "CREATE INDEX attempts_stuck ON attempts (id) WHERE state = 11 OR state = 12;",
 };
 enum { SCHEMA_VERSION = COUNT_OF(schema) };
 
 /* The query of open attempts and its index name the states by number, in the same words. Not with
  * IN: for more than two values SQLite makes a table of them each time a row is written. */
 _Static_assert(ATTEMPT_SENDING == 1 && ATTEMPT_PENDING == 4 && ATTEMPT_UNKNOWN == 8 &&
-                   ATTEMPT_REVERSING == 9,
+                   ATTEMPT_REVERSING == 9 && ATTEMPT_CONFLICT == 11 && ATTEMPT_PARKED == 12,
                "statements.def and the schema");
 _Static_assert(STORE_SPEND_SLIDING == 1 && STORE_SPEND_PERIOD == 2 && STORE_SPEND_SINCE_RESET == 3,
                "statements.def and the rows of `spent`");

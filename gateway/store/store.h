@@ -85,7 +85,8 @@ struct attempt_row {
     struct view refs; /* set as of now: what it sent and what came back */
     struct view outcome_json;
 };
-/* Attempts in SENDING, UNKNOWN, REVERSING or PENDING are *open*: listed by store_attempts_open. */
+/* Attempts in SENDING, UNKNOWN, REVERSING or PENDING are *open*: listed by STORE_ATTEMPTS_OPEN.
+ * Those in PARKED or CONFLICT wait for a person; both are *unsettled*. */
 
 struct event_row {
     int64_t seq; /* journal position: 1, 2, 3, ... without gaps; set by the store */
@@ -280,15 +281,18 @@ enum status store_counter_take(struct store *store, struct store_counter *counte
 
 /* Reading. Rows come in an array in the arena of the request. */
 enum store_question {
-    STORE_ONE_PAYMENT = 1,   /* payment, merchant (0: any) -> payments[0] */
-    STORE_PAYMENTS,          /* merchant (0: any), filters, after (cursor), limit: newest first */
-    STORE_OPERATIONS,        /* payment, merchant; kind 0: all; oldest first */
-    STORE_ATTEMPTS,          /* payment; oldest first */
-    STORE_ATTEMPTS_OPEN,     /* after, limit: oldest first, all merchants */
-    STORE_EVENTS_OF_PAYMENT, /* payment, merchant, after (seq), limit: oldest first */
-    STORE_EVENTS,            /* merchant (0: any), after (seq), limit: oldest first */
-    STORE_KEYS,              /* merchant (0: any) */
-    STORE_KEY_BY_HASH,       /* key_hash */
+    STORE_ONE_PAYMENT = 1,    /* payment, merchant (0: any) -> payments[0] */
+    STORE_PAYMENTS,           /* merchant (0: any), filters, after (cursor), limit: newest first */
+    STORE_OPERATIONS,         /* payment, merchant; kind 0: all; oldest first */
+    STORE_ATTEMPTS,           /* payment; oldest first */
+    STORE_ATTEMPTS_OPEN,      /* after, limit: oldest first, all merchants */
+    STORE_ATTEMPTS_UNSETTLED, /* open, parked or in conflict, without those that reverse or inquire
+                                 another one: states, after, limit; oldest first, all merchants */
+    STORE_ONE_ATTEMPT,        /* attempt, merchant (0: any) -> attempts[0] */
+    STORE_EVENTS_OF_PAYMENT,  /* payment, merchant, after (seq), limit: oldest first */
+    STORE_EVENTS,             /* merchant (0: any), after (seq), limit: oldest first */
+    STORE_KEYS,               /* merchant (0: any) */
+    STORE_KEY_BY_HASH,        /* key_hash */
     /* held_kind (0: any), held_until_us (0: any; else those with until_us up to it), payment (0:
      * all), merchant (0: any), after (payment id), limit: oldest payment first -> held, payments */
     STORE_HELD,
@@ -317,7 +321,9 @@ struct store_read {
     uint32_t limit; /* 1..STORE_PAGE_MAX; 0: STORE_PAGE_MAX */
     enum payment_status status; /* filter; 0: any */
     enum operation kind;        /* filter; 0: any */
-    struct view reference;      /* filter; empty: any */
+    int64_t attempt;
+    uint32_t states;       /* filter of attempts, a bit 1 << state for each; 0: any */
+    struct view reference; /* filter; empty: any */
     uint8_t key_hash[32];
     enum held_kind held_kind;
     int64_t held_until_us;
@@ -328,8 +334,8 @@ struct store_read {
     void (*done)(struct store_read *read, void *arg);
     void *arg;
     /* Set by the store. */
-    enum status result; /* OK, NOT_FOUND (ONE_PAYMENT, KEY_BY_HASH, or the payment is not this
-                           merchant's), IO */
+    enum status result; /* OK, NOT_FOUND (ONE_PAYMENT, ONE_ATTEMPT, KEY_BY_HASH, or the payment is
+                           not this merchant's), IO */
     size_t count;
     bool more;
     struct payment_row *payments;

@@ -243,6 +243,97 @@ static void open_attempts_are_those_whose_end_is_not_known(void **state)
     fixture_close(&f);
 }
 
+/* Attempts of these states, in the order of their ids, page by page of two. */
+static void assert_unsettled(struct fixture *f, uint32_t states, const enum attempt_state *expected,
+                             size_t count)
+{
+    int64_t after = 0;
+    size_t seen = 0;
+    for (bool more = true; more;) {
+        struct question q;
+        question_init(&q, STORE_ATTEMPTS_UNSETTLED);
+        q.read.states = states;
+        q.read.after = after;
+        q.read.limit = 2;
+        assert_int_equal(question_run(f, &q), STATUS_OK);
+        more = q.read.more;
+        for (size_t i = 0; i < q.read.count; i++, seen++) {
+            assert_true(seen < count && q.read.attempts[i].id > after);
+            assert_int_equal(q.read.attempts[i].state, expected[seen]);
+            after = q.read.attempts[i].id;
+        }
+        question_fini(&q);
+    }
+    assert_int_equal(seen, count);
+}
+
+static enum status set_parent(struct store_txn *txn, void *arg)
+{
+    (void)arg;
+    txn->attempt.parent = 7;
+    txn->write_attempt = STORE_UPDATE;
+    return STATUS_OK;
+}
+
+static void unsettled_attempts_are_listed_by_state(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, "lists", NULL);
+    /* Backwards, so that those that wait for a person are older than those that are open. */
+    for (int s = ATTEMPT_OVERTAKEN, n = 1; s >= ATTEMPT_SENDING; s--, n++) {
+        enum attempt_state as = (enum attempt_state)s;
+        pay(&f, 5, 1000 * n, (char[]){ (char)('a' + n), '\0' });
+        struct request r;
+        request_init(&r, 5);
+        r.txn.load_attempt = 1000 * n + 2;
+        r.txn.judge = set_state;
+        r.txn.arg = &as;
+        assert_int_equal(request_run(&f, &r), STORE_COMMITTED);
+        request_fini(&r);
+    }
+    static const enum attempt_state all[] = { ATTEMPT_PARKED,  ATTEMPT_CONFLICT, ATTEMPT_REVERSING,
+                                              ATTEMPT_UNKNOWN, ATTEMPT_PENDING,  ATTEMPT_SENDING };
+    assert_unsettled(&f, 0, all, 6);
+    assert_unsettled(&f, 1u << ATTEMPT_PARKED | 1u << ATTEMPT_CONFLICT, all, 2);
+    assert_unsettled(&f, 1u << ATTEMPT_REVERSING | 1u << ATTEMPT_UNKNOWN | 1u << ATTEMPT_APPROVED,
+                     all + 2, 2);
+    assert_unsettled(&f, 1u << ATTEMPT_CONFLICT | 1u << ATTEMPT_REVERSING, all + 1, 2);
+    assert_unsettled(&f, 1u << ATTEMPT_APPROVED, NULL, 0);
+    /* What undoes or asks about another one is that one's business. */
+    struct request r;
+    request_init(&r, 5);
+    r.txn.load_attempt = 2002; /* the parked one */
+    r.txn.judge = set_parent;
+    assert_int_equal(request_run(&f, &r), STORE_COMMITTED);
+    request_fini(&r);
+    assert_unsettled(&f, 0, all + 1, 5);
+    fixture_close(&f);
+}
+
+static void one_attempt_is_found_by_its_id(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct question q;
+    fixture_open(&f, "lists", NULL);
+    pay(&f, 5, 1000, "a");
+    question_init(&q, STORE_ONE_ATTEMPT);
+    q.read.attempt = 1002;
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.count, 1);
+    assert_int_equal(q.read.attempts[0].id, 1002);
+    assert_int_equal(q.read.attempts[0].payment, 1000);
+    q.read.merchant = 6;
+    assert_int_equal(question_run(&f, &q), STATUS_NOT_FOUND);
+    assert_int_equal(q.read.count, 0);
+    q.read.merchant = 0;
+    q.read.attempt = 1000; /* a payment */
+    assert_int_equal(question_run(&f, &q), STATUS_NOT_FOUND);
+    question_fini(&q);
+    fixture_close(&f);
+}
+
 static void a_question_sees_what_was_submitted_before_it(void **state)
 {
     (void)state;
@@ -384,6 +475,8 @@ int main(void)
         cmocka_unit_test(what_belongs_to_a_payment_is_listed_for_its_merchant_only),
         cmocka_unit_test(events_of_no_merchant_are_for_operators),
         cmocka_unit_test(open_attempts_are_those_whose_end_is_not_known),
+        cmocka_unit_test(unsettled_attempts_are_listed_by_state),
+        cmocka_unit_test(one_attempt_is_found_by_its_id),
         cmocka_unit_test(a_question_sees_what_was_submitted_before_it),
         cmocka_unit_test(a_counter_never_gives_a_number_twice),
         cmocka_unit_test(a_counter_that_is_used_up_says_so),
