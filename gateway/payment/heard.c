@@ -339,6 +339,7 @@ static void recorded(struct store_txn *txn, void *arg)
     struct heard *heard = CONTAINER_OF(change, struct heard, change);
     struct payments *room = heard->room;
     enum status status = STATUS_OK;
+    watch_commit(room->watch, txn);
     const char *kind = noted_as(heard);
     if (kind != NULL && !room->stopping) {
         bool of_payment = txn->said == JUDGE_PAID_AGAIN || txn->said == JUDGE_OTHER_AMOUNT;

@@ -6,6 +6,7 @@
 #define PAYMENT_JUDGE_INT_H
 
 #include "payment/payment_int.h"
+#include "payment/resolve.h"
 
 /* The attempt's outcome is known (or contradicted): nothing more is sent for it. */
 bool judge_is_settled(enum attempt_state state);
@@ -33,6 +34,20 @@ void judge_attempt_from(struct attempt_row *row, const struct work *work, const 
 enum status judge_problem(struct store_txn *txn, enum problem problem, struct view detail);
 /* Gives back what the payment has spent of limits, when it ended without money. */
 void judge_release(struct store_txn *txn);
+/* A person's word (resolve.c). */
+struct resolve_change {
+    struct change change; /* time and outcome members */
+    enum resolve_as as;
+    int64_t amount_minor; /* 0: all of it */
+    struct view by, why, evidence;
+    bool superseded; /* the operation went on with a later attempt */
+    /* Of the way there; the judge does not look at them. */
+    struct attempt_row subject;
+    int64_t remedy; /* what was parked with it; 0: nothing */
+};
+/* load_attempt, load_of_attempt; load_parent: the remedy. arg: struct resolve_change. REFUSED: the
+ * answer is the problem. */
+store_judge_fn judge_resolve;
 void judge_sums_to(struct payment_row *row, const struct flow_sums *sums);
 
 #endif

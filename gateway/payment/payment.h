@@ -20,6 +20,7 @@
 #include "domain/ids.h"
 #include "domain/money.h"
 #include "domain/words.h"
+#include "payment/watch.h"
 #include "screening/screening.h"
 #include "secret/secret.h"
 #include "settings/settings.h"
@@ -85,11 +86,15 @@ typedef void payment_notice_done_fn(void *arg, enum status status);
 void payment_notice(struct payments *payments, struct channel *channel,
                     const struct notice_entry *entry, payment_notice_done_fn *done, void *arg);
 
+/* Attempts in trouble, as they are now. */
+const struct watch *payments_watch(const struct payments *payments);
+
 struct payments_stats {
     uint64_t submitted, answered, replayed, refused, approved, declined, unknown, reversed,
         not_sent, parked, conflicts, recovered, notices, hints;
     uint64_t denied, challenged, confirmed, wrong_results, reviewed, expired, limits_fired, reports,
         screened, screening_hits, shadow_differences;
+    uint64_t resolved;
 };
 void payments_stats(const struct payments *payments, struct payments_stats *out);
 

@@ -226,7 +226,8 @@ struct payments {
     bool hold_reading;
     bool ready;
     bool stopping;                         /* no step goes on; commits in flight are waited for */
-    struct list answerings, lates, heards; /* commits beside the works' own */
+    struct list answerings, lates, heards, resolvings; /* commits beside the works' own */
+    struct watch *watch;
     struct payments_stats stats;
     struct task scrub; /* wipes the stack once at the end of a turn that encoded card data */
     /* recovery */
@@ -240,7 +241,7 @@ struct payments {
 
 /* Named steps, for tests:
  *     before_record after_record after_send after_exchange before_settle after_settle
- *     reversal_recorded reversal_sent */
+ *     reversal_recorded reversal_sent before_resolve after_resolve */
 static inline void step_at(const struct payments *room, const char *name)
 {
     if (room->o.step != NULL)
@@ -278,6 +279,7 @@ void work_deafen(struct work *work);
 /* The first operation of the payment, if it is pending. */
 struct work *work_first_of(struct payments *room, int64_t payment);
 void heards_forget(struct payments *room);
+void resolvings_forget(struct payments *room); /* resolve.c */
 
 /* --- pending.c: accepted, and the final word comes later -------------------------------------- */
 /* The subject is recorded as pending: waits for the final word, asks when it is due. */

@@ -44,6 +44,7 @@ enum status payments_open(struct payments **out, const struct payments_options *
     list_init(&room->answerings);
     list_init(&room->lates);
     list_init(&room->heards);
+    list_init(&room->resolvings);
     id_source_init(&room->ids, store_last_id(options->store));
     arena_init(&room->read_arena, (size_t)16 * 1024 * 1024);
     room->seal = secret_find(options->secrets, "host.seal");
@@ -62,7 +63,14 @@ enum status payments_open(struct payments **out, const struct payments_options *
     room->in_flight = map_open(places, loop_random_u64(options->loop));
     room->by_attempt = map_open(places, loop_random_u64(options->loop));
     room->first_of = map_open(places, loop_random_u64(options->loop));
-    if (room->in_flight == NULL || room->by_attempt == NULL || room->first_of == NULL) {
+    room->watch = watch_open(
+        &(struct watch_options){ .loop = options->loop,
+                                 .log = options->log,
+                                 .unknown_age_us = options->settings->alert_unknown_age_us,
+                                 .unknown_count = options->settings->alert_unknown_count });
+    if (room->in_flight == NULL || room->by_attempt == NULL || room->first_of == NULL ||
+        room->watch == NULL) {
+        watch_close(room->watch);
         map_close(room->in_flight);
         map_close(room->by_attempt);
         map_close(room->first_of);
@@ -94,10 +102,15 @@ void payments_stats(const struct payments *room, struct payments_stats *out)
     *out = room->stats;
 }
 
+const struct watch *payments_watch(const struct payments *room)
+{
+    return room->watch;
+}
+
 /* --- recovery ----------------------------------------------------------------------------------
  */
 
-static void recovery_page(struct payments *room, int64_t after);
+static void recovery_page(struct payments *room, enum store_question question, int64_t after);
 
 static void recovery_end(struct payments *room, enum status status)
 {
@@ -295,23 +308,30 @@ static void recovery_read(struct store_read *read, void *arg)
     if (room->stopping)
         return;
     enum status status = read->result;
+    bool open = read->question == STORE_ATTEMPTS_OPEN;
     int64_t last = 0;
     for (size_t i = 0; i < read->count && status == STATUS_OK; i++) {
-        status = take_up(room, &read->attempts[i]);
+        watch_note(room->watch, &read->attempts[i]);
+        if (open)
+            status = take_up(room, &read->attempts[i]);
         last = read->attempts[i].id;
     }
     if (status != STATUS_OK)
         recovery_end(room, status);
     else if (read->more)
-        recovery_page(room, last);
+        recovery_page(room, read->question, last);
+    else if (open)
+        recovery_page(room, STORE_ATTEMPTS_UNSETTLED, 0);
     else
         recovery_start_works(room);
 }
 
-static void recovery_page(struct payments *room, int64_t after)
+/* Open attempts are taken up; those that wait for a person are only counted. */
+static void recovery_page(struct payments *room, enum store_question question, int64_t after)
 {
     arena_reset(&room->read_arena);
-    room->read = (struct store_read){ .question = STORE_ATTEMPTS_OPEN,
+    room->read = (struct store_read){ .question = question,
+                                      .states = 1u << ATTEMPT_PARKED | 1u << ATTEMPT_CONFLICT,
                                       .arena = &room->read_arena,
                                       .after = after,
                                       .done = recovery_read,
@@ -361,7 +381,7 @@ static void recovery_probe(struct store_read *read, void *arg)
     } else if (row != NULL && !sealed && ++room->probed < PROBE_ROWS) {
         probe_before(room, row->id); /* denied or held: nothing of it is sealed in the row */
     } else {
-        recovery_page(room, 0);
+        recovery_page(room, STORE_ATTEMPTS_OPEN, 0);
     }
 }
 
@@ -397,6 +417,7 @@ static void late_recorded(struct store_txn *txn, void *arg)
     struct change *change = arg;
     struct late *late = CONTAINER_OF(change, struct late, change);
     struct payments *room = late->room;
+    watch_commit(room->watch, txn);
     if (txn->result != STORE_COMMITTED) {
         LOG(room->o.log, LOG_ERROR, "payment.late_answer_not_recorded", LOG_VIEW("why", txn->why));
     } else if (txn->attempt.state == ATTEMPT_CONFLICT) {
@@ -470,6 +491,8 @@ void payments_close(struct payments *room)
         free(late);
     }
     heards_forget(room);
+    resolvings_forget(room);
+    watch_close(room->watch);
     hold_fini(room);
     map_close(room->in_flight);
     map_close(room->by_attempt);

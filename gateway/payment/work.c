@@ -104,6 +104,7 @@ static void committed(struct store_txn *txn, void *arg)
     ENSURE_MAGIC(work, WORK_MAGIC);
     ENSURE(work->committing && txn == &work->txn);
     work->committing = false;
+    watch_commit(work->room->watch, txn);
     if (txn->result == STORE_COMMITTED &&
         (txn->said == JUDGE_CONFLICT || txn->said == JUDGE_CONTRADICTED)) {
         char id[ID_TEXT_MAX];

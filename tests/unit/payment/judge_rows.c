@@ -12,6 +12,7 @@
 #define SHOWN    "\"outcome\":{\"result\":\"pending\"},\"next_action\":{\"type\":\"show_code\"}"
 #define SAID     "\"outcome\":{\"result\":\"said\"}"
 #define CONFLICT "\"outcome\":{\"result\":\"unknown\",\"conflict\":true}"
+#define RESOLVED "\"outcome\":{\"code\":\"resolved\"}"
 #define CANCELED "\"outcome\":{\"code\":\"canceled\"}"
 
 static bool approved(enum attempt_state state)
@@ -237,6 +238,22 @@ static enum status judged(struct rows *rows, store_judge_fn *judge, void *arg)
 enum status rows_notice(struct rows *rows)
 {
     return judged(rows, judge_notice, &rows->change);
+}
+
+enum status rows_resolve(struct rows *rows, enum resolve_as as, int64_t amount)
+{
+    struct resolve_change *r = &rows->resolve;
+    r->change = (struct change){ .now_us = 9,
+                                 .outcome_json = VIEW(RESOLVED),
+                                 .canceled_json = VIEW(CANCELED) };
+    r->as = as;
+    r->amount_minor = amount;
+    if (r->by.len == 0)
+        r->by = VIEW("Ops One");
+    if (r->why.len == 0)
+        r->why = VIEW("the bank said so");
+    rows->txn.load_parent = rows->txn.parent.id;
+    return judged(rows, judge_resolve, r);
 }
 
 enum status rows_late(struct rows *rows)

@@ -17,6 +17,7 @@ struct rows {
     struct work work;
     struct store_txn txn;
     struct change change; /* of a notice or a late answer; a work has its own */
+    struct resolve_change resolve;
 };
 
 /* A payment whose first operation (SALE: captured at once; AUTHORISE) is in this state, and the
@@ -34,6 +35,8 @@ void rows_hear(struct rows *rows, enum notice_about about, enum outcome outcome,
 /* Judge with all checks. What the judge wrote stays in rows for the next call. */
 enum status rows_notice(struct rows *rows);
 enum status rows_late(struct rows *rows);
+/* A person's word; amount 0: all. rows_remedy was not called: `parent` is the remedy then. */
+enum status rows_resolve(struct rows *rows, enum resolve_as as, int64_t amount);
 enum status rows_change(struct rows *rows, enum change_kind kind, enum outcome outcome);
 
 /* Events of the last judgement, joined with a blank: "attempt.approved payment.succeeded". */
