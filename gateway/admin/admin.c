@@ -10,17 +10,19 @@
 #include "base/list.h"
 #include "payment/problem.h"
 #include "payment/render.h"
+#include "payment/resolve.h"
 #include "json/json_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ADMIN_MAGIC      0x41444d4eu
-#define ADMIN_CALL_MAGIC 0x41434c4cu
-#define CONNECTIONS_MAX  16
-#define BY_BYTES_MAX     80
-#define WHY_BYTES_MAX    500
-#define LIST_BYTES       ((size_t)2 * 1024 * 1024)
+#define ADMIN_MAGIC        0x41444d4eu
+#define ADMIN_CALL_MAGIC   0x41434c4cu
+#define CONNECTIONS_MAX    16
+#define BY_BYTES_MAX       80
+#define WHY_BYTES_MAX      500
+#define EVIDENCE_BYTES_MAX 1000
+#define LIST_BYTES         ((size_t)2 * 1024 * 1024)
 
 struct admin {
     uint32_t magic;
@@ -36,7 +38,7 @@ struct admin_call {
     struct http_request *http;
     struct arena arena;
     struct store_read read;
-    struct view subject; /* {region} or {payment} of the path */
+    struct view subject; /* {region}, {payment} or {attempt} of the path */
 };
 
 /* --- answers: each ends the call ------------------------------------------------------------- */
@@ -256,8 +258,39 @@ static void run_reject(struct admin_call *call)
     run_review(call, REVIEW_REJECT);
 }
 
+static void run_resolve(struct admin_call *call)
+{
+    static const char *const known[] = { "as", "by", "why", "amount", "evidence" };
+    const struct json_node *root = body_of(call, known, COUNT_OF(known));
+    struct resolution resolution = { 0 };
+    struct view as = VIEW_EMPTY;
+    if (root == NULL)
+        return;
+    enum status amount = json_i64(json_member(root, "amount"), &resolution.amount_minor);
+    if (id_parse(ID_ATTEMPT, call->subject, &resolution.attempt) != STATUS_OK)
+        answer_problem(call, PROBLEM_NOT_FOUND, "There is no such attempt.");
+    else if (json_text(json_member(root, "as"), &as) != STATUS_OK ||
+             resolve_as_parse(as, &resolution.as) != STATUS_OK)
+        answer_problem(call, PROBLEM_INVALID_FIELD, "/as: approved, declined or reversed.");
+    else if (!text_member(root, "by", BY_BYTES_MAX, &resolution.by))
+        answer_problem(call, PROBLEM_INVALID_FIELD,
+                       "/by: who found it out, 1 to 80 bytes on one line.");
+    else if (!text_member(root, "why", WHY_BYTES_MAX, &resolution.why))
+        answer_problem(call, PROBLEM_INVALID_FIELD,
+                       "/why: the reason, 1 to 500 bytes on one line.");
+    else if (json_member(root, "evidence") != NULL &&
+             !text_member(root, "evidence", EVIDENCE_BYTES_MAX, &resolution.evidence))
+        answer_problem(call, PROBLEM_INVALID_FIELD,
+                       "/evidence: what shows it, 1 to 1000 bytes on one line.");
+    else if (amount != STATUS_NOT_FOUND && (amount != STATUS_OK || resolution.amount_minor < 1))
+        answer_problem(call, PROBLEM_INVALID_FIELD,
+                       "/amount: what was approved, minor units, above 0.");
+    else
+        payments_resolve(call->admin->o.payments, &resolution, answer_done, call);
+}
+
 static const struct {
-    const char *method, *before, *after; /* of {region} or {payment}; after NULL: there is none */
+    const char *method, *before, *after; /* of {region} and the like; after NULL: there is none */
     void (*run)(struct admin_call *call);
 } routes[] = {
     { "POST", "/reload", NULL, run_reload },
@@ -265,6 +298,7 @@ static const struct {
     { "GET", "/reviews", NULL, run_reviews },
     { "POST", "/reviews/", "/approve", run_approve },
     { "POST", "/reviews/", "/reject", run_reject },
+    { "POST", "/attempts/", "/resolve", run_resolve },
 };
 
 static bool path_fits(struct view path, size_t route, struct view *subject)
@@ -307,7 +341,7 @@ static void handle(struct http_request *request, void *arg)
     }
     answer_problem(call, known ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND,
                    "POST /reload, POST /profiles/{region}/rollback, GET /reviews, POST "
-                   "/reviews/{payment}/approve or /reject");
+                   "/reviews/{payment}/approve or /reject, POST /attempts/{attempt}/resolve");
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -2,9 +2,11 @@
  *
  *     POST /reload                                                     load profiles and lists anew
  *     POST /profiles/{region}/rollback   {"seq": N, "by": "NAME"}      seq left out: the one before
- *     GET  /reviews                      ?after=pay_...                payments that wait for a
- * person POST /reviews/{payment}/approve    {"by": "NAME", "why": "..."} POST
- * /reviews/{payment}/reject     {"by": "NAME", "why": "..."}
+ *     GET  /reviews                      ?after=pay_...                payments that wait
+ *     POST /reviews/{payment}/approve    {"by": "NAME", "why": "..."}
+ *     POST /reviews/{payment}/reject     {"by": "NAME", "why": "..."}
+ *     POST /attempts/{attempt}/resolve   {"as": "approved", "by": "NAME", "why": "..."}
+ *                                        and, if wanted, "amount": N, "evidence": "..."
  *
  * Who may connect is said by the rights of the socket's file: mode 0600, so the gateway's own user
  * and root. There is no other authentication; `by` is what the person says, and goes into the

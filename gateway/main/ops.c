@@ -5,8 +5,9 @@
 #include "base/vault.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define METRICS_BYTES ((size_t)128 * 1024)
+#define METRICS_BYTES ((size_t)512 * 1024)
 
 static void text(struct http_request *request, int http_status, struct view body)
 {
@@ -72,6 +73,8 @@ static void metrics_payments(struct writer *w, struct gateway *g)
     metric(w, "attempts_parked_total", "counter", "Attempts left for a person.", s.parked);
     metric(w, "attempts_conflict_total", "counter", "Answers that contradict what was asked.",
            s.conflicts);
+    metric(w, "attempts_resolved_total", "counter", "Attempts that a person has settled.",
+           s.resolved);
     metric(w, "attempts_recovered_total", "counter", "Attempts found open at start.", s.recovered);
     metric(w, "payment_notices_total", "counter", "Verified entries of notices.", s.notices);
     metric(w, "payment_hints_total", "counter", "Unverified entries of notices, not believed.",
@@ -80,6 +83,99 @@ static void metrics_payments(struct writer *w, struct gateway *g)
            payments_working(gateway_payments(g)));
     metric(w, "payments_waiting", "gauge", "Merchants waiting for an answer now.",
            payments_waiting(gateway_payments(g)));
+}
+
+/* Of a channel: all its currencies together. */
+static uint64_t watched(const struct watch *watch, const char *channel, enum watch_class class,
+                        int64_t *oldest_us)
+{
+    uint64_t count = 0;
+    *oldest_us = 0;
+    for (size_t i = 0; i < watch_sum_count(watch); i++) {
+        const struct watch_sum *sum = watch_sum_at(watch, i);
+        if (sum->class != class || strcmp(sum->channel, channel) != 0 || sum->count == 0)
+            continue;
+        count += sum->count;
+        if (*oldest_us == 0 || sum->oldest_us < *oldest_us)
+            *oldest_us = sum->oldest_us;
+    }
+    return count;
+}
+
+/* Has an earlier sum named this channel already? */
+static bool named_before(const struct watch *watch, size_t nth)
+{
+    for (size_t i = 0; i < nth; i++)
+        if (strcmp(watch_sum_at(watch, i)->channel, watch_sum_at(watch, nth)->channel) == 0)
+            return true;
+    return false;
+}
+
+static void watched_channel(struct writer *w, struct gateway *g, const char *name,
+                            enum watch_class class, bool age)
+{
+    int64_t oldest_us;
+    uint64_t count = watched(payments_watch(gateway_payments(g)), name, class, &oldest_us);
+    int64_t age_us = oldest_us != 0 ? gateway_wall_us(g) - oldest_us : 0;
+    writer_format(w, "railgate_attempts_%s%s{channel=\"%s\"} %llu\n", watch_class_word(class),
+                  age ? "_age_seconds" : "", name,
+                  age ? (unsigned long long)(age_us > 0 ? age_us / LOOP_US_PER_S : 0)
+                      : (unsigned long long)count);
+}
+
+/* A line for each channel, also for one that is not configured any more and has left something. */
+static void watched_channels(struct writer *w, struct gateway *g, enum watch_class class, bool age)
+{
+    const struct watch *watch = payments_watch(gateway_payments(g));
+    struct channels *channels = gateway_channels(g);
+    for (size_t i = 0; i < channels_count(channels); i++)
+        watched_channel(w, g, channel_name(channels_at(channels, i)), class, age);
+    for (size_t i = 0; i < watch_sum_count(watch); i++) {
+        const char *name = watch_sum_at(watch, i)->channel;
+        if (!named_before(watch, i) && channels_find(channels, view_text(name)) == NULL)
+            watched_channel(w, g, name, class, age);
+    }
+}
+
+static void metrics_watched(struct writer *w, struct gateway *g, enum watch_class class)
+{
+    static const char *const help[] = {
+        [WATCH_UNKNOWN] = "Attempts whose outcome is unknown now",
+        [WATCH_PARKED] = "Attempts that are parked now: a person must settle them",
+        [WATCH_CONFLICT] = "Attempts in conflict now: a person must settle them",
+    };
+    const struct watch *watch = payments_watch(gateway_payments(g));
+    const char *word = watch_class_word(class);
+    writer_format(w, "# HELP railgate_attempts_%s %s.\n# TYPE railgate_attempts_%s gauge\n", word,
+                  help[class], word);
+    watched_channels(w, g, class, false);
+    writer_format(w,
+                  "# HELP railgate_attempts_%s_amount What they are about, minor units.\n"
+                  "# TYPE railgate_attempts_%s_amount gauge\n",
+                  word, word);
+    for (size_t i = 0; i < watch_sum_count(watch); i++) {
+        const struct watch_sum *sum = watch_sum_at(watch, i);
+        if (sum->class == class)
+            writer_format(w, "railgate_attempts_%s_amount{channel=\"%s\",currency=\"%s\"} %lld\n",
+                          word, sum->channel, sum->currency, (long long)sum->amount);
+    }
+    writer_format(w,
+                  "# HELP railgate_attempts_%s_age_seconds How long the oldest has been so.\n"
+                  "# TYPE railgate_attempts_%s_age_seconds gauge\n",
+                  word, word);
+    watched_channels(w, g, class, true);
+}
+
+static void metrics_watch(struct writer *w, struct gateway *g)
+{
+    const struct watch *watch = payments_watch(gateway_payments(g));
+    for (int class = WATCH_UNKNOWN; class <= WATCH_CLASSES; class ++)
+        metrics_watched(w, g, (enum watch_class) class);
+    writer_text(w, "# HELP railgate_alert A threshold of the settings (alerts) is passed now.\n"
+                   "# TYPE railgate_alert gauge\n");
+    for (int i = WATCH_ALERT_AGE; i <= WATCH_ALERT_COUNT; i++)
+        writer_format(w, "railgate_alert{name=\"%s\"} %d\n", watch_alert_word((enum watch_alert)i),
+                      watch_alert_is_on(watch, (enum watch_alert)i));
 }
 
 static void metrics_compliance(struct writer *w, struct gateway *g)
@@ -232,6 +328,7 @@ static void metrics(struct http_request *request, struct gateway *g)
     struct writer w = writer_over(room, room != NULL ? METRICS_BYTES : 0);
     metrics_api(&w, g);
     metrics_payments(&w, g);
+    metrics_watch(&w, g);
     metrics_compliance(&w, g);
     metrics_profiles(&w, g);
     metrics_lists(&w, g);
