@@ -256,6 +256,9 @@ enum status judge_resolve(struct store_txn *txn, void *arg)
         txn->parent.next_us = 0;
     }
     TRY(journal(txn, r, before, asked));
+    c.reason = VIEW("a person has settled what it was about");
+    if (txn->write_parent == STORE_UPDATE)
+        TRY(judge_event_attempt(txn, &c, &txn->parent, "attempt.overtaken"));
     if (r->superseded || txn->operation.status != OPERATION_STATUS_PENDING)
         return STATUS_OK;
     return judge_end_operation(txn, &c, row, end_of(r->as));

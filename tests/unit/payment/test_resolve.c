@@ -365,7 +365,8 @@ static void test_the_remedy_is_closed_with_it(void **state)
     rows.txn.parent.id = 50;
     rows.txn.parent.parent = rows.txn.attempt.id;
     rows.txn.parent.verb = OPERATION_REVERSE;
-    assert_int_equal(rows_resolve(&rows, RESOLVE_REVERSED, 0), STATUS_OK);
+    ASSERT_SAID(&rows, rows_resolve(&rows, RESOLVE_REVERSED, 0), JUDGE_SETTLED,
+                "attempt.resolved attempt.overtaken payment.reversed");
     assert_int_equal(rows.txn.write_parent, STORE_UPDATE);
     assert_int_equal(rows.txn.parent.state, ATTEMPT_OVERTAKEN);
     rows_close(&rows);
