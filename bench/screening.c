@@ -253,8 +253,11 @@ int main(int argc, char **argv)
     double *times = calloc(lookups > 0 ? lookups : 1, sizeof *times);
     char path[] = "/tmp/bench_screening.XXXXXX";
     int fd = mkstemp(path);
-    if (people == NULL || times == NULL || fd < 0 || lookups == 0)
+    if (people == NULL || times == NULL || fd < 0 || lookups == 0) {
+        free(people);
+        free(times);
         return 2;
+    }
     close(fd);
     write_list(path, people);
     struct screening_source source = { "made", SCREENING_CSV, path, 1 };
@@ -263,8 +266,11 @@ int main(int argc, char **argv)
     enum status s = screening_open(&screening, &source, 1);
     double opened_ms = (now_us() - before) / 1000;
     unlink(path);
-    if (s != STATUS_OK)
+    if (s != STATUS_OK) {
+        free(people);
+        free(times);
         return 2;
+    }
     struct utsname machine;
     if (uname(&machine) == 0)
         printf("%s %s, %ld processors\n", machine.sysname, machine.machine,

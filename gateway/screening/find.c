@@ -380,6 +380,7 @@ static void weigh_heaviest(struct search *s)
             if (!taken[i] &&
                 (best == BOOK_TOKENS_MAX || s->tokens[i].weight > s->tokens[best].weight))
                 best = i;
+        ENSURE(best < BOOK_TOKENS_MAX); /* n of them are not more than there are */
         taken[best] = true;
         s->heaviest[n] = s->heaviest[n - 1] + s->tokens[best].weight;
     }

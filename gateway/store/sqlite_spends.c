@@ -234,6 +234,8 @@ enum status db_spent_purge(struct db *db, struct spent_cursor *cursor, int64_t b
     for (size_t i = 0; i < count; i++)
         TRY(delete_row(db, &over[i]));
     *end = looked < max;
-    *cursor = *end ? (struct spent_cursor){ 0 } : row;
+    *cursor = row;
+    if (*end)
+        memset(cursor, 0, sizeof *cursor);
     return STATUS_OK;
 }
