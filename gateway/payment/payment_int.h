@@ -225,7 +225,7 @@ struct payments {
     int64_t hold_after; /* the next look goes on behind this payment; 0: from the start */
     bool hold_reading;
     bool ready;
-    bool stopping;                         /* no step goes on; commits in flight are waited for */
+    bool stopping; /* no step goes on; commits in flight are waited for */
     struct list answerings, lates, heards, resolvings; /* commits beside the works' own */
     struct watch *watch;
     struct payments_stats stats;
