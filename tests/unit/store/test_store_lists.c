@@ -299,7 +299,8 @@ static void unsettled_attempts_are_listed_by_state(void **state)
     assert_unsettled(&f, 1u << ATTEMPT_REVERSING | 1u << ATTEMPT_UNKNOWN | 1u << ATTEMPT_APPROVED,
                      all + 2, 2);
     assert_unsettled(&f, 1u << ATTEMPT_CONFLICT | 1u << ATTEMPT_REVERSING, all + 1, 2);
-    assert_unsettled(&f, 1u << ATTEMPT_APPROVED, NULL, 0);
+    static const enum attempt_state none[] = { ATTEMPT_APPROVED };
+    assert_unsettled(&f, 1u << ATTEMPT_APPROVED, none, 0);
     /* What undoes or asks about another one is that one's business. */
     struct request r;
     request_init(&r, 5);
