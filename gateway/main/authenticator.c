@@ -10,6 +10,7 @@
 #include "base/json_out.h"
 #include "main/deciding.h"
 #include "payment/authenticate.h"
+#include "payment/facts.h"
 #include "payment/render.h"
 
 #include <stdlib.h>
@@ -46,16 +47,6 @@ static bool open_code_key(struct cli_store *cli)
     return false;
 }
 
-static struct view first_given(const struct compliance_facts *facts, enum fact a, enum fact b,
-                               enum fact c)
-{
-    const enum fact order[] = { a, b, c };
-    for (size_t i = 0; i < COUNT_OF(order); i++)
-        if (order[i] != FACT_NONE && facts->values[order[i]].given)
-            return facts->values[order[i]].text;
-    return VIEW_EMPTY;
-}
-
 static int print_code(struct cli_store *cli, const struct payment_row *row, struct arena *arena,
                       bool json)
 {
@@ -75,13 +66,11 @@ static int print_code(struct cli_store *cli, const struct payment_row *row, stru
         fprintf(stderr, "railgate " COMMAND ": the payment cannot be read\n");
         return EXIT_COULD_NOT;
     }
-    struct authentication_of of = {
-        .merchant = row->merchant,
-        .payment = row->id,
-        .payer = first_given(&facts, FACT_PAYER_ID, FACT_PAYER_ACCOUNT, FACT_NONE),
-        .amount = facts.amount,
-        .payee = first_given(&facts, FACT_PAYEE_ID, FACT_PAYEE_ACCOUNT, FACT_PAYEE_NAME)
-    };
+    struct authentication_of of = { .merchant = row->merchant,
+                                    .payment = row->id,
+                                    .payer = facts_bound_payer(&facts),
+                                    .amount = facts.amount,
+                                    .payee = facts_bound_payee(&facts) };
     if (!facts.values[FACT_PAYER_ID].given && facts.rail == RAIL_CARD) {
         fprintf(stderr,
                 "railgate " COMMAND ": this payment names its payer only by its card, which is "

@@ -308,3 +308,24 @@ enum status facts_of_payment(const struct json_node *root, int64_t wall_us,
     facts_read(root, facts);
     return STATUS_OK;
 }
+
+static struct view first_given(const struct compliance_facts *facts, const enum fact *order,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (facts->values[order[i]].given)
+            return facts->values[order[i]].text;
+    return VIEW_EMPTY;
+}
+
+struct view facts_bound_payer(const struct compliance_facts *facts)
+{
+    static const enum fact order[] = { FACT_PAYER_ID, FACT_PAYER_ACCOUNT };
+    return first_given(facts, order, COUNT_OF(order));
+}
+
+struct view facts_bound_payee(const struct compliance_facts *facts)
+{
+    static const enum fact order[] = { FACT_PAYEE_ID, FACT_PAYEE_ACCOUNT, FACT_PAYEE_NAME };
+    return first_given(facts, order, COUNT_OF(order));
+}

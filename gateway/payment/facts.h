@@ -20,4 +20,10 @@ void facts_read(const struct json_node *root, struct compliance_facts *facts);
 enum status facts_of_payment(const struct json_node *root, int64_t wall_us,
                              struct compliance_facts *facts, struct writer *why);
 
+/* Whom a payment is bound to when it must be confirmed (authenticate.h): payer.id, else the
+ * account; payee.id, else the account, else the name. Empty when none is known. Views into the
+ * facts. */
+struct view facts_bound_payer(const struct compliance_facts *facts);
+struct view facts_bound_payee(const struct compliance_facts *facts);
+
 #endif

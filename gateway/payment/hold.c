@@ -16,6 +16,7 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
+#include "payment/facts.h"
 
 #include <stdlib.h>
 
@@ -59,16 +60,6 @@ static void put_part(struct writer *w, struct view part)
 {
     writer_u16_be(w, (uint16_t)part.len);
     writer_view(w, part);
-}
-
-static struct view first_given(const struct compliance_facts *facts, enum fact a, enum fact b,
-                               enum fact c)
-{
-    if (facts->values[a].given)
-        return facts->values[a].text;
-    if (facts->values[b].given)
-        return facts->values[b].text;
-    return c != FACT_NONE && facts->values[c].given ? facts->values[c].text : VIEW_EMPTY;
 }
 
 static bool may_be_held(const struct ruling *ruling)
@@ -136,8 +127,8 @@ enum status hold_seal(struct work *work)
     writer_u8(&w, facts->values[FACT_AUTHENTICATED].given &&
                       facts->values[FACT_AUTHENTICATED].number != 0);
     put_part(&w, ruling->region);
-    put_part(&w, first_given(facts, FACT_PAYER_ID, FACT_PAYER_ACCOUNT, FACT_NONE));
-    put_part(&w, first_given(facts, FACT_PAYEE_ID, FACT_PAYEE_ACCOUNT, FACT_PAYEE_NAME));
+    put_part(&w, facts_bound_payer(facts));
+    put_part(&w, facts_bound_payee(facts));
     put_part(&w, ruling->methods);
     put_resets(work, &w);
     put_part(&w, card ? VIEW_EMPTY : r->details);
