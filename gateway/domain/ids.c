@@ -16,9 +16,9 @@
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char *const prefixes[] = {
-    [ID_PAYMENT] = "pay", [ID_CAPTURE] = "cap",  [ID_CANCEL] = "can", [ID_REFUND] = "ref",
-    [ID_CHARGE] = "chg",  [ID_ATTEMPT] = "att",  [ID_EVENT] = "evt",  [ID_KEY] = "key",
-    [ID_REQUEST] = "req", [ID_MERCHANT] = "mer",
+    [ID_PAYMENT] = "pay", [ID_CAPTURE] = "cap",  [ID_CANCEL] = "can",   [ID_REFUND] = "ref",
+    [ID_CHARGE] = "chg",  [ID_ATTEMPT] = "att",  [ID_EVENT] = "evt",    [ID_KEY] = "key",
+    [ID_REQUEST] = "req", [ID_MERCHANT] = "mer", [ID_ENDPOINT] = "whe",
 };
 
 void id_source_init(struct id_source *source, int64_t above)
@@ -42,7 +42,7 @@ int64_t id_next(struct id_source *source, int64_t wall_us)
 
 const char *id_format(enum id_kind kind, int64_t id, char out[ID_TEXT_MAX])
 {
-    ENSURE(kind >= ID_PAYMENT && kind <= ID_MERCHANT);
+    ENSURE(kind >= ID_PAYMENT && kind <= ID_ENDPOINT);
     ENSURE(id > 0);
     char *at = out;
     for (const char *p = prefixes[kind]; *p != '\0'; p++)
@@ -62,7 +62,7 @@ void id_write(struct writer *w, enum id_kind kind, int64_t id)
 
 enum status id_parse(enum id_kind kind, struct view text, int64_t *out)
 {
-    ENSURE(kind >= ID_PAYMENT && kind <= ID_MERCHANT);
+    ENSURE(kind >= ID_PAYMENT && kind <= ID_ENDPOINT);
     struct view prefix = view_text(prefixes[kind]);
     if (text.len != prefix.len + 1 + LETTERS || !view_starts_with(text, prefix) ||
         text.ptr[prefix.len] != '_')

@@ -23,6 +23,7 @@ enum id_kind {
     ID_KEY,         /* key_ */
     ID_REQUEST,     /* req_ */
     ID_MERCHANT,    /* mer_ */
+    ID_ENDPOINT,    /* whe_: where a merchant's webhooks go */
 };
 
 struct id_source {
