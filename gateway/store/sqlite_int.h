@@ -70,6 +70,10 @@ enum status row_held(struct db *db, sqlite3_stmt *s, int at, struct arena *arena
                      struct held_row *out);
 enum status row_profile(struct db *db, sqlite3_stmt *s, struct arena *arena,
                         struct profile_row *out);
+enum status row_endpoint(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                         struct endpoint_row *out);
+enum status row_delivery(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                         struct delivery_row *out);
 enum { PAYMENT_COLUMN_COUNT = 23 };
 
 #endif

@@ -84,6 +84,14 @@ static enum status list_profile(struct db *db, sqlite3_stmt *s, struct arena *ar
 {
     return row_profile(db, s, arena, out);
 }
+static enum status list_endpoint(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_endpoint(db, s, arena, out);
+}
+static enum status list_delivery(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_delivery(db, s, arena, out);
+}
 
 static const struct list_type payments = { sizeof(struct payment_row), list_payment };
 static const struct list_type operations = { sizeof(struct operation_row), list_operation };
@@ -92,6 +100,9 @@ static const struct list_type events = { sizeof(struct event_row), list_event };
 static const struct list_type keys = { sizeof(struct key_row), list_key };
 static const struct list_type held = { sizeof(struct held_payment), list_held };
 static const struct list_type profiles = { sizeof(struct profile_row), list_profile };
+
+static const struct list_type endpoints = { sizeof(struct endpoint_row), list_endpoint };
+static const struct list_type deliveries = { sizeof(struct delivery_row), list_delivery };
 
 struct list_out {
     const struct list_type *type;
@@ -189,6 +200,10 @@ static enum status list_of(struct db *db, enum sql which, int64_t owner,
         bind_i64(s, 3, read->kind);
     if (which == SQL_EVENTS_OF_PAYMENT) /* those of merchant 0 are for operators */
         bind_i64(s, 3, read->merchant);
+    if (which == SQL_ENDPOINTS || which == SQL_ENDPOINTS_OF_MERCHANT)
+        bind_i64(s, 3, read->endpoint);
+    if (which == SQL_EVENTS_OLD || which == SQL_EVENTS_NEW)
+        bind_text(s, 5, read->event_kind);
     if (which == SQL_ATTEMPTS_UNSETTLED)
         bind_i64(s, 3, read->states);
     bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
@@ -257,6 +272,36 @@ static enum status sums(struct db *db, const struct store_read *read, struct lis
     return STATUS_OK;
 }
 
+static enum status list_deliveries(struct db *db, const struct store_read *read,
+                                   struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_DELIVERIES);
+    bind_i64(s, 1, read->endpoint);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    return list_run(db, s, out);
+}
+
+static enum status list_event_at(struct db *db, const struct store_read *read, struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_EVENT_AT);
+    bind_i64(s, 1, read->merchant);
+    bind_i64(s, 2, read->after);
+    TRY(list_run(db, s, out));
+    return out->count == 0 ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+static enum status journal_ends(struct db *db, struct store_read *read)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_JOURNAL_ENDS);
+    enum status status = db_next(db, s);
+    if (status == STATUS_OK) {
+        read->journal_seq = sqlite3_column_int64(s, 0);
+        read->journal_indexed = sqlite3_column_int64(s, 1);
+    }
+    db_end(s);
+    return status;
+}
+
 static enum status one_payment(struct db *db, const struct store_read *read, struct list_out *out)
 {
     struct payment_row *row = arena_alloc(out->arena, sizeof *row);
@@ -279,7 +324,7 @@ static enum status one_attempt(struct db *db, const struct store_read *read, str
     return STATUS_OK;
 }
 
-static enum status ask(struct db *db, const struct store_read *read, struct list_out *out)
+static enum status ask(struct db *db, struct store_read *read, struct list_out *out)
 {
     switch (read->question) {
     case STORE_ONE_PAYMENT: out->type = &payments; return one_payment(db, read, out);
@@ -308,7 +353,16 @@ static enum status ask(struct db *db, const struct store_read *read, struct list
         if (read->merchant == 0)
             return list_of(db, SQL_EVENTS_OF_ALL, 0, read, out);
         TRY(list_of(db, SQL_EVENTS_OLD, read->merchant, read, out));
-        return out->more ? STATUS_OK : list_of(db, SQL_EVENTS_NEW, read->merchant, read, out);
+        return out->more || read->indexed_only
+                   ? STATUS_OK
+                   : list_of(db, SQL_EVENTS_NEW, read->merchant, read, out);
+    case STORE_EVENT: out->type = &events; return list_event_at(db, read, out);
+    case STORE_JOURNAL_ENDS: return journal_ends(db, read);
+    case STORE_ENDPOINTS:
+        out->type = &endpoints;
+        return list_of(db, read->merchant != 0 ? SQL_ENDPOINTS_OF_MERCHANT : SQL_ENDPOINTS,
+                       read->merchant, read, out);
+    case STORE_DELIVERIES: out->type = &deliveries; return list_deliveries(db, read, out);
     case STORE_KEYS: out->type = &keys; return list_of(db, SQL_KEYS, read->merchant, read, out);
     case STORE_KEY_BY_HASH: out->type = &keys; return list_key_by_hash(db, read, out);
     case STORE_HELD: out->type = &held; return list_held_payments(db, read, out);
@@ -340,6 +394,8 @@ enum status db_ask(struct db *db, struct store_read *read)
     read->attempts = out.type == &attempts ? (struct attempt_row *)(void *)out.rows : NULL;
     read->events = out.type == &events ? (struct event_row *)(void *)out.rows : NULL;
     read->keys = out.type == &keys ? (struct key_row *)(void *)out.rows : NULL;
+    read->endpoints = out.type == &endpoints ? (struct endpoint_row *)(void *)out.rows : NULL;
+    read->deliveries = out.type == &deliveries ? (struct delivery_row *)(void *)out.rows : NULL;
     read->profiles = out.type == &profiles ? (struct profile_row *)(void *)out.rows : NULL;
     return status;
 }

@@ -113,6 +113,19 @@ static const char *const schema[] = {
     " who TEXT) STRICT;",
     /* 3: attempts that wait for a person, few of many. */
     "CREATE INDEX attempts_stuck ON attempts (id) WHERE state = 11 OR state = 12;",
+    /* 4: where webhooks go. A delivery takes the place (slot) of one that is older. */
+    "CREATE TABLE webhook_endpoints (id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " merchant INTEGER NOT NULL CHECK (merchant > 0), status INTEGER NOT NULL CHECK (status > 0),"
+    " url TEXT NOT NULL, kinds TEXT NOT NULL, description TEXT, secret BLOB NOT NULL,"
+    " old_secret BLOB, old_until_us INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+    " updated_us INTEGER NOT NULL, cursor INTEGER NOT NULL CHECK (cursor >= 0),"
+    " next_us INTEGER NOT NULL, failures INTEGER NOT NULL CHECK (failures >= 0),"
+    " failing_since_us INTEGER NOT NULL, tries INTEGER NOT NULL, why TEXT) STRICT;"
+    "CREATE INDEX webhook_endpoints_of_merchant ON webhook_endpoints (merchant);"
+    "CREATE TABLE webhook_deliveries (endpoint INTEGER NOT NULL, slot INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, event INTEGER NOT NULL, at_us INTEGER NOT NULL,"
+    " latency_us INTEGER NOT NULL, http_status INTEGER NOT NULL, next_us INTEGER NOT NULL,"
+    " result TEXT NOT NULL, PRIMARY KEY (endpoint, slot)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = COUNT_OF(schema) };
 

@@ -37,6 +37,9 @@ enum {
 static void txn_done(struct job *job)
 {
     struct store_txn *txn = CONTAINER_OF(job, struct store_txn, job);
+    if (txn->result == STORE_COMMITTED && txn->event_count > 0)
+        for (struct store_watch *watch = txn->store->watches; watch != NULL; watch = watch->next)
+            watch->grew(watch->arg);
     txn->done(txn, txn->arg);
 }
 static void counter_done(struct job *job)
@@ -456,6 +459,24 @@ int64_t store_last_id(const struct store *store)
 {
     ENSURE_MAGIC(store, STORE_MAGIC);
     return store->last_id;
+}
+
+void store_watch(struct store *store, struct store_watch *watch)
+{
+    ENSURE_MAGIC(store, STORE_MAGIC);
+    ENSURE(watch->grew != NULL);
+    watch->next = store->watches;
+    store->watches = watch;
+}
+
+void store_unwatch(struct store *store, struct store_watch *watch)
+{
+    ENSURE_MAGIC(store, STORE_MAGIC);
+    for (struct store_watch **at = &store->watches; *at != NULL; at = &(*at)->next)
+        if (*at == watch) {
+            *at = watch->next;
+            return;
+        }
 }
 
 size_t store_pending(const struct store *store)

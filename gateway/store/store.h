@@ -115,6 +115,34 @@ struct profile_row {
     struct view by;   /* who: "start", "reload", "rollback by NAME" */
 };
 
+/* Where a merchant's webhooks go, and how far they have come. */
+enum endpoint_status { ENDPOINT_ENABLED = 1, ENDPOINT_DISABLED };
+struct endpoint_row {
+    int64_t id, merchant;
+    enum endpoint_status status;
+    struct view url, kinds, description; /* kinds: patterns with blanks between */
+    struct view secret, old_secret;      /* sealed; old_secret empty: none */
+    int64_t old_until_us;                /* wall clock until which old_secret signs as well */
+    int64_t created_us, updated_us;
+    int64_t cursor;           /* journal position up to which everything was delivered */
+    int64_t next_us;          /* wall clock of the next try after a failure; 0: none failed */
+    int64_t failures;         /* tries in a row that failed */
+    int64_t failing_since_us; /* wall clock of the first of them; 0: none */
+    int64_t tries;            /* all so far; numbers the delivery rows */
+    struct view why;          /* one word, why it is disabled; empty: it is not, or by request */
+};
+
+/* One try to deliver an event. The last STORE_DELIVERIES_KEPT of an endpoint are kept. */
+#define STORE_DELIVERIES_KEPT 20
+struct delivery_row {
+    int64_t endpoint, number; /* number: 1, 2, 3, ... of the endpoint */
+    int64_t event;            /* journal position */
+    int64_t at_us, latency_us;
+    int64_t http_status; /* 0: there was no answer */
+    int64_t next_us;     /* of the next try; 0: none follows */
+    struct view result;  /* one word: "delivered", "timeout", ... */
+};
+
 /* --- counters ----------------------------------------------------------------------------- */
 
 /* Sums and counts of money over many payments, spent inside the commit that records one, so that
@@ -153,7 +181,7 @@ struct store_spend {
 
 /* --- a change ----------------------------------------------------------------------------- */
 
-enum store_write { STORE_KEEP = 1, STORE_INSERT, STORE_UPDATE, STORE_DELETE /* held only */ };
+enum store_write { STORE_KEEP = 1, STORE_INSERT, STORE_UPDATE, STORE_DELETE /* held, endpoint */ };
 
 enum store_result {
     STORE_COMMITTED = 1, /* on disk */
@@ -205,6 +233,12 @@ struct store_txn {
     enum store_write write_held;
     struct profile_row profile; /* STORE_INSERT only */
     enum store_write write_profile;
+    int64_t load_endpoint; /* if it is this merchant's (0: any); else STORE_NO_PAYMENT */
+    struct endpoint_row endpoint;
+    enum store_write write_endpoint; /* DELETE takes its delivery rows along */
+    struct delivery_row delivery;
+    enum store_write write_delivery; /* STORE_INSERT only */
+    int64_t journal_seq; /* by the store, for the judge: last position before this request */
 
     struct store_spend spends[STORE_SPENDS_MAX];
     size_t spend_count;
@@ -261,6 +295,18 @@ struct store_stats {
 };
 void store_stats(const struct store *store, struct store_stats *out);
 
+/* Tells readers of the journal that it has grown: `grew` is called on the loop's thread after each
+ * commit of this process that appended to it, before the commit's own done function. It must be
+ * quick and may ask, not commit. Not for what other processes write: who needs that looks now and
+ * then. A watch is taken back with store_unwatch, or ends with the store. */
+struct store_watch {
+    struct store_watch *next; /* the store's */
+    void (*grew)(void *arg);
+    void *arg;
+};
+void store_watch(struct store *store, struct store_watch *watch);
+void store_unwatch(struct store *store, struct store_watch *watch);
+
 /* --- operations --------------------------------------------------------------------------- */
 
 /* BUSY: the queue is full, nothing was taken. */
@@ -296,10 +342,14 @@ enum store_question {
     /* held_kind (0: any), held_until_us (0: any; else those with until_us up to it), payment (0:
      * all), merchant (0: any), after (payment id), limit: oldest payment first -> held, payments */
     STORE_HELD,
-    STORE_PROFILES, /* region (empty: all; case is ignored), after (seq below; 0: newest), limit:
-                       newest first */
-    STORE_SPENT,    /* spends[0..spend_count) of the request are filled, `write` is not looked at;
-                       spend_now_us. IO for spends that are none */
+    STORE_PROFILES,   /* region (empty: all; case is ignored), after (seq below; 0: newest), limit:
+                         newest first */
+    STORE_ENDPOINTS,  /* endpoint (0: all), merchant (0: any), after (id), limit: oldest first */
+    STORE_DELIVERIES, /* endpoint: newest first; whose it is was asked before */
+    STORE_EVENT,      /* after (seq: exactly this one), merchant (0: any) -> events[0] */
+    STORE_JOURNAL_ENDS, /* -> journal_seq, journal_indexed */
+    STORE_SPENT, /* spends[0..spend_count) of the request are filled, `write` is not looked at;
+                    spend_now_us. IO for spends that are none */
 };
 struct key_row {
     int64_t id, merchant;
@@ -328,6 +378,9 @@ struct store_read {
     enum held_kind held_kind;
     int64_t held_until_us;
     struct view region;
+    int64_t endpoint;
+    struct view event_kind; /* EVENTS of a merchant: filter; "payment.*" is a pattern; empty: any */
+    bool indexed_only;      /* EVENTS of a merchant: not those after journal_indexed */
     struct store_spend *spends;
     size_t spend_count;
     int64_t spend_now_us;
@@ -345,6 +398,10 @@ struct store_read {
     struct key_row *keys;
     struct held_row *held; /* with `payments` of the same index */
     struct profile_row *profiles;
+    struct endpoint_row *endpoints;
+    struct delivery_row *deliveries;
+    int64_t journal_seq;     /* last position */
+    int64_t journal_indexed; /* up to here the events of one merchant are found by an index */
 };
 enum status store_ask(struct store *store, struct store_read *read);
 

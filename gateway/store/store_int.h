@@ -92,6 +92,12 @@ enum status db_held_load(struct db *db, int64_t payment, int64_t merchant, struc
 enum status db_held_write(struct db *db, enum store_write write, const struct held_row *row);
 /* Sets row->seq. */
 enum status db_profile_insert(struct db *db, struct profile_row *row);
+enum status db_endpoint_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
+                             struct endpoint_row *out);
+enum status db_endpoint_write(struct db *db, enum store_write write,
+                              const struct endpoint_row *row);
+/* In the place of the one that is STORE_DELIVERIES_KEPT older. */
+enum status db_delivery_insert(struct db *db, const struct delivery_row *row);
 enum status db_event_append(struct db *db, const struct event_row *row);
 enum status db_counter_take(struct db *db, const char *name, uint64_t count, uint64_t *first);
 enum status db_key_insert(struct db *db, const struct key_row *row);
@@ -204,8 +210,10 @@ struct txn_copy {
     struct attempt_row attempt, parent;
     struct held_row held;
     struct profile_row profile;
+    struct endpoint_row endpoint;
+    struct delivery_row delivery;
     enum store_write write_payment, write_operation, write_attempt, write_parent, write_held,
-        write_profile;
+        write_profile, write_endpoint, write_delivery;
     struct store_spend spends[STORE_SPENDS_MAX];
     size_t spend_count;
     bool spends_release;
@@ -223,6 +231,7 @@ struct store {
     const struct log *log;
     struct db *db;
     struct worker *worker;
+    struct store_watch *watches; /* the loop's */
     struct recent *recent;
     bool read_only;
     bool in_doubt; /* a commit failed; its bytes may be in the log */

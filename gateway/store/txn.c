@@ -37,6 +37,10 @@ void txn_copy_save(struct txn_copy *copy, const struct store_txn *txn)
     copy->write_parent = txn->write_parent;
     copy->write_held = txn->write_held;
     copy->write_profile = txn->write_profile;
+    copy->endpoint = txn->endpoint;
+    copy->write_endpoint = txn->write_endpoint;
+    copy->delivery = txn->delivery;
+    copy->write_delivery = txn->write_delivery;
     copy->spends_release = txn->spends_release;
     copy->answer_status = txn->answer_status;
     copy->answer_body = txn->answer_body;
@@ -61,6 +65,10 @@ void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
     txn->write_parent = copy->write_parent;
     txn->write_held = copy->write_held;
     txn->write_profile = copy->write_profile;
+    txn->endpoint = copy->endpoint;
+    txn->write_endpoint = copy->write_endpoint;
+    txn->delivery = copy->delivery;
+    txn->write_delivery = copy->write_delivery;
     txn->spends_release = copy->spends_release;
     txn->spend_count = copy->spend_count;
     memcpy(txn->spends, copy->spends, copy->spend_count * sizeof txn->spends[0]);
@@ -159,6 +167,9 @@ static enum status txn_load(struct store *store, struct store_txn *txn,
         TRY(db_attempt_load(db, txn->load_parent, txn->merchant, txn->arena, &txn->parent));
     if (txn->load_held != 0)
         TRY(db_held_load(db, txn->load_held, txn->merchant, txn->arena, &txn->held));
+    if (txn->load_endpoint != 0)
+        TRY(db_endpoint_load(db, txn->load_endpoint, txn->merchant, txn->arena, &txn->endpoint));
+    txn->journal_seq = store->marks.journal_seq;
     if (txn->load_payment != 0 || txn->load_of_attempt)
         *before = (struct spends_before){ .loaded = true,
                                           .payment = txn->payment.id,
@@ -189,13 +200,15 @@ static bool texts_fit(const struct view *texts, size_t count)
 static bool txn_texts_fit(const struct store_txn *txn)
 {
     const struct view texts[] = {
-        txn->payment.channel,        txn->payment.reference, txn->payment.facts_json,
-        txn->payment.outcome_json,   txn->payment.refs,      txn->operation.facts_json,
-        txn->operation.outcome_json, txn->attempt.channel,   txn->attempt.refs,
-        txn->attempt.outcome_json,   txn->parent.channel,    txn->parent.refs,
-        txn->parent.outcome_json,    txn->answer_body,       txn->held.data,
-        txn->profile.region,         txn->profile.version,   txn->profile.content_hash,
-        txn->profile.text,           txn->profile.by,
+        txn->payment.channel,        txn->payment.reference,    txn->payment.facts_json,
+        txn->payment.outcome_json,   txn->payment.refs,         txn->operation.facts_json,
+        txn->operation.outcome_json, txn->attempt.channel,      txn->attempt.refs,
+        txn->attempt.outcome_json,   txn->parent.channel,       txn->parent.refs,
+        txn->parent.outcome_json,    txn->answer_body,          txn->held.data,
+        txn->profile.region,         txn->profile.version,      txn->profile.content_hash,
+        txn->profile.text,           txn->profile.by,           txn->endpoint.url,
+        txn->endpoint.kinds,         txn->endpoint.description, txn->endpoint.secret,
+        txn->endpoint.old_secret,    txn->endpoint.why,         txn->delivery.result,
     };
     bool fit = texts_fit(texts, COUNT_OF(texts));
     for (size_t i = 0; i < txn->event_count; i++)
@@ -233,7 +246,9 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
     if (!write_is_valid(txn->write_payment) || !write_is_valid(txn->write_operation) ||
         !write_is_valid(txn->write_attempt) || !write_is_valid(txn->write_parent) ||
         (txn->write_held != STORE_DELETE && !write_is_valid(txn->write_held)) ||
-        txn->write_profile == STORE_UPDATE || !write_is_valid(txn->write_profile))
+        txn->write_profile == STORE_UPDATE || !write_is_valid(txn->write_profile) ||
+        (txn->write_endpoint != STORE_DELETE && !write_is_valid(txn->write_endpoint)) ||
+        txn->write_delivery == STORE_UPDATE || !write_is_valid(txn->write_delivery))
         return txn_fault(store, "the judge left a write mark that is none");
     if (!txn_texts_fit(txn))
         return txn_fault(store, "a text is too long");
@@ -241,7 +256,8 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
         (txn->load_operation != 0 && txn->operation.id != txn->load_operation) ||
         (txn->load_attempt != 0 && txn->attempt.id != txn->load_attempt) ||
         (txn->load_parent != 0 && txn->parent.id != txn->load_parent) ||
-        (txn->load_held != 0 && txn->held.payment != txn->load_held))
+        (txn->load_held != 0 && txn->held.payment != txn->load_held) ||
+        (txn->load_endpoint != 0 && txn->endpoint.id != txn->load_endpoint))
         return txn_fault(store, "the judge changed the id of a row that was loaded");
     return txn_check_spends(store, txn, before);
 }
@@ -264,6 +280,9 @@ static enum status txn_write(struct store *store, struct store_txn *txn,
     TRY(db_held_write(db, txn->write_held, &txn->held));
     if (txn->write_profile == STORE_INSERT)
         TRY(db_profile_insert(db, &txn->profile));
+    TRY(db_endpoint_write(db, txn->write_endpoint, &txn->endpoint));
+    if (txn->write_delivery == STORE_INSERT)
+        TRY(db_delivery_insert(db, &txn->delivery));
     for (size_t i = 0; i < txn->event_count; i++) {
         txn->events[i].seq = store->marks.journal_seq + 1;
         TRY(db_event_append(db, &txn->events[i]));
