@@ -295,3 +295,16 @@ enum status secret_unwrap(struct secret_key *wrapping, enum secret_kind kind, st
     *out = key;
     return STATUS_OK;
 }
+
+enum status secret_unseal_key(struct secret_key *seal, struct view context, struct view sealed,
+                              enum secret_kind kind, struct secret_key **out)
+{
+    uint8_t plain[256];
+    struct writer w = writer_over(plain, sizeof plain);
+    *out = NULL;
+    enum status status = secret_unseal(seal, context, sealed, &w);
+    if (status == STATUS_OK)
+        status = secret_key_open(seal->loop, kind, writer_done(&w), out);
+    vault_wipe(plain, sizeof plain);
+    return status;
+}

@@ -110,4 +110,9 @@ enum status secret_seal(struct secret_key *key, struct view context, struct view
 enum status secret_unseal(struct secret_key *key, struct view context, struct view sealed,
                           struct writer *out);
 
+/* The same, as a key that lives beside the table: its bytes are seen by nobody. Also RANGE for a
+ * length that the kind does not have. Release with secret_key_close. */
+enum status secret_unseal_key(struct secret_key *seal, struct view context, struct view sealed,
+                              enum secret_kind kind, struct secret_key **out);
+
 #endif

@@ -55,13 +55,20 @@ struct conn_events {
                                                       the peer; TIMEOUT, REFUSED, IO, TLS, ... */
 };
 
+/* Asked for each address (4 or 16 bytes, network order) that a host turned out to have, and it is
+ * to these very addresses that the connection then goes: a name that resolves otherwise the next
+ * time cannot lead elsewhere. */
+typedef bool address_allowed_fn(struct view address);
+
 struct conn_options {
     const struct conn_events *events;
     void *arg;
-    struct tls_context *tls;    /* NULL: plain */
-    int64_t connect_timeout_us; /* connect and TLS handshake together; 0: 10 s */
-    size_t out_max;             /* bytes that may wait to go out; 0: 1 MiB */
-    const void *owner;          /* for wire_crash */
+    struct tls_context *tls;     /* NULL: plain */
+    int64_t connect_timeout_us;  /* connect and TLS handshake together; 0: 10 s */
+    size_t out_max;              /* bytes that may wait to go out; 0: 1 MiB */
+    const void *owner;           /* for wire_crash */
+    address_allowed_fn *allowed; /* NULL: all. No address left: closed with DENIED. In memory there
+                                    are no addresses, and nobody is asked */
 };
 
 /* Starts to connect. On STATUS_OK exactly one of opened / closed follows. */

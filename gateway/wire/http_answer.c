@@ -160,6 +160,57 @@ void http_respond(struct http_request *request, int http_status, const char *con
     http_request_answered(request, keep_alive);
 }
 
+void http_stream_start(struct http_request *request, int http_status, const char *content_type,
+                       const struct http_header *headers, size_t header_count)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    ENSURE(request->state == HTTP_RUNNING);
+    size_t room = answer_room(content_type, headers, header_count, VIEW_EMPTY);
+    uint8_t *to = request->conn != NULL ? conn_room(request->conn, room) : NULL;
+    if (to == NULL)
+        return; /* the first write says CLOSED or FULL */
+    struct writer w = writer_over(to, room);
+    /* Delimited by the end of the connection (RFC 9112 6.3, rule 8). */
+    write_head(&w, request->server, http_status, content_type, false);
+    for (size_t i = 0; i < header_count; i++) {
+        ENSURE(!has_line_end(headers[i].name) && !has_line_end(headers[i].value));
+        writer_text(&w, "\r\n");
+        writer_view(&w, headers[i].name);
+        writer_text(&w, ": ");
+        writer_view(&w, headers[i].value);
+    }
+    writer_text(&w, "\r\n\r\n");
+    ENSURE(!w.overflow);
+    conn_took(request->conn, w.len);
+}
+
+enum status http_stream_write(struct http_request *request, struct view bytes)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    ENSURE(request->state == HTTP_RUNNING);
+    return request->conn != NULL ? conn_write(request->conn, bytes) : STATUS_CLOSED;
+}
+
+size_t http_stream_pending(const struct http_request *request)
+{
+    return request->conn != NULL ? conn_out_pending(request->conn) : 0;
+}
+
+void http_stream_end(struct http_request *request)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    ENSURE(request->state == HTTP_RUNNING);
+    http_request_answered(request, false);
+}
+
+void http_stream_drop(struct http_request *request)
+{
+    ENSURE_MAGIC(request, HTTP_REQUEST_MAGIC);
+    if (request->conn != NULL)
+        conn_abort(request->conn);
+    http_stream_end(request);
+}
+
 /* What the server says by itself when nobody gave it words: RFC 9457. */
 static void default_problem(struct writer *w, int http_status, const char *code, const char *detail)
 {

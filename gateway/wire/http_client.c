@@ -165,7 +165,7 @@ static void link_send(struct link *link)
     call->request = NULL;
 }
 
-static void answer_complete(struct link *link)
+static void answer_give(struct link *link, bool whole)
 {
     struct http_call *call = link->call;
     struct http_message *message = &link->message;
@@ -184,7 +184,7 @@ static void answer_complete(struct link *link)
     http_done_fn *done = call->done;
     void *arg = call->arg;
     bool framed = message->chunked || message->has_length || message->bodyless;
-    bool keep = message->keep_alive && framed && link->raw_at == link->len;
+    bool keep = whole && message->keep_alive && framed && link->raw_at == link->len;
     call_free(call);
     /* The link stays busy while the answer's views are used. */
     done(arg, &answer);
@@ -197,12 +197,26 @@ static void answer_complete(struct link *link)
     loop_defer(link->client->loop, &link->client->assign);
 }
 
+static void answer_complete(struct link *link)
+{
+    answer_give(link, true);
+}
+
 static void link_failed(struct link *link, enum status why)
 {
     struct http_call *call = link->call;
     link_break(link);
     if (call != NULL)
         call_failed(call, why);
+}
+
+/* The head was read, and its body cannot be. */
+static void body_failed(struct link *link, enum status why)
+{
+    if (link->client->options.cut_answers)
+        answer_give(link, false);
+    else
+        link_failed(link, why);
 }
 
 static void on_answer_body(void *arg, struct view bytes)
@@ -245,7 +259,7 @@ static bool read_head(struct link *link)
     }
     if (link->message.has_length && !link->message.bodyless &&
         link->message.length > link->client->options.answer_bytes_max) {
-        link_failed(link, STATUS_FULL);
+        body_failed(link, STATUS_FULL);
         return false;
     }
     link->state = LINK_BODY;
@@ -268,16 +282,16 @@ static void read_body(struct link *link)
         enum guard_verdict verdict = http_guard_chunks(&link->guard, raw, &taken);
         over = verdict == GUARD_END;
         if (verdict == GUARD_BAD) {
-            link_failed(link, STATUS_MALFORMED);
+            body_failed(link, STATUS_MALFORMED);
             return;
         }
     }
     if (!message->chunked && taken > link->client->options.answer_bytes_max - link->body_len) {
-        link_failed(link, STATUS_FULL); /* until the connection ends, and it does not */
+        body_failed(link, STATUS_FULL); /* until the connection ends, and it does not */
         return;
     }
     if (!http_parse_body(link->parse, view_of(link->in + link->raw_at, taken))) {
-        link_failed(link, STATUS_MALFORMED);
+        body_failed(link, STATUS_MALFORMED);
         return;
     }
     link->raw_at += taken;
@@ -318,6 +332,12 @@ static void on_bytes(struct conn *conn, void *arg, struct view bytes)
         link_break(link);
         return;
     }
+    bool cut = false;
+    if (link->client->options.cut_answers) { /* of a flood only what there is room for */
+        size_t room = link->client->options.answer_bytes_max + HEAD_MAX - link->len;
+        cut = bytes.len > room;
+        bytes = view_slice(bytes, 0, room);
+    }
     if (!in_append(link, bytes)) {
         link_failed(link, STATUS_FULL);
         return;
@@ -326,6 +346,10 @@ static void on_bytes(struct conn *conn, void *arg, struct view bytes)
     }
     if (link->state == LINK_BODY)
         read_body(link);
+    if (cut && link->state == LINK_BODY)
+        body_failed(link, STATUS_FULL);
+    else if (cut && link->state == LINK_HEAD)
+        link_failed(link, STATUS_FULL);
 }
 
 static void on_opened(struct conn *conn, void *arg)
@@ -391,7 +415,8 @@ static enum status link_open(struct http_client *client, struct link **out)
                                     .tls = client->options.tls,
                                     .connect_timeout_us = client->options.connect_timeout_us,
                                     .out_max = REQUEST_MAX,
-                                    .owner = client->options.owner };
+                                    .owner = client->options.owner,
+                                    .allowed = client->options.allowed };
     enum status status = link->parse == NULL ? STATUS_NO_MEMORY
                                              : conn_connect(client->wire, &client->options.to,
                                                             &options, &link->conn);

@@ -30,6 +30,10 @@ struct http_client_options {
     int64_t idle_max_us;        /* an idle connection is closed after it; 0: never. Should be less
                                    than the other side's, or a request may meet its closing */
     const void *owner;
+    address_allowed_fn *allowed; /* conn.h; NULL: all */
+    bool cut_answers; /* an answer whose body is larger than answer_bytes_max, or breaks its
+                         framing, is given with what came of it (for those who only want its
+                         status); its connection is closed. Else: FULL, MALFORMED */
 };
 enum status http_client_open(struct http_client **out, struct wire *wire, struct loop *loop,
                              const struct http_client_options *options);

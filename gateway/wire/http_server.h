@@ -92,6 +92,19 @@ bool http_client_gone(const struct http_request *request);
 void http_respond(struct http_request *request, int http_status, const char *content_type,
                   const struct http_header *headers, size_t header_count, struct view body);
 
+/* An answer without an end of its own (server-sent events): the head now, then pieces, then
+ * http_stream_end, which closes the connection and frees the request like http_respond. A client
+ * that went away is seen by http_client_gone. */
+void http_stream_start(struct http_request *request, int http_status, const char *content_type,
+                       const struct http_header *headers, size_t header_count);
+/* FULL: the client does not read; nothing of it was taken. CLOSED: it is gone. */
+enum status http_stream_write(struct http_request *request, struct view bytes);
+/* Bytes written that the client has not read yet. */
+size_t http_stream_pending(const struct http_request *request);
+void http_stream_end(struct http_request *request);
+/* The same, but what the client has not read yet is dropped with the connection. */
+void http_stream_drop(struct http_request *request);
+
 /* Percent-decodes one value of a query (`name=`); NOT_FOUND when absent, MALFORMED, FULL. */
 enum status http_query_value(struct view query, const char *name, struct writer *out);
 const char *http_reason(int http_status);

@@ -63,6 +63,7 @@ struct real_conn {
     struct endpoint to;
     struct sockaddr_storage addresses[REAL_ADDRESSES_MAX];
     int address_count, address_next;
+    address_allowed_fn *allowed;
 };
 
 static inline struct real_conn *real_of(struct conn *conn)

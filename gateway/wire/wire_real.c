@@ -419,6 +419,16 @@ static void connect_next(struct real_conn *c)
         connect_failed(c, error);
 }
 
+static bool address_allowed(const struct real_conn *c, const struct sockaddr_storage *address)
+{
+    if (c->allowed == NULL)
+        return true;
+    if (address->ss_family == AF_INET)
+        return c->allowed(view_of(&((const struct sockaddr_in *)address)->sin_addr, 4));
+    return address->ss_family == AF_INET6 &&
+           c->allowed(view_of(&((const struct sockaddr_in6 *)address)->sin6_addr, 16));
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int error, struct addrinfo *found)
 {
     struct real_conn *c = request->data;
@@ -426,16 +436,22 @@ static void on_resolved(uv_getaddrinfo_t *request, int error, struct addrinfo *f
     c->is_resolving = false;
     for (struct addrinfo *at = found; at != NULL && c->address_count < REAL_ADDRESSES_MAX;
          at = at->ai_next) {
-        if (at->ai_addrlen <= sizeof c->addresses[0])
-            memcpy(&c->addresses[c->address_count++], at->ai_addr, at->ai_addrlen);
+        if (at->ai_addrlen > sizeof c->addresses[0])
+            continue;
+        memcpy(&c->addresses[c->address_count], at->ai_addr, at->ai_addrlen);
+        if (address_allowed(c, &c->addresses[c->address_count]))
+            c->address_count++;
     }
+    bool denied = found != NULL && c->address_count == 0;
     uv_freeaddrinfo(found);
     if (c->base.state == CONN_CLOSED) {
         if (c->handle_gone)
             real_free(c);
         return;
     }
-    if (error != 0 || c->address_count == 0)
+    if (denied)
+        real_finish(c, STATUS_DENIED);
+    else if (error != 0 || c->address_count == 0)
         real_finish(c, real_status(error != 0 ? error : UV_EAI_NONAME));
     else
         connect_next(c);
@@ -462,6 +478,7 @@ static enum status real_connect(struct wire *base, const struct endpoint *to,
     if (c == NULL)
         return STATUS_NO_MEMORY;
     c->to = *to;
+    c->allowed = options->allowed;
     timer_start(&c->base.deadline, options->connect_timeout_us > 0 ? options->connect_timeout_us
                                                                    : WIRE_CONNECT_US_DEFAULT);
     if (c->local) { /* on_connected tells of every failure */
@@ -470,7 +487,10 @@ static enum status real_connect(struct wire *base, const struct endpoint *to,
         uv_pipe_connect(&c->connecting, &c->pipe, to->host, on_connected);
     } else if (literal_address(to, &c->addresses[0])) {
         c->address_count = 1;
-        connect_next(c);
+        if (address_allowed(c, &c->addresses[0]))
+            connect_next(c);
+        else
+            real_finish(c, STATUS_DENIED);
     } else if (resolve(c) != STATUS_OK) {
         real_finish(c, STATUS_IO);
     }
