@@ -100,6 +100,23 @@ static void region_names(const struct settings *s, size_t index, struct findings
                 r->region, near_name(view_text(r->region), names, count, room));
 }
 
+/* What is allowed for trying things out would let a merchant reach our own network. */
+static void webhooks_live(const struct settings *s, const char *file, struct findings *findings)
+{
+    if (s->mode != SETTINGS_LIVE)
+        return;
+    if (s->webhooks_allow_http)
+        finding_add(findings, FINDING_ERROR, file,
+                    LINE_OF(&section_gateway, settings, webhooks_allow_http, s->from), 1,
+                    "settings.only_in_sandbox",
+                    "`webhooks.allow_http` is for mode sandbox; set it to no");
+    if (s->webhooks_allow_private)
+        finding_add(findings, FINDING_ERROR, file,
+                    LINE_OF(&section_gateway, settings, webhooks_allow_private, s->from), 1,
+                    "settings.only_in_sandbox",
+                    "`webhooks.allow_private` is for mode sandbox; set it to no");
+}
+
 void settings_cross_check(const struct settings *s, const char *file, struct findings *findings)
 {
     for (size_t i = 0; i < s->channels_count; i++)
@@ -110,6 +127,7 @@ void settings_cross_check(const struct settings *s, const char *file, struct fin
     }
     for (size_t i = 0; i < s->tests_count; i++)
         (void)region_named(s, findings, s->tests[i].file, s->tests[i].line, s->tests[i].region);
+    webhooks_live(s, file, findings);
     uint32_t line = LINE_OF(&section_gateway, settings, region, s->from);
     for (size_t i = 0; i < s->merchants_count; i++) {
         const struct merchant_settings *m = &s->merchants[i];

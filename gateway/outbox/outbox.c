@@ -1,0 +1,304 @@
+/* outbox.c - opening and closing, and the rows of endpoints: all at the start, one when it changed.
+ *
+ * At the start every enabled endpoint may have something to deliver; each is looked at once through
+ * the index of its merchant's events. What the index does not hold yet is read by the tail, once
+ * for all.
+ */
+#include "outbox_int.h"
+
+#include <stdlib.h>
+
+/* A question for rows: all, page by page, or one. */
+struct rows {
+    struct list link;
+    struct outbox *outbox;
+    struct arena arena;
+    struct store_read read;
+    int64_t id; /* 0: all */
+    bool lent;
+};
+
+static void rows_free(struct rows *rows)
+{
+    list_remove(&rows->link);
+    arena_reset(&rows->arena);
+    free(rows);
+}
+
+/* --- applying a row --------------------------------------------------------------------------- */
+
+static void apply_to(struct target *target, const struct endpoint_row *row)
+{
+    struct outbox *outbox = target->outbox;
+    if (target->state == TARGET_WORKING) { /* when that is over it is read again */
+        target->stale = true;
+        return;
+    }
+    bool was_off = target->state == TARGET_OFF || row->cursor != target->row.cursor;
+    bool other_kinds = !view_equal(row->kinds, target->row.kinds);
+    if (target_set(target, row) != STATUS_OK) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", row->id));
+        return;
+    }
+    if (was_off)
+        target->scan_from = row->cursor;
+    /* Other kinds: from now on; what waited is looked through with the new ones. */
+    if ((was_off || other_kinds) && row->status == ENDPOINT_ENABLED)
+        target->pending_to = outbox->tail > row->cursor ? outbox->tail : row->cursor;
+    if (target_pending(target) && target->pending_since_us == 0)
+        target->pending_since_us = loop_wall_us(outbox->o.loop);
+    target_settle(target);
+}
+
+static void apply(struct outbox *outbox, const struct endpoint_row *row)
+{
+    struct target *target = target_find(outbox, row->id);
+    if (target != NULL) {
+        apply_to(target, row);
+        return;
+    }
+    bool first = outbox->target_count == 0;
+    enum status status = target_add(outbox, row, &target);
+    if (status != STATUS_OK) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.endpoint_not_served", LOG_INT("endpoint", row->id),
+            LOG_STATUS("status", status));
+        return;
+    }
+    target->slow = row->failures > 0;
+    if (first && outbox->started && outbox->tail < row->cursor)
+        outbox->tail = row->cursor; /* nobody needed what was before */
+    if (outbox->tail > row->cursor) {
+        target->pending_to = outbox->tail;
+        target->pending_since_us = loop_wall_us(outbox->o.loop);
+    }
+    target_settle(target);
+    if (outbox->started)
+        tail_look(outbox);
+}
+
+static void forget(struct outbox *outbox, int64_t id)
+{
+    struct target *target = target_find(outbox, id);
+    if (target == NULL)
+        return;
+    if (target->state == TARGET_WORKING)
+        target->gone = true;
+    else
+        target_remove(target);
+}
+
+/* --- reading rows ----------------------------------------------------------------------------- */
+
+static void rows_ask(struct rows *rows, int64_t after);
+
+static void on_rows(struct store_read *read, void *arg)
+{
+    struct rows *rows = arg;
+    struct outbox *outbox = rows->outbox;
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    rows->lent = false;
+    if (outbox->stopping)
+        return;
+    if (read->result != STATUS_OK) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.endpoints_unreadable",
+            LOG_STATUS("status", read->result));
+        rows_free(rows);
+        return;
+    }
+    for (size_t i = 0; i < read->count; i++)
+        apply(outbox, &read->endpoints[i]);
+    if (rows->id != 0 && read->count == 0)
+        forget(outbox, rows->id);
+    if (read->more) {
+        rows_ask(rows, read->endpoints[read->count - 1].id);
+        return;
+    }
+    if (rows->id == 0) {
+        outbox->started = true;
+        tail_look(outbox);
+    }
+    rows_free(rows);
+}
+
+static void rows_ask(struct rows *rows, int64_t after)
+{
+    arena_reset(&rows->arena);
+    rows->read = (struct store_read){ .question = STORE_ENDPOINTS,
+                                      .arena = &rows->arena,
+                                      .endpoint = rows->id,
+                                      .after = after,
+                                      .done = on_rows,
+                                      .arg = rows };
+    rows->lent = true;
+    if (store_ask(rows->outbox->o.store, &rows->read) != STATUS_OK) {
+        rows->lent = false;
+        LOG(rows->outbox->o.log, LOG_ERROR, "outbox.endpoints_unreadable",
+            LOG_STATUS("status", STATUS_BUSY));
+        rows_free(rows);
+    }
+}
+
+static struct rows *rows_new(struct outbox *outbox, int64_t id)
+{
+    struct rows *rows = calloc(1, sizeof *rows);
+    if (rows == NULL) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", id));
+        return NULL;
+    }
+    rows->outbox = outbox;
+    rows->id = id;
+    arena_init(&rows->arena, (size_t)4 * 1024 * 1024);
+    list_append(&outbox->rows, &rows->link);
+    return rows;
+}
+
+void outbox_read_row(struct outbox *outbox, int64_t id)
+{
+    struct rows *rows = outbox->stopping ? NULL : rows_new(outbox, id);
+    if (rows != NULL)
+        rows_ask(rows, 0);
+}
+
+void outbox_endpoint_changed(struct outbox *outbox, int64_t id)
+{
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    outbox_read_row(outbox, id);
+}
+
+static void on_ends(struct store_read *read, void *arg)
+{
+    struct rows *rows = arg;
+    struct outbox *outbox = rows->outbox;
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    rows->lent = false;
+    if (outbox->stopping)
+        return;
+    if (read->result != STATUS_OK) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.journal_unreadable",
+            LOG_STATUS("status", read->result));
+        rows_free(rows);
+        return;
+    }
+    outbox->tail = outbox->indexed_at_start = read->journal_indexed;
+    rows_ask(rows, 0);
+}
+
+void outbox_start(struct outbox *outbox)
+{
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    struct rows *rows = rows_new(outbox, 0);
+    if (rows == NULL)
+        return;
+    rows->read = (struct store_read){
+        .question = STORE_JOURNAL_ENDS, .arena = &rows->arena, .done = on_ends, .arg = rows
+    };
+    rows->lent = true;
+    if (store_ask(outbox->o.store, &rows->read) != STATUS_OK) {
+        rows->lent = false;
+        LOG(outbox->o.log, LOG_ERROR, "outbox.journal_unreadable",
+            LOG_STATUS("status", STATUS_BUSY));
+        rows_free(rows);
+    }
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+enum status outbox_open(struct outbox **out, const struct outbox_options *options,
+                        struct writer *why)
+{
+    *out = NULL;
+    struct outbox *outbox = calloc(1, sizeof *outbox);
+    if (outbox == NULL)
+        return STATUS_NO_MEMORY;
+    outbox->magic = OUTBOX_MAGIC;
+    outbox->o = *options;
+    outbox->seal = secret_find(options->secrets, "host.seal");
+    ENSURE(outbox->seal != NULL);
+    const char *ca = options->settings->webhooks_ca;
+    struct tls_options tls = { .ca_path = ca[0] != '\0' ? ca : NULL };
+    enum status status = loop_kind_of(options->loop) == LOOP_VIRTUAL
+                             ? STATUS_OK /* there is no TLS in memory */
+                             : tls_open_client(&tls, &outbox->tls, why);
+    if (status != STATUS_OK) {
+        free(outbox);
+        return status;
+    }
+    list_init(&outbox->rows);
+    schedule_init(outbox);
+    tail_start(outbox);
+    *out = outbox;
+    return STATUS_OK;
+}
+
+void outbox_stop(struct outbox *outbox)
+{
+    if (outbox == NULL)
+        return;
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    outbox->stopping = true;
+    tail_stop(outbox);
+    loop_forget(outbox->o.loop, &outbox->pick);
+    size_t bucket = 0;
+    for (struct target *at = NULL; target_next(outbox, &bucket, &at);)
+        timer_stop(&at->timer);
+}
+
+static void free_all(struct outbox *outbox)
+{
+    struct list *item;
+    while (!list_empty(&outbox->works)) {
+        struct work *work = CONTAINER_OF(outbox->works.next, struct work, link);
+        work->lent = false; /* the store is gone, and gave back what it had */
+        work_free(work);
+    }
+    while ((item = list_take_first(&outbox->rows)) != NULL)
+        rows_free(CONTAINER_OF(item, struct rows, link));
+    for (size_t i = 0; i < outbox->buckets; i++)
+        while (outbox->by_id[i] != NULL)
+            target_remove(outbox->by_id[i]);
+    free(outbox->by_id);
+    free(outbox->by_merchant);
+    arena_reset(&outbox->tail_arena);
+    if (outbox->tls != NULL)
+        tls_close(outbox->tls);
+    outbox->magic = 0;
+    free(outbox);
+}
+
+void outbox_close(struct outbox *outbox)
+{
+    if (outbox == NULL)
+        return;
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    ENSURE(outbox->stopping);
+    free_all(outbox);
+}
+
+void outbox_abandon(struct outbox *outbox)
+{
+    if (outbox == NULL)
+        return;
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    outbox->stopping = outbox->abandoned = true;
+    timer_stop(&outbox->look);
+    loop_forget(outbox->o.loop, &outbox->pick);
+    free_all(outbox);
+}
+
+void outbox_stats(const struct outbox *outbox, struct outbox_stats *out)
+{
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    *out = outbox->stats;
+    out->endpoints = outbox->target_count;
+    out->working = outbox->work_count;
+    int64_t now_us = loop_wall_us(outbox->o.loop);
+    size_t bucket = 0;
+    for (struct target *at = NULL; target_next(outbox, &bucket, &at);) {
+        if (at->state == TARGET_OFF || !target_pending(at))
+            continue;
+        out->pending++;
+        int64_t age_us = at->pending_since_us != 0 ? now_us - at->pending_since_us : 0;
+        if (age_us > out->lag_us_max)
+            out->lag_us_max = age_us;
+    }
+}
