@@ -25,6 +25,19 @@ static const struct route_row_api routes[] = {
     { "GET", "/v1/payments/{id}/code.png", SCOPE_PAYMENTS_READ, run_code_png },
     { "GET", "/v1/methods", SCOPE_PAYMENTS_READ, run_methods },
     { "GET", "/v1/limits", SCOPE_PAYMENTS_READ, run_limits },
+    { "POST", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoint_create },
+    { "GET", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoints_list },
+    { "GET", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_read },
+    { "PATCH", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_change },
+    { "DELETE", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_delete },
+    { "POST", "/v1/webhook_endpoints/{id}/rotate_secret", SCOPE_WEBHOOKS_WRITE,
+      run_endpoint_rotate },
+    { "POST", "/v1/webhook_endpoints/{id}/test", SCOPE_WEBHOOKS_WRITE, run_endpoint_test },
+    { "GET", "/v1/webhook_endpoints/{id}/deliveries", SCOPE_WEBHOOKS_WRITE,
+      run_endpoint_deliveries },
+    { "GET", "/v1/events", SCOPE_PAYMENTS_READ, run_all_events },
+    { "GET", "/v1/events/stream", SCOPE_PAYMENTS_READ, run_event_stream },
+    { "POST", "/v1/events/{id}/resend", SCOPE_WEBHOOKS_WRITE, run_event_resend },
     { "GET", "/v1/openapi.json", 0, run_openapi }, /* for everybody */
 };
 
@@ -44,8 +57,10 @@ static enum path_match path_matches(const char *pattern, struct view path, int64
     size_t end = view_find(rest, '/');
     if (!view_equal(view_slice(rest, end, rest.len), after))
         return PATH_OTHER;
-    return id_parse(ID_PAYMENT, view_slice(rest, 0, end), id) == STATUS_OK ? PATH_MATCHES
-                                                                           : PATH_BAD_ID;
+    enum id_kind kind = view_starts_with(p, VIEW("/v1/webhook_endpoints/")) ? ID_ENDPOINT
+                        : view_starts_with(p, VIEW("/v1/events/"))          ? ID_EVENT
+                                                                            : ID_PAYMENT;
+    return id_parse(kind, view_slice(rest, 0, end), id) == STATUS_OK ? PATH_MATCHES : PATH_BAD_ID;
 }
 
 static void dispatch(struct call *call)
@@ -72,7 +87,7 @@ static void dispatch(struct call *call)
         return;
     }
     if (bad_id)
-        reply_problem(call, PROBLEM_NOT_FOUND, "There is no payment with this id.");
+        reply_problem(call, PROBLEM_NOT_FOUND, "There is nothing with this id.");
     else if (call->allow_count > 0)
         reply_problem(call, PROBLEM_METHOD_NOT_ALLOWED,
                       "See GET /v1/openapi.json for what this path takes.");
@@ -129,7 +144,9 @@ enum status api_open(struct api **out, const struct api_options *options)
     list_init(&api->keys_unknown);
     api->key_hash = secret_find(options->secrets, "host.api_keys");
     api->idem = secret_find(options->secrets, "host.idempotency");
-    ENSURE(api->key_hash != NULL && api->idem != NULL);
+    api->seal = secret_find(options->secrets, "host.seal");
+    id_source_init(&api->ids, store_last_id(options->store));
+    ENSURE(api->key_hash != NULL && api->idem != NULL && api->seal != NULL);
     api->keys = map_open(KEYS_CACHED_MAX, loop_random_u64(options->loop));
     struct http_server_options server = { .tls = options->tls,
                                           .limits = limits_of(options->settings),
@@ -142,8 +159,12 @@ enum status api_open(struct api **out, const struct api_options *options)
     if (status == STATUS_OK)
         status = endpoint_parse(view_text(options->settings->api_listen), &server.at);
     if (status == STATUS_OK)
+        status = streams_open(api);
+    if (status == STATUS_OK)
         status = http_server_open(&api->server, options->wire, options->loop, &server);
     if (status != STATUS_OK) {
+        streams_unwatch(api);
+        streams_close(api);
         map_close(api->keys);
         free(api);
         return status;
@@ -160,6 +181,7 @@ const struct endpoint *api_endpoint(const struct api *api)
 void api_drain(struct api *api)
 {
     http_server_drain(api->server);
+    streams_drain(api); /* they have no end of their own */
 }
 
 size_t api_running(const struct api *api)
@@ -170,6 +192,7 @@ size_t api_running(const struct api *api)
 void api_stats(const struct api *api, struct api_stats *out)
 {
     *out = api->stats;
+    out->streams = streams_count(api);
 }
 
 void api_close(struct api *api)
@@ -177,6 +200,7 @@ void api_close(struct api *api)
     if (api == NULL)
         return;
     ENSURE_MAGIC(api, API_MAGIC);
+    streams_close(api);
     http_server_close(api->server);
     loop_forget(api->o.loop, &api->scrub);
     struct list *item;

@@ -28,6 +28,9 @@ struct api_options {
     struct tls_context *tls; /* NULL: plain */
     const struct log *log;
     const void *owner;
+    /* A webhook endpoint was made, changed or deleted, on disk; may be NULL. */
+    void (*endpoint_changed)(void *arg, int64_t id);
+    void *endpoint_arg;
 };
 /* IO when the address cannot be listened on. */
 enum status api_open(struct api **out, const struct api_options *options);
@@ -38,6 +41,7 @@ size_t api_running(const struct api *api);
 void api_close(struct api *api);
 
 struct api_stats {
+    uint64_t streams, streams_dropped; /* event streams open now; slow readers so far */
     uint64_t requests, unauthorized, limited, answers[6]; /* by first digit of the HTTP status */
 };
 void api_stats(const struct api *api, struct api_stats *out);
@@ -47,7 +51,8 @@ void api_stats(const struct api *api, struct api_stats *out);
 #define SCOPE_PAYMENTS_READ  1u
 #define SCOPE_PAYMENTS_WRITE 2u
 #define SCOPE_REFUNDS_WRITE  4u
-#define SCOPE_ALL            7u
+#define SCOPE_WEBHOOKS_WRITE 8u
+#define SCOPE_ALL            15u
 #define API_KEY_TEXT_MAX     48
 
 /* "payments:read,refunds:write" or "all"; NOT_FOUND for an unknown one. */

@@ -34,16 +34,17 @@ struct call {
     struct api *api;
     struct http_request *http;
     const struct route_row_api *route;
-    const char *allow[4]; /* methods that the path does take, for 405 */
+    const char *allow[8]; /* methods that the path does take, for 405 */
     size_t allow_count;
     struct arena arena;
     struct store_read read;
     bool reading; /* the store holds our memory */
     uint8_t key_hash[32];
     int64_t merchant;
-    int64_t payment;  /* from the path, 0: none */
+    int64_t payment;  /* from the path, 0: none; or the endpoint or event that the path names */
     char currency[4]; /* of the payment, once it was read */
     call_fn *then;    /* after the payment was read */
+    void *context;    /* the route's own; in the arena */
 };
 
 struct route_row_api {
@@ -62,7 +63,10 @@ struct api {
     struct list calls;
     struct secret_key *key_hash, *idem;
     struct api_stats stats;
-    struct task scrub; /* wipes the stack once at the end of a turn that read card data */
+    struct id_source ids; /* of webhook endpoints */
+    struct secret_key *seal;
+    struct streams *streams; /* event_stream.c */
+    struct task scrub;       /* wipes the stack once at the end of a turn that read card data */
 };
 
 /* --- reply.c: each ends the call ------------------------------------------------------------- */
@@ -221,6 +225,37 @@ void run_code_png(struct call *call);
 /* The payload of `outcome_json`'s next_action (members without braces, as stored), when it is a
  * code to show that has not expired at `now_us`; else an empty view. In `arena`. */
 struct view code_of(struct arena *arena, struct view outcome_json, int64_t now_us);
+/* True when the read went well; else the call was answered, with `missing` for what is not there.
+ */
+bool read_succeeded(struct call *call, struct store_read *read, const char *missing);
+/* Asks call->read for the call's merchant. */
+void ask_store(struct call *call, void (*done)(struct store_read *read, void *arg));
+/* `cursor` (of that kind) and `limit` into call->read. False: the call was answered. */
+bool page_parameters(struct call *call, enum id_kind cursor_kind);
+/* `kind`, a pattern of event kinds, into call->read.event_kind. False: the call was answered. */
+bool kind_parameter(struct call *call);
+void run_all_events(struct call *call);
+/* webhooks.c */
+void run_endpoint_create(struct call *call);
+void run_endpoints_list(struct call *call);
+void run_endpoint_read(struct call *call);
+void run_endpoint_change(struct call *call);
+void run_endpoint_delete(struct call *call);
+void run_endpoint_rotate(struct call *call);
+void run_endpoint_test(struct call *call);
+void run_endpoint_deliveries(struct call *call);
+void run_event_resend(struct call *call);
+/* event_stream.c */
+void run_event_stream(struct call *call);
+enum status streams_open(struct api *api);
+/* Ends all of them in order. */
+void streams_drain(struct api *api);
+void streams_close(struct api *api);
+/* Before streams_close when the store lives on. */
+void streams_unwatch(struct api *api);
+uint64_t streams_count(const struct api *api);
+/* Ends a call whose answer was given otherwise. */
+void call_forget(struct call *call);
 /* openapi.c */
 void run_openapi(struct call *call);
 

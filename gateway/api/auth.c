@@ -16,7 +16,8 @@
 
 /* --- the key's text --------------------------------------------------------------------------- */
 
-static const char *const scope_words[] = { "payments:read", "payments:write", "refunds:write" };
+static const char *const scope_words[] = { "payments:read", "payments:write", "refunds:write",
+                                           "webhooks:write" };
 
 enum status scopes_parse(struct view text, uint32_t *out)
 {

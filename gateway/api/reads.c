@@ -3,10 +3,11 @@
 #include "api/api_int.h"
 
 #include "base/ensure.h"
+#include "domain/webhook.h"
 
 #define PAGE_DEFAULT 20
 
-static void ask(struct call *call, void (*done)(struct store_read *read, void *arg))
+void ask_store(struct call *call, void (*done)(struct store_read *read, void *arg))
 {
     call->read.arena = &call->arena;
     call->read.merchant = call->merchant;
@@ -19,18 +20,22 @@ static void ask(struct call *call, void (*done)(struct store_read *read, void *a
     }
 }
 
-/* True when the read went well; else the call was answered. */
-static bool read_ok(struct call *call, struct store_read *read)
+bool read_succeeded(struct call *call, struct store_read *read, const char *missing)
 {
     ENSURE_MAGIC(call, CALL_MAGIC);
     call->reading = false;
     if (read->result == STATUS_OK)
         return true;
     if (read->result == STATUS_NOT_FOUND)
-        reply_problem(call, PROBLEM_NOT_FOUND, "There is no payment with this id.");
+        reply_problem(call, PROBLEM_NOT_FOUND, "%s", missing);
     else
         reply_problem(call, PROBLEM_STORE_FAILED, "The records cannot be read.");
     return false;
+}
+
+static bool read_ok(struct call *call, struct store_read *read)
+{
+    return read_succeeded(call, read, "There is no payment with this id.");
 }
 
 static void reply_written(struct call *call, struct writer *w)
@@ -66,7 +71,7 @@ static void payment_read(struct store_read *read, void *arg)
 void run_read(struct call *call)
 {
     call->read = (struct store_read){ .question = STORE_ONE_PAYMENT, .payment = call->payment };
-    ask(call, payment_read);
+    ask_store(call, payment_read);
 }
 
 /* --- lists
@@ -149,7 +154,7 @@ bool parameter(struct call *call, const char *name, size_t max, struct view *out
     return true;
 }
 
-static bool page_parameters(struct call *call, enum id_kind cursor_kind)
+bool page_parameters(struct call *call, enum id_kind cursor_kind)
 {
     struct view cursor, limit;
     uint64_t number = PAGE_DEFAULT;
@@ -186,7 +191,7 @@ void run_list(struct call *call)
         return;
     }
     call->read.reference = reference;
-    ask(call, list_read);
+    ask_store(call, list_read);
 }
 
 void run_events(struct call *call)
@@ -194,7 +199,25 @@ void run_events(struct call *call)
     call->read =
         (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT, .payment = call->payment };
     if (page_parameters(call, ID_EVENT))
-        ask(call, list_read);
+        ask_store(call, list_read);
+}
+
+bool kind_parameter(struct call *call)
+{
+    if (!parameter(call, "kind", WEBHOOK_KIND_MAX, &call->read.event_kind))
+        return false;
+    if (call->read.event_kind.len == 0 || webhook_kind_valid(call->read.event_kind))
+        return true;
+    reply_problem(call, PROBLEM_INVALID_PARAMETER,
+                  "`kind` must be a kind of events, or end with `.*`: payment.*");
+    return false;
+}
+
+void run_all_events(struct call *call)
+{
+    call->read = (struct store_read){ .question = STORE_EVENTS };
+    if (page_parameters(call, ID_EVENT) && kind_parameter(call))
+        ask_store(call, list_read);
 }
 
 /* The payment was read first: it tells the currency, and that it is this merchant's. */
@@ -203,7 +226,7 @@ static void list_operations(struct call *call, enum operation kind)
     memcpy(call->currency, call->read.payments[0].currency, sizeof call->currency);
     call->read =
         (struct store_read){ .question = STORE_OPERATIONS, .payment = call->payment, .kind = kind };
-    ask(call, list_read);
+    ask_store(call, list_read);
 }
 
 static void list_refunds(struct call *call)

@@ -20,6 +20,16 @@ static void call_end(struct call *call, int http_status, const char *type,
     free(call);
 }
 
+void call_forget(struct call *call)
+{
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    ENSURE(!call->reading);
+    list_remove(&call->link);
+    arena_reset(&call->arena);
+    call->magic = 0;
+    free(call);
+}
+
 void reply(struct call *call, int http_status, struct view body)
 {
     call_end(call, http_status, "application/json", NULL, 0, body);

@@ -30,6 +30,7 @@ struct gateway {
     struct tls_context *api_tls, *notify_tls;
     struct notify *notify; /* NULL: no address for notices */
     char notice_base[384];
+    struct outbox *outbox;
     struct api *api;
     struct http_server *ops;
     struct list traces; /* blocks being taken */
@@ -201,6 +202,25 @@ static enum status open_payments(struct gateway *g)
     return payments_open(&g->payments, &options);
 }
 
+static void endpoint_changed(void *arg, int64_t id)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    outbox_endpoint_changed(g->outbox, id);
+}
+
+static enum status open_outbox(struct gateway *g, struct writer *why)
+{
+    struct outbox_options options = { .loop = g->o.loop,
+                                      .store = g->store,
+                                      .wire = g->o.wire,
+                                      .secrets = g->secrets,
+                                      .settings = g->o.settings,
+                                      .log = g->o.log,
+                                      .owner = g };
+    return outbox_open(&g->outbox, &options, why);
+}
+
 static enum status open_api(struct gateway *g, struct writer *why)
 {
     const struct settings *s = g->o.settings;
@@ -219,7 +239,9 @@ static enum status open_api(struct gateway *g, struct writer *why)
                                    .settings = s,
                                    .tls = g->api_tls,
                                    .log = g->o.log,
-                                   .owner = g };
+                                   .owner = g,
+                                   .endpoint_changed = endpoint_changed,
+                                   .endpoint_arg = g };
     enum status status = api_open(&g->api, &options);
     if (status != STATUS_OK)
         writer_format(why, "api.listen: cannot listen on %s: %s\n", s->api_listen,
@@ -353,6 +375,8 @@ enum status gateway_open(struct gateway **out, const struct gateway_options *opt
     if (status == STATUS_OK && g->notify != NULL)
         notify_start(g->notify, g->channels, g->payments);
     if (status == STATUS_OK)
+        status = open_outbox(g, why);
+    if (status == STATUS_OK)
         status = open_api(g, why);
     if (status == STATUS_OK)
         status = open_ops(g, why);
@@ -382,6 +406,7 @@ void gateway_start(struct gateway *g, void (*ready)(void *arg, enum status statu
     g->ready = ready;
     g->ready_arg = arg;
     reload_record_start(g->reload);
+    outbox_start(g->outbox);
     payments_recover(g->payments, recovered, g);
 }
 
@@ -450,6 +475,7 @@ void gateway_close(struct gateway *g)
     reload_stop(g->reload);
     if (g->payments != NULL)
         payments_stop(g->payments);
+    outbox_stop(g->outbox);
     if (g->store != NULL)
         store_close(g->store);
     g->store = NULL;
@@ -457,6 +483,7 @@ void gateway_close(struct gateway *g)
         http_server_close(g->ops);
     reload_close(g->reload);
     admin_close(g->admin);
+    outbox_close(g->outbox);
     api_close(g->api);
     payments_close(g->payments);
     notify_close(g->notify);
@@ -475,6 +502,7 @@ void gateway_crash(struct gateway *g)
     http_server_close(g->ops);
     reload_close(g->reload);
     admin_close(g->admin);
+    outbox_abandon(g->outbox);
     api_close(g->api);
     payments_close(g->payments);
     notify_close(g->notify);
@@ -538,6 +566,11 @@ const char *gateway_notices(const struct gateway *g)
 struct notify *gateway_notify(const struct gateway *g)
 {
     return g->notify;
+}
+
+struct outbox *gateway_outbox(const struct gateway *g)
+{
+    return g->outbox;
 }
 
 struct store *gateway_store(struct gateway *g)

@@ -14,6 +14,7 @@
 #include "channel/channel.h"
 #include "main/reload.h"
 #include "notify/notify.h"
+#include "outbox/outbox.h"
 #include "payment/payment.h"
 
 struct gateway;
@@ -61,6 +62,7 @@ const struct endpoint *gateway_ops(const struct gateway *gateway);
 const char *gateway_notices(const struct gateway *gateway);
 /* NULL: the same. */
 struct notify *gateway_notify(const struct gateway *gateway);
+struct outbox *gateway_outbox(const struct gateway *gateway);
 struct store *gateway_store(struct gateway *gateway);
 struct channels *gateway_channels(struct gateway *gateway);
 struct payments *gateway_payments(struct gateway *gateway);

@@ -66,7 +66,7 @@ static int create_with(struct cli_store *cli, const struct create *o)
     struct id_source ids;
     if (scopes_parse(view_text(o->scopes), &row->scopes) != STATUS_OK) {
         fprintf(stderr, "railgate keys create: --scopes takes `all` or a list of payments:read, "
-                        "payments:write, refunds:write.\n");
+                        "payments:write, refunds:write, webhooks:write.\n");
         return EXIT_COULD_NOT;
     }
     if (view_to_u64(view_text(o->rate), 1000000, &rate) != STATUS_OK) {
@@ -107,7 +107,7 @@ static int keys_create(int argc, char **argv)
         { "merchant", "ID", "Merchant (mer_...) that the key belongs to. Default: a new one",
           &o.merchant, NULL },
         { "name", "TEXT", "What it is for; shown by `keys list`.", &o.name, NULL },
-        { "scopes", "LIST", "all, or payments:read,payments:write,refunds:write. Default: all",
+        { "scopes", "LIST", "all, or payments:read,payments:write,refunds:write,webhooks:write. Default: all",
           &o.scopes, NULL },
         { "rate", "N", "Requests a second. Default: limits.requests_per_second_per_key", &o.rate,
           NULL },

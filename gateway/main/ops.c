@@ -292,6 +292,29 @@ static void metrics_notify(struct writer *w, struct gateway *g)
            s.again);
 }
 
+static void metrics_webhooks(struct writer *w, struct gateway *g)
+{
+    struct outbox_stats s;
+    struct api_stats api;
+    outbox_stats(gateway_outbox(g), &s);
+    gateway_api_stats(g, &api);
+    metric(w, "webhook_deliveries_total", "counter", "Webhooks that a receiver took (2xx).",
+           s.delivered);
+    metric(w, "webhook_failures_total", "counter", "Tries that failed.", s.failed);
+    metric(w, "webhook_disabled_total", "counter", "Endpoints that were disabled: 410, or failing.",
+           s.disabled);
+    metric(w, "webhook_endpoints", "gauge", "Webhook endpoints.", s.endpoints);
+    metric(w, "webhook_endpoints_pending", "gauge",
+           "Enabled endpoints with something to deliver now.", s.pending);
+    metric(w, "webhook_working", "gauge", "Deliveries under way.", s.working);
+    metric(w, "webhook_lag_seconds_max", "gauge",
+           "Age of the oldest event that waits for an enabled endpoint.",
+           (uint64_t)(s.lag_us_max / LOOP_US_PER_S));
+    metric(w, "event_streams", "gauge", "Event streams open.", api.streams);
+    metric(w, "event_streams_dropped_total", "counter", "Event streams dropped: not read from.",
+           api.streams_dropped);
+}
+
 static void metrics_channels(struct writer *w, struct gateway *g)
 {
     static const char *const names[] = { "ready",    "links_ready", "circuit_open", "in_flight",
@@ -334,6 +357,7 @@ static void metrics(struct http_request *request, struct gateway *g)
     metrics_lists(&w, g);
     metrics_store(&w, g);
     metrics_notify(&w, g);
+    metrics_webhooks(&w, g);
     metrics_channels(&w, g);
     if (w.overflow)
         text(request, 500, VIEW("too many channels for one page\n"));
