@@ -36,6 +36,7 @@ static const struct {
     { "review", command_review, "Payments that wait for a person: list, approve, reject.", NULL },
     { "authenticator", command_authenticator, "In the sandbox: the payer's one-time code.", NULL },
     { "keys", command_keys, "Create, list and revoke API keys.", "merchants and channels" },
+    { "trigger", command_trigger, "In the sandbox: a test event for a merchant's webhooks.", NULL },
     { "adapter", command_adapter, "List, test and begin adapters.", NULL },
     { "qr", command_qr, "Read, check and build QR codes.", NULL },
     { "version", command_version, "Print the version.", NULL },

@@ -18,14 +18,13 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from rgtest import SLOW, Failure, Story, gateway_program, main, ops, request, sale, until
+from rgtest import SLOW, Failure, Story, main, ops, request, sale, until
 
 try:
     import standardwebhooks
@@ -402,6 +401,20 @@ class Webhooks(Story):
         _, out, err = gateway.cli("check", code=None)
         self.assertIn("webhooks.allow_http", out + err)
         self.assertIn("webhooks.allow_private", out + err)
+
+    def test_trigger_writes_an_event_that_arrives(self):
+        gateway, client = self.start()
+        receiver = self.receiver()
+        self.endpoint(client, receiver, events=["payment.*"])
+        _, out, _ = gateway.cli("trigger", "payment.succeeded", "--merchant", client.merchant)
+        until("it arrives", lambda: receiver.ids() == [out.strip()])
+        self.assertEqual(json.loads(receiver.taken()[0]["body"])["data"]["data"], {"test": True})
+        for words in (["payment.*"], ["compliance.report"], ["payment"], ["webhook_endpoint.test"], []):
+            gateway.cli("trigger", *words, "--merchant", client.merchant, code=2)
+        gateway.cli("trigger", "payment.succeeded", code=2)
+        gateway.write("gateway.yaml", {**gateway.settings, "mode": "live", "keys": None, "webhooks": None})
+        _, _, err = gateway.cli("trigger", "payment.succeeded", "--merchant", client.merchant, code=2)
+        self.assertIn("only in mode sandbox", err)
 
     # --- events
 

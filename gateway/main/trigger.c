@@ -1,0 +1,98 @@
+/* trigger.c - `railgate trigger`: in the sandbox, an event without a payment, to see what a
+ * receiver of webhooks does with it.
+ *
+ * It is written into the journal beside the running gateway, as `railgate keys` writes its rows,
+ * and goes the way of every event: to the merchant's webhook endpoints that asked for its kind, to
+ * the list and to the streams. Its data says that it is a test.
+ */
+#include "main/cli.h"
+
+#include "base/ensure.h"
+#include "domain/webhook.h"
+
+#include <stdlib.h>
+
+#define COMMAND "trigger"
+
+static void committed(struct store_txn *txn, void *arg)
+{
+    (void)txn;
+    loop_stop(arg);
+}
+
+static int append(struct cli_store *cli, struct view kind, int64_t merchant)
+{
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct store_txn txn = { .arena = &arena, .done = committed, .arg = cli->loop };
+    txn.events[0] = (struct event_row){ .time_us = loop_wall_us(cli->loop),
+                                        .merchant = merchant,
+                                        .kind = kind,
+                                        .data_json = VIEW("{\"test\":true}") };
+    txn.event_count = 1;
+    int code = EXIT_COULD_NOT;
+    if (store_commit(cli->store, &txn) == STATUS_OK) {
+        loop_run(cli->loop);
+        if (txn.result == STORE_COMMITTED) {
+            char id[ID_TEXT_MAX];
+            printf("%s\n", id_format(ID_EVENT, txn.events[0].seq, id));
+            code = EXIT_GOOD;
+        } else {
+            fprintf(stderr, "railgate " COMMAND ": %.*s\n", (int)txn.why.len,
+                    (const char *)txn.why.ptr);
+        }
+    }
+    arena_reset(&arena);
+    return code;
+}
+
+/* A whole kind, of those that merchants get. */
+static bool kind_is_good(struct view kind)
+{
+    return webhook_kind_valid(kind) && view_find(kind, '*') == kind.len &&
+           view_find(kind, '.') < kind.len && webhook_event_leaves(kind, 1) &&
+           !view_starts_with(kind, VIEW("webhook_endpoint."));
+}
+
+int command_trigger(int argc, char **argv)
+{
+    const char *config = "config", *merchant_text = "";
+    const struct option_row rows[] = {
+        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
+          NULL },
+        { "merchant", "ID", "Whose event it is (mer_..., see railgate keys list).", &merchant_text,
+          NULL },
+    };
+    const struct usage usage = { .command = COMMAND,
+                                 .sentence =
+                                     "Mode sandbox: records a test event for a merchant and "
+                                     "prints its id. Nothing is paid.",
+                                 .arguments = "EVENT",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows),
+                                 .arguments_max = 1 };
+    int count;
+    int64_t merchant = 0;
+    struct cli_store cli;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (count != 1 || !kind_is_good(view_text(argv[1]))) {
+        fprintf(stderr, "railgate " COMMAND ": give a kind of events: payment.succeeded\n");
+        return EXIT_COULD_NOT;
+    }
+    if (id_parse(ID_MERCHANT, view_text(merchant_text), &merchant) != STATUS_OK) {
+        fprintf(stderr, "railgate " COMMAND ": give --merchant with a merchant's id (mer_...)\n");
+        return EXIT_COULD_NOT;
+    }
+    if (!cli_store_open_gateway(&cli, config, false))
+        return EXIT_COULD_NOT;
+    int code = EXIT_COULD_NOT;
+    if (cli.settings->mode == SETTINGS_SANDBOX)
+        code = append(&cli, view_text(argv[1]), merchant);
+    else
+        fprintf(stderr,
+                "railgate " COMMAND ": only in mode sandbox; live, events are what happened\n");
+    cli_store_close(&cli);
+    return code;
+}
