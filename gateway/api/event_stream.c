@@ -217,7 +217,14 @@ static void stream_begin(struct call *call, int64_t cursor)
     http_stream_start(call->http, 200, "text/event-stream", headers, COUNT_OF(headers));
     if (!timer_is_armed(&streams->look))
         timer_start(&streams->look, LOOK_US);
-    if (stream_write(stream, VIEW(":\n\n")))
+    /* An id alone is no event: it tells where the stream begins, so that a client whose connection
+     * is lost before the first event comes back to here. */
+    char first[ID_TEXT_MAX + 16], id[ID_TEXT_MAX];
+    struct writer w = writer_over(first, sizeof first);
+    writer_text(&w, ":\n\n");
+    if (cursor > 0)
+        writer_format(&w, "id: %s\n\n", id_format(ID_EVENT, cursor, id));
+    if (stream_write(stream, writer_done(&w)))
         stream_ask(stream);
 }
 

@@ -37,6 +37,7 @@ static const struct {
     { "authenticator", command_authenticator, "In the sandbox: the payer's one-time code.", NULL },
     { "keys", command_keys, "Create, list and revoke API keys.", "merchants and channels" },
     { "trigger", command_trigger, "In the sandbox: a test event for a merchant's webhooks.", NULL },
+    { "listen", command_listen, "Show a merchant's events as they happen; forward them.", NULL },
     { "adapter", command_adapter, "List, test and begin adapters.", NULL },
     { "qr", command_qr, "Read, check and build QR codes.", NULL },
     { "version", command_version, "Print the version.", NULL },

@@ -29,6 +29,18 @@ void outbox_body(struct writer *w, const struct event_row *event)
     json_close_object(&j);
 }
 
+void outbox_body_rendered(struct writer *w, struct view kind, struct view time,
+                          struct view rendered)
+{
+    struct json_out j;
+    json_out_init(&j, w);
+    json_open_object(&j, NULL);
+    json_put_text(&j, "type", kind);
+    json_put_text(&j, "timestamp", time);
+    json_put_raw(&j, "data", rendered);
+    json_close_object(&j);
+}
+
 enum status outbox_signature(struct secret_key *key, const char *id, int64_t timestamp_s,
                              struct view body, struct arena *arena, struct writer *out)
 {

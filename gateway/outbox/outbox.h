@@ -59,6 +59,10 @@ void outbox_stats(const struct outbox *outbox, struct outbox_stats *out);
 
 /* Body of a webhook: {"type","timestamp","data"}; data is the event as GET /v1/events shows it. */
 void outbox_body(struct writer *w, const struct event_row *event);
+/* The same, of an event that was rendered already (by GET /v1/events): its kind, its time, and the
+ * whole object. */
+void outbox_body_rendered(struct writer *w, struct view kind, struct view time,
+                          struct view rendered);
 /* "v1,<base64 of HMAC-SHA256(key, id.timestamp.body)>". `key` is a SECRET_HMAC_SHA256. */
 enum status outbox_signature(struct secret_key *key, const char *id, int64_t timestamp_s,
                              struct view body, struct arena *arena, struct writer *out);

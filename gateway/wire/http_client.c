@@ -57,7 +57,10 @@ struct http_call {
     size_t request_len;
     bool is_head, sent;
     struct timer deadline;
+    int64_t timeout_us;
+    bool paused;
     http_done_fn *done;
+    http_piece_fn *piece; /* NULL: the answer is given as a whole */
     void *arg;
 };
 
@@ -154,6 +157,8 @@ static void link_send(struct link *link)
 {
     struct http_call *call = link->call;
     link_start_over(link, LINK_HEAD);
+    link->guard.body_max =
+        call->piece != NULL ? UINT64_MAX : link->client->options.answer_bytes_max;
     enum status status = conn_write(link->conn, view_of(call->request, call->request_len));
     if (status != STATUS_OK) {
         link_break(link);
@@ -184,7 +189,8 @@ static void answer_give(struct link *link, bool whole)
     http_done_fn *done = call->done;
     void *arg = call->arg;
     bool framed = message->chunked || message->has_length || message->bodyless;
-    bool keep = whole && message->keep_alive && framed && link->raw_at == link->len;
+    bool keep = whole && message->keep_alive && framed && link->raw_at == link->len &&
+                !link->client->options.one_call_each;
     call_free(call);
     /* The link stays busy while the answer's views are used. */
     done(arg, &answer);
@@ -219,9 +225,21 @@ static void body_failed(struct link *link, enum status why)
         link_failed(link, why);
 }
 
+static void give_piece(struct link *link, struct view bytes)
+{
+    struct http_call *call = link->call;
+    if (!call->paused)
+        timer_start(&call->deadline, call->timeout_us);
+    call->piece(call->arg, link->message.http_status, bytes);
+}
+
 static void on_answer_body(void *arg, struct view bytes)
 {
     struct link *link = arg;
+    if (link->call->piece != NULL) {
+        give_piece(link, bytes);
+        return;
+    }
     uint8_t *to = link->in + link->head_len + link->body_len;
     if (to != bytes.ptr)
         memmove(to, bytes.ptr, bytes.len);
@@ -257,7 +275,7 @@ static bool read_head(struct link *link)
         http_guard_start(&link->guard, HTTP_OF_ANSWER);
         return left > 0;
     }
-    if (link->message.has_length && !link->message.bodyless &&
+    if (link->call->piece == NULL && link->message.has_length && !link->message.bodyless &&
         link->message.length > link->client->options.answer_bytes_max) {
         body_failed(link, STATUS_FULL);
         return false;
@@ -265,6 +283,8 @@ static bool read_head(struct link *link)
     link->state = LINK_BODY;
     if (link->message.chunked)
         http_guard_start_chunks(&link->guard);
+    if (link->call->piece != NULL)
+        give_piece(link, VIEW_EMPTY);
     return true;
 }
 
@@ -570,6 +590,8 @@ static void compose(struct writer *w, const struct http_client *client, const ch
     writer_view(w, path);
     writer_text(w, " HTTP/1.1\r\nHost: ");
     endpoint_format(w, &client->options.to);
+    if (client->options.one_call_each)
+        writer_text(w, "\r\nConnection: close");
     for (size_t i = 0; i < header_count; i++) {
         writer_text(w, "\r\n");
         writer_view(w, headers[i].name);
@@ -620,6 +642,7 @@ enum status http_call(struct http_client *client, const char *method, struct vie
                                 .request = request,
                                 .request_len = w.len,
                                 .is_head = strcmp(method, "HEAD") == 0,
+                                .timeout_us = timeout_us,
                                 .done = done,
                                 .arg = arg };
     timer_init(&call->deadline, client->loop, on_call_deadline, call);
@@ -630,6 +653,35 @@ enum status http_call(struct http_client *client, const char *method, struct vie
     if (out != NULL)
         *out = call;
     return STATUS_OK;
+}
+
+void http_call_stream(struct http_call *call, http_piece_fn *piece)
+{
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    ENSURE(!call->sent && call->link == NULL);
+    call->piece = piece;
+}
+
+void http_call_pause(struct http_call *call)
+{
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    ENSURE(call->piece != NULL);
+    if (call->paused || call->link == NULL)
+        return;
+    call->paused = true;
+    timer_stop(&call->deadline);
+    conn_pause(call->link->conn);
+}
+
+void http_call_resume(struct http_call *call)
+{
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    if (!call->paused)
+        return;
+    call->paused = false;
+    timer_start(&call->deadline, call->timeout_us);
+    if (call->link != NULL)
+        conn_resume(call->link->conn);
 }
 
 bool http_call_may_have_left(const struct http_call *call)

@@ -29,6 +29,7 @@ struct http_client_options {
     int64_t connect_timeout_us; /* default 5 s */
     int64_t idle_max_us;        /* an idle connection is closed after it; 0: never. Should be less
                                    than the other side's, or a request may meet its closing */
+    bool one_call_each;         /* a connection for each call, and the other side is told so */
     const void *owner;
     address_allowed_fn *allowed; /* conn.h; NULL: all */
     bool cut_answers; /* an answer whose body is larger than answer_bytes_max, or breaks its
@@ -49,6 +50,16 @@ size_t http_client_conns(const struct http_client *client);
 enum status http_call(struct http_client *client, const char *method, struct view path,
                       const struct http_header *headers, size_t header_count, struct view body,
                       int64_t timeout_us, http_done_fn *done, void *arg, struct http_call **out);
+/* For an answer without an end (server-sent events): it is given piece by piece as it comes, from
+ * any length, and done gets an empty body when it is over. `piece` is called once with no bytes
+ * when the head was read; it must not cancel the call or close the client. timeout_us of the call
+ * is then the longest silence. To be called in the turn in which the call was made. */
+typedef void http_piece_fn(void *arg, int http_status, struct view bytes);
+void http_call_stream(struct http_call *call, http_piece_fn *piece);
+/* Reads no more of such an answer until resume (what was read already is still given); silence is
+ * then no failure. Also from within piece. */
+void http_call_pause(struct http_call *call);
+void http_call_resume(struct http_call *call);
 /* False: certainly not a byte of the request was written yet. */
 bool http_call_may_have_left(const struct http_call *call);
 /* After this, done is not called. The connection is closed if the request was written. */

@@ -335,6 +335,81 @@ static void test_line_ends_are_not_sent(void **state)
     close_world();
 }
 
+/* --- answers without an end */
+static char pieces[256];
+static struct http_call *streaming;
+
+static void on_piece(void *arg, int http_status, struct view bytes)
+{
+    size_t len = strlen(pieces);
+    (void)arg;
+    (void)snprintf(pieces + len, sizeof pieces - len, "[%d %.*s]", http_status, (int)bytes.len,
+                   bytes.len > 0 ? (const char *)bytes.ptr : "");
+}
+
+static void test_an_answer_piece_by_piece(void **state)
+{
+    (void)state;
+    static uint8_t flood[3000]; /* more than an answer may have otherwise */
+    open_world(VIEW("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"), 0);
+    memset(pieces, 0, sizeof pieces);
+    streaming = call(0, "GET", VIEW_EMPTY);
+    http_call_stream(streaming, on_piece);
+    pass(LOOP_US_PER_S);
+    assert_string_equal(pieces, "[200 ][200 one]");
+    for (int i = 0; i < 4; i++) { /* each within the longest silence, all together far beyond it */
+        assert_int_equal(conn_write(world.last, VIEW("3\r\nmor\r\n")), STATUS_OK);
+        pass(3 * LOOP_US_PER_S / 2);
+    }
+    assert_string_equal(pieces, "[200 ][200 one][200 mor][200 mor][200 mor][200 mor]");
+    pieces[0] = '\0';
+    http_call_pause(streaming);
+    pass(10 * LOOP_US_PER_S); /* silence that we asked for */
+    assert_int_equal(conn_write(world.last, VIEW("1\r\nx\r\n")), STATUS_OK);
+    pass(LOOP_US_PER_S);
+    assert_string_equal(pieces, "");
+    http_call_resume(streaming);
+    pass(LOOP_US_PER_S / 10);
+    assert_string_equal(pieces, "[200 x]");
+    memset(flood, '\n', sizeof flood);
+    assert_int_equal(conn_write(world.last, VIEW("bb8\r\n")), STATUS_OK);
+    assert_int_equal(conn_write(world.last, view_of(flood, sizeof flood)), STATUS_OK);
+    assert_int_equal(conn_write(world.last, VIEW("\r\n0\r\n\r\n")), STATUS_OK);
+    pass(LOOP_US_PER_S);
+    expect(0, STATUS_OK, 200, "");
+    close_world();
+}
+
+static void test_a_silent_stream_is_given_up(void **state)
+{
+    (void)state;
+    open_world(VIEW("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), 0);
+    memset(pieces, 0, sizeof pieces);
+    http_call_stream(call(0, "GET", VIEW_EMPTY), on_piece);
+    pass(3 * LOOP_US_PER_S);
+    assert_string_equal(pieces, "[200 ]");
+    expect(0, STATUS_TIMEOUT, 0, "");
+    close_world();
+}
+
+static void test_one_call_for_each_connection(void **state)
+{
+    (void)state;
+    open_world(VIEW("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), 0);
+    http_client_close(world.client);
+    struct http_client_options options = { .one_call_each = true };
+    assert_int_equal(endpoint_parse(VIEW("bank:80"), &options.to), STATUS_OK);
+    assert_int_equal(http_client_open(&world.client, world.wire, world.loop, &options), STATUS_OK);
+    call(0, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S);
+    assert_non_null(strstr(world.got, "\r\nConnection: close\r\n"));
+    call(1, "GET", VIEW_EMPTY);
+    pass(LOOP_US_PER_S);
+    expect(1, STATUS_OK, 200, "");
+    assert_int_equal(world.conns, 2); /* also when the other side says nothing of closing */
+    close_world();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +423,9 @@ int main(void)
         cmocka_unit_test(test_idle_connections_are_let_go),
         cmocka_unit_test(test_may_have_left),
         cmocka_unit_test(test_crash),
+        cmocka_unit_test(test_an_answer_piece_by_piece),
+        cmocka_unit_test(test_a_silent_stream_is_given_up),
+        cmocka_unit_test(test_one_call_for_each_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
