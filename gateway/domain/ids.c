@@ -16,9 +16,11 @@
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char *const prefixes[] = {
-    [ID_PAYMENT] = "pay", [ID_CAPTURE] = "cap",  [ID_CANCEL] = "can",   [ID_REFUND] = "ref",
-    [ID_CHARGE] = "chg",  [ID_ATTEMPT] = "att",  [ID_EVENT] = "evt",    [ID_KEY] = "key",
-    [ID_REQUEST] = "req", [ID_MERCHANT] = "mer", [ID_ENDPOINT] = "whe",
+    [ID_PAYMENT] = "pay",    [ID_CAPTURE] = "cap",  [ID_CANCEL] = "can",
+    [ID_REFUND] = "ref",     [ID_CHARGE] = "chg",   [ID_ATTEMPT] = "att",
+    [ID_EVENT] = "evt",      [ID_KEY] = "key",      [ID_REQUEST] = "req",
+    [ID_MERCHANT] = "mer",   [ID_ENDPOINT] = "whe", [ID_RECONCILIATION] = "rec",
+    [ID_DIFFERENCE] = "dif",
 };
 
 void id_source_init(struct id_source *source, int64_t above)
@@ -42,7 +44,7 @@ int64_t id_next(struct id_source *source, int64_t wall_us)
 
 const char *id_format(enum id_kind kind, int64_t id, char out[ID_TEXT_MAX])
 {
-    ENSURE(kind >= ID_PAYMENT && kind <= ID_ENDPOINT);
+    ENSURE(kind >= ID_PAYMENT && kind <= ID_DIFFERENCE);
     ENSURE(id > 0);
     char *at = out;
     for (const char *p = prefixes[kind]; *p != '\0'; p++)

@@ -13,17 +13,19 @@
 #define ID_TEXT_MAX 24 /* prefix, '_', 13 letters, zero byte */
 
 enum id_kind {
-    ID_PAYMENT = 1, /* pay_ */
-    ID_CAPTURE,     /* cap_ */
-    ID_CANCEL,      /* can_ */
-    ID_REFUND,      /* ref_ */
-    ID_CHARGE,      /* chg_: the first operation of a payment (authorise or sale) */
-    ID_ATTEMPT,     /* att_ */
-    ID_EVENT,       /* evt_ */
-    ID_KEY,         /* key_ */
-    ID_REQUEST,     /* req_ */
-    ID_MERCHANT,    /* mer_ */
-    ID_ENDPOINT,    /* whe_: where a merchant's webhooks go */
+    ID_PAYMENT = 1,    /* pay_ */
+    ID_CAPTURE,        /* cap_ */
+    ID_CANCEL,         /* can_ */
+    ID_REFUND,         /* ref_ */
+    ID_CHARGE,         /* chg_: the first operation of a payment (authorise or sale) */
+    ID_ATTEMPT,        /* att_ */
+    ID_EVENT,          /* evt_ */
+    ID_KEY,            /* key_ */
+    ID_REQUEST,        /* req_ */
+    ID_MERCHANT,       /* mer_ */
+    ID_ENDPOINT,       /* whe_: where a merchant's webhooks go */
+    ID_RECONCILIATION, /* rec_: a comparison with a counterpart's record */
+    ID_DIFFERENCE,     /* dif_: something that it found */
 };
 
 struct id_source {

@@ -128,3 +128,10 @@ static const struct word verdict_words[] = {
 #undef VERDICT
 };
 WORDS_DEFINE(verdict)
+
+static const struct word difference_kind_words[] = {
+#define DIFFERENCE_KIND(name, number, word) { (number), word },
+#include "domain/words.def"
+#undef DIFFERENCE_KIND
+};
+WORDS_DEFINE(difference_kind)

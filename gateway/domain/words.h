@@ -1,7 +1,7 @@
 /* words.h - the enums of the glossary, each with its word: one list, words.def.
  *
  *     enum payment_status, operation, operation_status, attempt_state, outcome, category,
- *          capture_mode, payment_kind, rail, verdict
+ *          capture_mode, payment_kind, rail, verdict, difference_kind
  *
  * x_word(value) is the word ("authorized"; "?" for a number outside the list); x_parse(view,
  * &value) is NOT_FOUND for another word; x_valid(number) tells whether a stored number is one of
@@ -57,6 +57,11 @@ enum rail {
 #include "domain/words.def"
 #undef RAIL
 };
+enum difference_kind {
+#define DIFFERENCE_KIND(name, number, word) DIFFERENCE_##name = (number),
+#include "domain/words.def"
+#undef DIFFERENCE_KIND
+};
 enum verdict {
 #define VERDICT(name, number, word) VERDICT_##name = (number),
 #include "domain/words.def"
@@ -77,6 +82,7 @@ WORDS_DECLARE(capture_mode)
 WORDS_DECLARE(payment_kind)
 WORDS_DECLARE(rail)
 WORDS_DECLARE(verdict)
+WORDS_DECLARE(difference_kind)
 #undef WORDS_DECLARE
 
 #endif

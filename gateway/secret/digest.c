@@ -8,6 +8,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/kdf.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum status secret_sha256(struct view bytes, uint8_t out[SECRET_SHA256_SIZE])
@@ -47,6 +48,47 @@ enum status secret_sha256_fd(int fd, uint64_t size_max, uint8_t out[SECRET_SHA25
     enum status status = digest_fd(ctx, fd, size_max, out);
     EVP_MD_CTX_free(ctx);
     return status;
+}
+
+struct secret_digest {
+    EVP_MD_CTX *ctx;
+};
+
+enum status secret_digest_open(struct secret_digest **out)
+{
+    struct secret_digest *digest = calloc(1, sizeof *digest);
+    *out = NULL;
+    if (digest == NULL)
+        return STATUS_NO_MEMORY;
+    digest->ctx = EVP_MD_CTX_new();
+    if (digest->ctx == NULL || EVP_DigestInit_ex(digest->ctx, EVP_sha256(), NULL) != 1) {
+        secret_digest_close(digest);
+        return STATUS_NO_MEMORY;
+    }
+    *out = digest;
+    return STATUS_OK;
+}
+
+enum status secret_digest_add(struct secret_digest *digest, struct view bytes)
+{
+    return EVP_DigestUpdate(digest->ctx, bytes.ptr, bytes.len) == 1 ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status secret_digest_done(const struct secret_digest *digest, uint8_t out[SECRET_SHA256_SIZE])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool done = ctx != NULL && EVP_MD_CTX_copy_ex(ctx, digest->ctx) == 1 &&
+                EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return done ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void secret_digest_close(struct secret_digest *digest)
+{
+    if (digest == NULL)
+        return;
+    EVP_MD_CTX_free(digest->ctx);
+    free(digest);
 }
 
 enum status secret_hkdf(struct view key, struct view salt, struct view info, uint8_t *out,

@@ -16,4 +16,13 @@ enum status secret_sha256(struct view bytes, uint8_t out[SECRET_SHA256_SIZE]);
  * IO when it cannot be read. */
 enum status secret_sha256_fd(int fd, uint64_t size_max, uint8_t out[SECRET_SHA256_SIZE]);
 
+/* The digest of bytes that come piece by piece: open, add ..., done (may be asked for while more is
+ * to come: of what was added so far), close. */
+struct secret_digest;
+enum status secret_digest_open(struct secret_digest **out);
+enum status secret_digest_add(struct secret_digest *digest, struct view bytes);
+enum status secret_digest_done(const struct secret_digest *digest, uint8_t out[SECRET_SHA256_SIZE]);
+/* NULL is allowed. */
+void secret_digest_close(struct secret_digest *digest);
+
 #endif

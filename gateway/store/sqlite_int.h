@@ -74,6 +74,10 @@ enum status row_endpoint(struct db *db, sqlite3_stmt *s, struct arena *arena,
                          struct endpoint_row *out);
 enum status row_delivery(struct db *db, sqlite3_stmt *s, struct arena *arena,
                          struct delivery_row *out);
-enum { PAYMENT_COLUMN_COUNT = 23 };
+enum status row_reconciliation(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                               struct reconciliation_row *out);
+enum status row_difference(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                           struct difference_row *out);
+enum { PAYMENT_COLUMN_COUNT = 23, ATTEMPT_COLUMN_COUNT = 20 };
 
 #endif

@@ -93,6 +93,25 @@ static enum status list_delivery(struct db *db, sqlite3_stmt *s, struct arena *a
     return row_delivery(db, s, arena, out);
 }
 
+static enum status list_reconciliation(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                                       void *out)
+{
+    return row_reconciliation(db, s, arena, out);
+}
+static enum status list_channel_attempt(struct db *db, sqlite3_stmt *s, struct arena *arena,
+                                        void *out)
+{
+    struct channel_attempt_row *row = out;
+    TRY(row_attempt(db, s, arena, &row->attempt));
+    row->approved = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT);
+    row->refunded = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 1);
+    return STATUS_OK;
+}
+static enum status list_difference(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
+{
+    return row_difference(db, s, arena, out);
+}
+
 static const struct list_type payments = { sizeof(struct payment_row), list_payment };
 static const struct list_type operations = { sizeof(struct operation_row), list_operation };
 static const struct list_type attempts = { sizeof(struct attempt_row), list_attempt };
@@ -103,6 +122,12 @@ static const struct list_type profiles = { sizeof(struct profile_row), list_prof
 
 static const struct list_type endpoints = { sizeof(struct endpoint_row), list_endpoint };
 static const struct list_type deliveries = { sizeof(struct delivery_row), list_delivery };
+
+static const struct list_type reconciliations = { sizeof(struct reconciliation_row),
+                                                  list_reconciliation };
+static const struct list_type channel_attempts = { sizeof(struct channel_attempt_row),
+                                                   list_channel_attempt };
+static const struct list_type differences = { sizeof(struct difference_row), list_difference };
 
 struct list_out {
     const struct list_type *type;
@@ -281,6 +306,72 @@ static enum status list_deliveries(struct db *db, const struct store_read *read,
     return list_run(db, s, out);
 }
 
+static enum status list_reconciliations(struct db *db, const struct store_read *read,
+                                        struct list_out *out)
+{
+    bool of_file = read->file_hash.len > 0;
+    sqlite3_stmt *s = db_statement(db, of_file ? SQL_RECONCILIATIONS_OF_FILE : SQL_RECONCILIATIONS);
+    bind_i64(s, 1, read->reconciliation);
+    bind_i64(s, 2, read->after > 0 ? read->after : INT64_MAX);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    if (of_file)
+        bind_text(s, 5, read->file_hash);
+    return list_run(db, s, out);
+}
+
+static enum status one_difference(struct db *db, const struct store_read *read,
+                                  struct list_out *out)
+{
+    struct difference_row *row = arena_alloc(out->arena, sizeof *row);
+    if (row == NULL)
+        return STATUS_RANGE;
+    TRY(db_difference_load(db, read->difference, out->arena, row));
+    out->rows = (uint8_t *)row;
+    out->count = 1;
+    return STATUS_OK;
+}
+
+static enum status list_differences(struct db *db, const struct store_read *read,
+                                    struct list_out *out)
+{
+    if (read->difference != 0)
+        return one_difference(db, read, out);
+    bool of_one = read->reconciliation != 0, open = read->open_only;
+    sqlite3_stmt *s = db_statement(db, of_one ? SQL_DIFFERENCES_OF
+                                       : open ? SQL_DIFFERENCES_STILL_OPEN
+                                              : SQL_DIFFERENCES);
+    if (of_one)
+        bind_i64(s, 1, read->reconciliation);
+    bind_i64(s, 2, read->after);
+    if (of_one || !open)
+        bind_i64(s, 3, open);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    return list_run(db, s, out);
+}
+
+static enum status count_differences(struct db *db, struct store_read *read)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_DIFFERENCES_COUNT);
+    enum status status = db_next(db, s);
+    if (status == STATUS_OK) {
+        read->open_count = sqlite3_column_int64(s, 0);
+        read->open_since_us = sqlite3_column_int64(s, 1);
+    }
+    db_end(s);
+    return status;
+}
+
+static enum status list_attempts_of_channel(struct db *db, const struct store_read *read,
+                                            struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_ATTEMPTS_OF_CHANNEL);
+    bind_text_present(s, 1, read->channel);
+    bind_i64(s, 2, read->after);
+    bind_i64(s, 3, read->until > 0 ? read->until : INT64_MAX);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    return list_run(db, s, out);
+}
+
 static enum status list_event_at(struct db *db, const struct store_read *read, struct list_out *out)
 {
     sqlite3_stmt *s = db_statement(db, SQL_EVENT_AT);
@@ -367,6 +458,14 @@ static enum status ask(struct db *db, struct store_read *read, struct list_out *
     case STORE_KEY_BY_HASH: out->type = &keys; return list_key_by_hash(db, read, out);
     case STORE_HELD: out->type = &held; return list_held_payments(db, read, out);
     case STORE_PROFILES: out->type = &profiles; return list_profiles(db, read, out);
+    case STORE_RECONCILIATIONS:
+        out->type = &reconciliations;
+        return list_reconciliations(db, read, out);
+    case STORE_DIFFERENCES: out->type = &differences; return list_differences(db, read, out);
+    case STORE_DIFFERENCES_OPEN: return count_differences(db, read);
+    case STORE_ATTEMPTS_OF_CHANNEL:
+        out->type = &channel_attempts;
+        return list_attempts_of_channel(db, read, out);
     case STORE_SPENT: return sums(db, read, out);
     }
     ENSURE(!"a question of the list");
@@ -396,6 +495,11 @@ enum status db_ask(struct db *db, struct store_read *read)
     read->keys = out.type == &keys ? (struct key_row *)(void *)out.rows : NULL;
     read->endpoints = out.type == &endpoints ? (struct endpoint_row *)(void *)out.rows : NULL;
     read->deliveries = out.type == &deliveries ? (struct delivery_row *)(void *)out.rows : NULL;
+    read->channel_attempts =
+        out.type == &channel_attempts ? (struct channel_attempt_row *)(void *)out.rows : NULL;
+    read->reconciliations =
+        out.type == &reconciliations ? (struct reconciliation_row *)(void *)out.rows : NULL;
+    read->differences = out.type == &differences ? (struct difference_row *)(void *)out.rows : NULL;
     read->profiles = out.type == &profiles ? (struct profile_row *)(void *)out.rows : NULL;
     return status;
 }

@@ -126,6 +126,23 @@ static const char *const schema[] = {
     " number INTEGER NOT NULL, event INTEGER NOT NULL, at_us INTEGER NOT NULL,"
     " latency_us INTEGER NOT NULL, http_status INTEGER NOT NULL, next_us INTEGER NOT NULL,"
     " result TEXT NOT NULL, PRIMARY KEY (endpoint, slot)) STRICT, WITHOUT ROWID;",
+    /* 5: comparisons with the counterparts' own records, and what they found. */
+    "CREATE TABLE reconciliations (id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " state INTEGER NOT NULL CHECK (state > 0), started_us INTEGER NOT NULL,"
+    " finished_us INTEGER NOT NULL, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL,"
+    " lines INTEGER NOT NULL, differences INTEGER NOT NULL, channel TEXT NOT NULL,"
+    " format TEXT NOT NULL, file TEXT NOT NULL, file_hash TEXT NOT NULL, summary_json TEXT) STRICT;"
+    "CREATE INDEX reconciliations_of_file ON reconciliations (file_hash);"
+    "CREATE TABLE differences (id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " reconciliation INTEGER NOT NULL CHECK (reconciliation > 0),"
+    " kind INTEGER NOT NULL CHECK (kind > 0), status INTEGER NOT NULL CHECK (status > 0),"
+    " attempt INTEGER NOT NULL, payment INTEGER NOT NULL, merchant INTEGER NOT NULL,"
+    " line INTEGER NOT NULL, here_minor INTEGER NOT NULL, there_minor INTEGER NOT NULL,"
+    " at_us INTEGER NOT NULL, created_us INTEGER NOT NULL, resolved_us INTEGER NOT NULL,"
+    " currency TEXT NOT NULL, channel TEXT NOT NULL, identity TEXT NOT NULL, here TEXT,"
+    " there TEXT, who TEXT, why TEXT, evidence TEXT) STRICT;"
+    "CREATE INDEX differences_of ON differences (reconciliation);"
+    "CREATE INDEX differences_open ON differences (id) WHERE status = 1;",
 };
 enum { SCHEMA_VERSION = COUNT_OF(schema) };
 
@@ -133,6 +150,9 @@ enum { SCHEMA_VERSION = COUNT_OF(schema) };
  * IN: for more than two values SQLite makes a table of them each time a row is written. */
 _Static_assert(ATTEMPT_SENDING == 1 && ATTEMPT_PENDING == 4 && ATTEMPT_UNKNOWN == 8 &&
                    ATTEMPT_REVERSING == 9 && ATTEMPT_CONFLICT == 11 && ATTEMPT_PARKED == 12,
+               "statements.def and the schema");
+_Static_assert(OPERATION_STATUS_SUCCEEDED == 2 && RECONCILIATION_FINISHED == 2 &&
+                   DIFFERENCE_STATUS_OPEN == 1,
                "statements.def and the schema");
 _Static_assert(STORE_SPEND_SLIDING == 1 && STORE_SPEND_PERIOD == 2 && STORE_SPEND_SINCE_RESET == 3,
                "statements.def and the rows of `spent`");

@@ -28,10 +28,11 @@
 #include "domain/words.h"
 #include "loop/loop.h"
 
-#define STORE_EVENTS_MAX   12 /* journal events in one transaction */
-#define STORE_IDEM_KEY_MAX 255
-#define STORE_PAGE_MAX     100
-#define STORE_SPENDS_MAX   16 /* counters that one payment may touch */
+#define STORE_EVENTS_MAX      12 /* journal events in one transaction */
+#define STORE_IDEM_KEY_MAX    255
+#define STORE_PAGE_MAX        100
+#define STORE_DIFFERENCES_MAX STORE_EVENTS_MAX /* in one transaction: each has an event */
+#define STORE_SPENDS_MAX      16               /* counters that one payment may touch */
 #define STORE_SPEND_ROWS_MAX                                                                       \
     20000 /* payments inside one sliding window that are added up; more: `too_many` */
 
@@ -143,6 +144,48 @@ struct delivery_row {
     struct view result;  /* one word: "delivered", "timeout", ... */
 };
 
+/* An attempt beside what a comparison wants of its operation and payment. */
+struct channel_attempt_row {
+    struct attempt_row attempt;
+    int64_t approved; /* minor units: of the operation when it succeeded (a part may have been
+                         approved), else the attempt's */
+    int64_t refunded; /* of the payment, as of now */
+};
+
+/* A comparison of our records with a counterpart's own (reconcile/). Its differences are written
+ * page by page while it is WRITING; lists show them when it is FINISHED, so all or none. */
+enum reconciliation_state {
+    RECONCILIATION_WRITING = 1,
+    RECONCILIATION_FINISHED,
+    RECONCILIATION_ABANDONED, /* whoever wrote it ended before it was finished */
+};
+struct reconciliation_row {
+    int64_t id;
+    enum reconciliation_state state;
+    int64_t started_us, finished_us;
+    int64_t from_us, until_us; /* the period compared: from <= time < until */
+    int64_t lines, differences;
+    struct view channel, format, file; /* file: its name, without folders */
+    struct view file_hash;             /* SHA-256 of its bytes, lower-case hexadecimal */
+    struct view summary_json;          /* counts and sums of each kind */
+};
+
+enum difference_status { DIFFERENCE_STATUS_OPEN = 1, DIFFERENCE_STATUS_RESOLVED };
+struct difference_row {
+    int64_t id, reconciliation;
+    enum difference_kind kind;
+    enum difference_status status;
+    int64_t attempt, payment, merchant; /* 0: there is none here */
+    int64_t line;                       /* of the file; 0: it is not in the file */
+    int64_t here_minor, there_minor;    /* what each side says has moved */
+    int64_t at_us;                      /* when, by whoever has it */
+    int64_t created_us, resolved_us;
+    char currency[4];
+    struct view channel, identity; /* identity: by what the two sides name it */
+    struct view here, there;       /* in words: "sale approved"; empty: nothing */
+    struct view by, why, evidence; /* of whoever resolved it */
+};
+
 /* --- counters ----------------------------------------------------------------------------- */
 
 /* Sums and counts of money over many payments, spent inside the commit that records one, so that
@@ -238,6 +281,14 @@ struct store_txn {
     enum store_write write_endpoint; /* DELETE takes its delivery rows along */
     struct delivery_row delivery;
     enum store_write write_delivery; /* STORE_INSERT only */
+    struct reconciliation_row reconciliation;
+    enum store_write write_reconciliation; /* UPDATE: state, finished_us, differences, summary */
+    /* To be inserted, as the caller gave them; the judge does not change them. */
+    const struct difference_row *differences;
+    size_t difference_count; /* at most STORE_DIFFERENCES_MAX */
+    int64_t load_difference; /* STORE_NO_PAYMENT when there is none */
+    struct difference_row difference;
+    enum store_write write_difference; /* UPDATE: status, resolved_us, by, why, evidence */
     int64_t journal_seq; /* by the store, for the judge: last position before this request */
 
     struct store_spend spends[STORE_SPENDS_MAX];
@@ -347,7 +398,14 @@ enum store_question {
     STORE_ENDPOINTS,  /* endpoint (0: all), merchant (0: any), after (id), limit: oldest first */
     STORE_DELIVERIES, /* endpoint: newest first; whose it is was asked before */
     STORE_EVENT,      /* after (seq: exactly this one), merchant (0: any) -> events[0] */
-    STORE_JOURNAL_ENDS, /* -> journal_seq, journal_indexed */
+    STORE_JOURNAL_ENDS,     /* -> journal_seq, journal_indexed */
+    STORE_RECONCILIATIONS,  /* reconciliation (0: all), file_hash (empty: any), after (id below; 0:
+                               newest first), limit; in any state */
+    STORE_DIFFERENCES,      /* of those that are FINISHED: reconciliation (0: all), difference (0:
+                               all), open_only, after (id), limit: oldest first */
+    STORE_DIFFERENCES_OPEN, /* -> open_count, open_since_us */
+    STORE_ATTEMPTS_OF_CHANNEL, /* channel, after (id), until (id below), limit: oldest first ->
+                                  channel_attempts */
     STORE_SPENT, /* spends[0..spend_count) of the request are filled, `write` is not looked at;
                     spend_now_us. IO for spends that are none */
 };
@@ -379,6 +437,9 @@ struct store_read {
     int64_t held_until_us;
     struct view region;
     int64_t endpoint;
+    int64_t reconciliation, difference, until;
+    bool open_only;
+    struct view file_hash, channel;
     struct view event_kind; /* EVENTS of a merchant: filter; "payment.*" is a pattern; empty: any */
     bool indexed_only;      /* EVENTS of a merchant: not those after journal_indexed */
     struct store_spend *spends;
@@ -400,7 +461,11 @@ struct store_read {
     struct profile_row *profiles;
     struct endpoint_row *endpoints;
     struct delivery_row *deliveries;
-    int64_t journal_seq;     /* last position */
+    struct channel_attempt_row *channel_attempts;
+    struct reconciliation_row *reconciliations;
+    struct difference_row *differences;
+    int64_t open_count, open_since_us; /* since_us: of the oldest; 0: none is open */
+    int64_t journal_seq;               /* last position */
     int64_t journal_indexed; /* up to here the events of one merchant are found by an index */
 };
 enum status store_ask(struct store *store, struct store_read *read);

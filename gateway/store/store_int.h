@@ -98,6 +98,13 @@ enum status db_endpoint_write(struct db *db, enum store_write write,
                               const struct endpoint_row *row);
 /* In the place of the one that is STORE_DELIVERIES_KEPT older. */
 enum status db_delivery_insert(struct db *db, const struct delivery_row *row);
+enum status db_reconciliation_write(struct db *db, enum store_write write,
+                                    const struct reconciliation_row *row);
+/* Only of a reconciliation that is finished. */
+enum status db_difference_load(struct db *db, int64_t id, struct arena *arena,
+                               struct difference_row *out);
+enum status db_difference_write(struct db *db, enum store_write write,
+                                const struct difference_row *row);
 enum status db_event_append(struct db *db, const struct event_row *row);
 enum status db_counter_take(struct db *db, const char *name, uint64_t count, uint64_t *first);
 enum status db_key_insert(struct db *db, const struct key_row *row);
@@ -212,8 +219,10 @@ struct txn_copy {
     struct profile_row profile;
     struct endpoint_row endpoint;
     struct delivery_row delivery;
+    struct reconciliation_row reconciliation;
+    struct difference_row difference;
     enum store_write write_payment, write_operation, write_attempt, write_parent, write_held,
-        write_profile, write_endpoint, write_delivery;
+        write_profile, write_endpoint, write_delivery, write_reconciliation, write_difference;
     struct store_spend spends[STORE_SPENDS_MAX];
     size_t spend_count;
     bool spends_release;

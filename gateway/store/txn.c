@@ -41,6 +41,10 @@ void txn_copy_save(struct txn_copy *copy, const struct store_txn *txn)
     copy->write_endpoint = txn->write_endpoint;
     copy->delivery = txn->delivery;
     copy->write_delivery = txn->write_delivery;
+    copy->reconciliation = txn->reconciliation;
+    copy->write_reconciliation = txn->write_reconciliation;
+    copy->difference = txn->difference;
+    copy->write_difference = txn->write_difference;
     copy->spends_release = txn->spends_release;
     copy->answer_status = txn->answer_status;
     copy->answer_body = txn->answer_body;
@@ -69,6 +73,10 @@ void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
     txn->write_endpoint = copy->write_endpoint;
     txn->delivery = copy->delivery;
     txn->write_delivery = copy->write_delivery;
+    txn->reconciliation = copy->reconciliation;
+    txn->write_reconciliation = copy->write_reconciliation;
+    txn->difference = copy->difference;
+    txn->write_difference = copy->write_difference;
     txn->spends_release = copy->spends_release;
     txn->spend_count = copy->spend_count;
     memcpy(txn->spends, copy->spends, copy->spend_count * sizeof txn->spends[0]);
@@ -169,6 +177,8 @@ static enum status txn_load(struct store *store, struct store_txn *txn,
         TRY(db_held_load(db, txn->load_held, txn->merchant, txn->arena, &txn->held));
     if (txn->load_endpoint != 0)
         TRY(db_endpoint_load(db, txn->load_endpoint, txn->merchant, txn->arena, &txn->endpoint));
+    if (txn->load_difference != 0)
+        TRY(db_difference_load(db, txn->load_difference, txn->arena, &txn->difference));
     txn->journal_seq = store->marks.journal_seq;
     if (txn->load_payment != 0 || txn->load_of_attempt)
         *before = (struct spends_before){ .loaded = true,
@@ -211,6 +221,17 @@ static bool txn_texts_fit(const struct store_txn *txn)
         txn->endpoint.old_secret,    txn->endpoint.why,         txn->delivery.result,
     };
     bool fit = texts_fit(texts, COUNT_OF(texts));
+    const struct reconciliation_row *rec = &txn->reconciliation;
+    const struct view of_comparison[] = {
+        rec->channel,      rec->format,        rec->file,           rec->file_hash,
+        rec->summary_json, txn->difference.by, txn->difference.why, txn->difference.evidence,
+    };
+    fit = fit && texts_fit(of_comparison, COUNT_OF(of_comparison));
+    for (size_t i = 0; i < txn->difference_count; i++) {
+        const struct difference_row *d = &txn->differences[i];
+        const struct view found[] = { d->channel, d->identity, d->here, d->there };
+        fit = fit && texts_fit(found, COUNT_OF(found));
+    }
     for (size_t i = 0; i < txn->event_count; i++)
         fit = fit && txn->events[i].kind.len <= TEXT_BYTES_MAX &&
               txn->events[i].data_json.len <= TEXT_BYTES_MAX;
@@ -248,7 +269,9 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
         (txn->write_held != STORE_DELETE && !write_is_valid(txn->write_held)) ||
         txn->write_profile == STORE_UPDATE || !write_is_valid(txn->write_profile) ||
         (txn->write_endpoint != STORE_DELETE && !write_is_valid(txn->write_endpoint)) ||
-        txn->write_delivery == STORE_UPDATE || !write_is_valid(txn->write_delivery))
+        txn->write_delivery == STORE_UPDATE || !write_is_valid(txn->write_delivery) ||
+        !write_is_valid(txn->write_reconciliation) || txn->write_difference == STORE_INSERT ||
+        !write_is_valid(txn->write_difference))
         return txn_fault(store, "the judge left a write mark that is none");
     if (!txn_texts_fit(txn))
         return txn_fault(store, "a text is too long");
@@ -257,7 +280,8 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
         (txn->load_attempt != 0 && txn->attempt.id != txn->load_attempt) ||
         (txn->load_parent != 0 && txn->parent.id != txn->load_parent) ||
         (txn->load_held != 0 && txn->held.payment != txn->load_held) ||
-        (txn->load_endpoint != 0 && txn->endpoint.id != txn->load_endpoint))
+        (txn->load_endpoint != 0 && txn->endpoint.id != txn->load_endpoint) ||
+        (txn->load_difference != 0 && txn->difference.id != txn->load_difference))
         return txn_fault(store, "the judge changed the id of a row that was loaded");
     return txn_check_spends(store, txn, before);
 }
@@ -283,6 +307,10 @@ static enum status txn_write(struct store *store, struct store_txn *txn,
     TRY(db_endpoint_write(db, txn->write_endpoint, &txn->endpoint));
     if (txn->write_delivery == STORE_INSERT)
         TRY(db_delivery_insert(db, &txn->delivery));
+    TRY(db_reconciliation_write(db, txn->write_reconciliation, &txn->reconciliation));
+    for (size_t i = 0; i < txn->difference_count; i++)
+        TRY(db_difference_write(db, STORE_INSERT, &txn->differences[i]));
+    TRY(db_difference_write(db, txn->write_difference, &txn->difference));
     for (size_t i = 0; i < txn->event_count; i++) {
         txn->events[i].seq = store->marks.journal_seq + 1;
         TRY(db_event_append(db, &txn->events[i]));
