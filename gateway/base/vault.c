@@ -25,9 +25,11 @@
 #endif
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define VAULT_ASAN 1
@@ -184,21 +186,44 @@ void vault_free(void *block)
         vault_free_used(block, head_of(block)->size);
 }
 
+/* Wipes the start of a mapping of its own before it is given back, but only the pages that are in
+ * memory: who asks for room for the largest message there may be mostly gets a small one, and
+ * writing zeros to a page that nobody has touched first makes the kernel find one. */
+static void wipe_mapping(struct head *head, size_t used)
+{
+    unsigned char resident[256];
+    uint8_t *at = (uint8_t *)head, *end = (uint8_t *)(head + 1) + used;
+    bool can_ask = sysconf(_SC_PAGESIZE) == (long)PAGE_BYTES;
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        size_t len = left < sizeof resident * PAGE_BYTES ? left : sizeof resident * PAGE_BYTES;
+        if (!can_ask || mincore(at, len, resident) != 0)
+            memset(resident, 1, sizeof resident);
+        for (size_t page = 0; page * PAGE_BYTES < len; page++) {
+            size_t rest = len - page * PAGE_BYTES;
+            if ((resident[page] & 1u) != 0)
+                vault_wipe(at + page * PAGE_BYTES, rest < PAGE_BYTES ? rest : PAGE_BYTES);
+        }
+        at += len;
+    }
+}
+
 void vault_free_used(void *block, size_t used)
 {
     struct head *head = head_of(block);
     uint32_t class = head->class;
     size_t size = head->size;
     ENSURE(used <= size);
-    vault_wipe(block, used);
-    head->magic = BLOCK_FREE;
     if (class == CLASS_NONE) {
         size_t len = mapping_bytes(size);
         atomic_fetch_sub_explicit(&in_use_alone, size, memory_order_relaxed);
+        wipe_mapping(head, used);
         ROOT_GONE(head, len);
         (void)munmap(head, len);
         return;
     }
+    vault_wipe(block, used);
+    head->magic = BLOCK_FREE;
     ENSURE(class < CLASS_COUNT);
     POISON(block, class_bytes(class));
     struct pool *pool = &pools[class];

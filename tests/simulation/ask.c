@@ -18,16 +18,18 @@
 #define ANSWER_MAX  ((size_t)64 * 1024)
 #define TRIES_MAX   2000
 #define SENTRY_BYTE 1 /* room for a zero byte behind the answer */
+#define ANSWER_ROOM 4096
 
 struct call {
     uint32_t magic;
     struct ask *ask; /* NULL: nobody waits for it any more */
     struct conn *conn;
     char *in;
-    size_t in_len;
+    size_t in_len, in_room;
 };
 
 static void try_again(struct ask *ask);
+static void answer_changes(struct ask *ask);
 static void try_now(struct timer *timer, void *arg);
 
 /* --- the answer --------------------------------------------------------------------------------
@@ -72,6 +74,7 @@ static void compare(struct ask *ask, int status, struct view body)
 static void keep(struct ask *ask, int status, struct view body)
 {
     struct world *world = ask->world;
+    answer_changes(ask);
     free(ask->answer);
     ask->answer = malloc(body.len + SENTRY_BYTE);
     ENSURE(ask->answer != NULL);
@@ -152,6 +155,11 @@ static void on_bytes(struct conn *conn, void *arg, struct view bytes)
     struct view body;
     ENSURE_MAGIC(call, CALL_MAGIC);
     ENSURE(call->in_len + bytes.len < ANSWER_MAX);
+    while (call->in_len + bytes.len + SENTRY_BYTE > call->in_room) {
+        call->in_room = call->in_room == 0 ? ANSWER_ROOM : 2 * call->in_room;
+        call->in = realloc(call->in, call->in_room);
+        ENSURE(call->in != NULL);
+    }
     memcpy(call->in + call->in_len, bytes.ptr, bytes.len);
     call->in_len += bytes.len;
     call->in[call->in_len] = '\0';
@@ -221,8 +229,6 @@ static void try_now(struct timer *timer, void *arg)
     ENSURE(call != NULL && ask->call == NULL);
     call->magic = CALL_MAGIC;
     call->ask = ask;
-    call->in = calloc(1, ANSWER_MAX);
-    ENSURE(call->in != NULL);
     struct conn_options options = { .events = &call_events, .arg = call, .owner = world };
     ENSURE(endpoint_parse(VIEW("gateway:80"), &to) == STATUS_OK);
     ENSURE(conn_connect(world->wire, &to, &options, &call->conn) == STATUS_OK);
@@ -260,53 +266,58 @@ void ask_fini(struct ask *ask)
 {
     timer_stop(&ask->timer);
     abandon(ask);
+    answer_changes(ask);
     free(ask->answer);
     ask->answer = NULL;
     ask->magic = 0;
 }
 
-static enum status member(const struct ask *ask, struct arena *arena, const char *name,
-                          const struct json_node **out)
+/* Several members of one answer are asked for in a row: it is read once. NULL: it is no JSON. */
+static const struct json_node *answer_root(const struct ask *ask)
 {
+    struct answer_read *read = &ask->world->read;
     struct json_limits limits = JSON_LIMITS_DEFAULT;
     struct json_error error;
-    const struct json_node *root;
-    arena_init(arena, (size_t)1024 * 1024);
-    TRY(json_read(view_of(ask->answer, ask->answer_len), &limits, arena, &root, &error));
-    *out = json_member(root, name);
-    return STATUS_OK;
+    if (read->of == ask)
+        return read->root;
+    if (read->of == NULL)
+        arena_init(&read->arena, (size_t)1024 * 1024);
+    arena_reset(&read->arena);
+    read->of = ask;
+    if (json_read(view_of(ask->answer, ask->answer_len), &limits, &read->arena, &read->root,
+                  &error) != STATUS_OK)
+        read->root = NULL;
+    return read->root;
+}
+
+static void answer_changes(struct ask *ask)
+{
+    struct answer_read *read = &ask->world->read;
+    if (read->of != ask)
+        return;
+    arena_reset(&read->arena);
+    read->of = NULL;
+}
+
+static bool node_text(const struct json_node *node, char *out, size_t room)
+{
+    struct view text;
+    out[0] = '\0';
+    return node != NULL && json_text(node, &text) == STATUS_OK &&
+           view_to_text(text, out, room) == STATUS_OK;
 }
 
 bool ask_text(const struct ask *ask, const char *name, char *out, size_t room)
 {
-    struct arena arena;
-    const struct json_node *node = NULL;
-    struct view text;
-    out[0] = '\0';
-    bool found = member(ask, &arena, name, &node) == STATUS_OK &&
-                 json_text(node, &text) == STATUS_OK && view_to_text(text, out, room) == STATUS_OK;
-    arena_reset(&arena);
-    return found;
+    return node_text(json_member(answer_root(ask), name), out, room);
 }
 
 bool ask_action(const struct ask *ask, const char *name, char *out, size_t room)
 {
-    struct arena arena;
-    const struct json_node *node = NULL;
-    struct view text;
-    out[0] = '\0';
-    bool found = member(ask, &arena, "next_action", &node) == STATUS_OK &&
-                 json_text(json_member(node, name), &text) == STATUS_OK &&
-                 view_to_text(text, out, room) == STATUS_OK;
-    arena_reset(&arena);
-    return found;
+    return node_text(json_member(json_member(answer_root(ask), "next_action"), name), out, room);
 }
 
 bool ask_number(const struct ask *ask, const char *name, int64_t *out)
 {
-    struct arena arena;
-    const struct json_node *node = NULL;
-    bool found = member(ask, &arena, name, &node) == STATUS_OK && json_i64(node, out) == STATUS_OK;
-    arena_reset(&arena);
-    return found;
+    return json_i64(json_member(answer_root(ask), name), out) == STATUS_OK;
 }

@@ -5,6 +5,7 @@
 #include "sim.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -132,6 +133,11 @@ int main(int argc, char **argv)
         .rails = "card,qr,bank,cbdc",
         .config = SIMULATION_CONFIG
     };
+    /* Tables of a gateway are large and mostly empty: fresh pages are zero for nothing. Small
+     * things come and go: nothing is given back to the kernel meanwhile. */
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    (void)mallopt(M_TOP_PAD, 16 << 20);
     a.sim.rails = rails_of(a.rails);
     if (!arguments_read(argc, argv, &a))
         return usage();
@@ -140,8 +146,8 @@ int main(int argc, char **argv)
     uint64_t bad = 0;
     for (uint64_t i = 0; i < a.seeds; i++)
         bad += !run_seed(&a, a.sim.seed + i);
-    for (size_t i = 0; a.tell_tally && i < tally.count; i++)
-        printf("%9llu %s\n", (unsigned long long)tally.rows[i].times, tally.rows[i].name);
+    if (a.tell_tally)
+        tally_print(&tally);
     if (a.sim.plant != PLANT_NOTHING) {
         printf("the planted bug %s\n", bad > 0 ? "was found" : "was NOT found");
         return bad > 0 ? 0 : 1;

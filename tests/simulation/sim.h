@@ -12,6 +12,7 @@
  *     check.c      when all is quiet: the gateway's books against those of the counterparts
  *     check_http.c the ledgers of wallet, bank and central bank
  *     tell.c       the story of one payment, for people
+ *     tally.c      how often what happened
  *
  * What must hold is written in check.c; `wrong()` notes what does not. Everything that happens goes
  * into the trace, a running hash: two runs of one seed must end with the same one.
@@ -47,15 +48,23 @@ enum sim_plant {
     PLANT_COUNT
 };
 
-/* How often things happened, over all runs: a simulation in which nothing happens finds nothing. */
-#define TALLY_ROWS_MAX 1024
+/* How often things happened, over all runs: a simulation in which nothing happens finds nothing.
+ * Plain memory: it may lie where another process sees it. */
+#define TALLY_ROWS_MAX  1024
+#define TALLY_NAME_SIZE 48
 struct tally {
     size_t count;
+    uint16_t slots[2 * TALLY_ROWS_MAX]; /* by hash of the name: row plus one; 0: free */
     struct {
-        char name[48];
+        char name[TALLY_NAME_SIZE];
         uint64_t times;
     } rows[TALLY_ROWS_MAX];
 };
+void tally_add(struct tally *tally, const char *name, uint64_t times);
+/* All of `more` into `tally`. */
+void tally_join(struct tally *tally, const struct tally *more);
+/* By name, alphabetically. */
+void tally_print(const struct tally *tally);
 
 struct sim_options {
     uint64_t seed;
@@ -84,6 +93,13 @@ bool dice_percent(struct dice *dice, unsigned percent);
 /* --- asks --------------------------------------------------------------------------------------
  */
 struct call; /* one try on one connection */
+
+/* The answer that was read last. */
+struct answer_read {
+    const struct ask *of; /* NULL: none */
+    struct arena arena;
+    const struct json_node *root;
+};
 
 #define ASK_MAGIC 0x41534b21u
 struct ask {
@@ -254,6 +270,7 @@ struct world {
     int64_t clock_offset_us;
     uint64_t trace;
     size_t vault_before;
+    struct answer_read read;
 
     /* Told at the end. */
     uint64_t crashes, restarts, tries, answers, replays, conflicts, parked, excused;

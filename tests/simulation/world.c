@@ -70,19 +70,12 @@ void world_trace(struct world *world, const char *what, struct view bytes)
 
 void world_tally(struct world *world, const char *format, ...)
 {
-    struct tally *tally = world->options->tally;
-    char name[sizeof tally->rows[0].name];
+    char name[TALLY_NAME_SIZE];
     va_list args;
-    size_t i = 0;
     va_start(args, format);
     (void)vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    while (i < tally->count && strcmp(tally->rows[i].name, name) != 0)
-        i++;
-    ENSURE(i < TALLY_ROWS_MAX);
-    if (i == tally->count)
-        memcpy(tally->rows[tally->count++].name, name, sizeof name);
-    tally->rows[i].times++;
+    tally_add(world->options->tally, name, 1);
 }
 
 void wrong(struct world *world, int64_t payment, const char *format, ...)
@@ -492,6 +485,9 @@ static bool open_settings(struct world *world, const char *config)
     for (size_t i = 0; i < world->loaded->channels_count; i++)
         if (world_has(world, (enum rail)world->loaded->channels[i].rail))
             world->channels[world->settings.channels_count++] = world->loaded->channels[i];
+    /* As many as there can be: room for all that a real gateway has would be taken, and cleared, at
+     * every start. */
+    world->settings.limit_payments_in_flight = 256 + (int64_t)world->options->payments;
     /* Some runs reach the gateway's own limits; what is refused there must be as if never asked. */
     if (world->options->faults != FAULTS_NONE && dice_percent(&world->dice, 20))
         world->settings.limit_payments_in_flight =
