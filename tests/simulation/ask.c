@@ -64,6 +64,9 @@ static void compare(struct ask *ask, int status, struct view body)
 {
     struct world *world = ask->world;
     world->replays++;
+    /* A confirmation that was refused before anything was recorded leaves its key free. */
+    if (ask->verb > OPERATION_REFUND && ask->status == 409)
+        return;
     if (status != ask->status || !view_equal(body, view_of(ask->answer, ask->answer_len)))
         wrong(world, ask->story->payment,
               "%s %s was answered %d %.*s before, and now, with the same key, %d %.*s", ask->path,

@@ -171,6 +171,8 @@ static void check_operation(struct books *books, const struct payment_row *p,
         expected -= p->released;
     if (o->status == OPERATION_STATUS_PENDING)
         wrong(world, p->id, "an operation (%s) is left pending", operation_word(o->kind));
+    if (o->kind == OPERATION_CANCEL && count == 0) /* it waited for somebody: nothing was sent */
+        return;
     if (sums.approved != (o->status == OPERATION_STATUS_SUCCEEDED ? 1 : 0))
         wrong(world, p->id, "%s %s with %u approved attempts", operation_word(o->kind),
               operation_status_word(o->status), sums.approved);
@@ -252,7 +254,7 @@ static void check_told(struct world *world, const struct story *story, const str
         char status[24];
         if (ask->verb <= OPERATION_SALE || ask->twin != NULL)
             continue;
-        if (strstr(ask->body, "probe") != NULL)
+        if (strstr(ask->body, "probe") != NULL || ask->verb > OPERATION_REFUND)
             continue;
         const struct operation_row *o = find_operation(ops, count, ask->key, &found);
         bool accepted = ask->status >= 200 && ask->status < 300;

@@ -401,6 +401,7 @@ static void check_one(struct http_books *books, const struct payment_row *p,
     int64_t expected = expected_of(books, p, story, o);
     if (!theirs) { /* money that came back by itself; the sale's entry tells of it */
         bool by_itself = o->kind == OPERATION_REFUND && books->rail == RAIL_BANK;
+        by_itself = by_itself || (o->kind == OPERATION_CANCEL && count == 0); /* waited for a yes */
         if (!by_itself && o->status != OPERATION_STATUS_FAILED) /* failed: no channel took it */
             wrong(world, p->id, "%s without an attempt", operation_word(o->kind));
         return;

@@ -106,11 +106,11 @@ static bool run_seed(const struct arguments *a, uint64_t seed)
     options.seed = seed;
     printf("seed %llu ", (unsigned long long)seed);
     fflush(stdout);
-    bool good = world_run(&options, a->config, &trace);
+    bool good = world_run(&options, rulebook_folder(a->sim.rules), &trace);
     if (a->twice) {
         printf("again  ");
         fflush(stdout);
-        good = world_run(&options, a->config, &again) && good;
+        good = world_run(&options, rulebook_folder(a->sim.rules), &again) && good;
         if (trace != again) {
             printf("  WRONG: the same seed ran differently the second time\n");
             good = false;
@@ -143,9 +143,13 @@ int main(int argc, char **argv)
         return usage();
     struct tally tally = { 0 };
     a.sim.tally = &tally;
+    a.sim.rules = rulebook_open(a.config);
+    if (a.sim.rules == NULL)
+        return 2;
     uint64_t bad = 0;
     for (uint64_t i = 0; i < a.seeds; i++)
         bad += !run_seed(&a, a.sim.seed + i);
+    rulebook_close(a.sim.rules);
     if (a.tell_tally)
         tally_print(&tally);
     if (a.sim.plant != PLANT_NOTHING) {

@@ -11,6 +11,7 @@
  *     story_qr.c, story_bank.c, story_cbdc.c   what is particular to a rail, phones and payers too
  *     check.c      when all is quiet: the gateway's books against those of the counterparts
  *     check_http.c the ledgers of wallet, bank and central bank
+ *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened
  *
@@ -24,6 +25,7 @@
 #include "card/card_host.h"
 #include "http/http_host.h"
 #include "main/gateway.h"
+#include "rules.h"
 #include "wire/memory.h"
 
 #define MERCHANTS_COUNT 3
@@ -74,6 +76,7 @@ struct sim_options {
     unsigned rails; /* set of 1 << enum rail */
     bool verbose;
     struct tally *tally;
+    struct rulebook *rules;
 };
 
 struct story;
@@ -117,6 +120,7 @@ struct ask {
     unsigned tries;
     bool running, replaying;
     void (*done)(struct ask *ask);
+    int mark; /* whoever made it */
 
     int status; /* of the final answer; 0: none yet */
     char *answer;
@@ -175,6 +179,7 @@ struct story {
     char payload[STORY_PAYLOAD_MAX], code_reference[64]; /* of what is shown to a payer */
     int64_t payment;                                     /* 0: not made yet */
     char payment_text[ID_TEXT_MAX];
+    struct story_hold hold;
     char told[24]; /* status that the first answer gave */
 };
 void story_open(struct story *story, struct world *world, uint32_t number, int64_t start_us);
@@ -251,6 +256,7 @@ struct world {
     struct log log;
     struct gateway *gateway; /* NULL: down */
     enum gateway_life life;
+    struct rules_side *rules;
     struct card_side *card;
     struct http_side *sides[RAIL_CBDC + 1]; /* by rail; NULL: not in this run */
     struct channel_settings *channels;      /* those of the rails of this run */

@@ -59,6 +59,8 @@ static void launch(struct ask *ask)
 /* Sometimes the same request goes out on two connections at once. */
 void story_launch(struct ask *ask)
 {
+    if (ask->verb <= OPERATION_SALE)
+        story_hold_parties(ask);
     launch(ask);
     if (!dice_percent(&ask->story->dice, 8) || ask->world->options->plant == PLANT_NEW_KEY)
         return;
@@ -291,6 +293,8 @@ static void story_waits(struct story *story, const char *status)
     int64_t times = story->looks < 20 ? 1 : story->looks < 40 ? 10 : 60;
     story->looks++;
     timer_start(&story->timer, times * dice_between(dice, LOOP_US_PER_S, 9 * LOOP_US_PER_S));
+    if (shown && story_hold_meets(story))
+        return;
     if (shown && !story->acted) {
         story->acted = true;
         (void)ask_action(&story->look, "payload", story->payload, sizeof story->payload);

@@ -163,6 +163,7 @@ static void life_begins(struct world *world)
                                        .step_arg = world };
     ENSURE(world->gateway == NULL);
     world_trace(world, "open", VIEW_EMPTY);
+    rules_side_wakes(world->rules, &world->settings);
     enum status status = gateway_open(&world->gateway, &options, &why);
     if (status != STATUS_OK || why.len > 0)
         wrong(world, 0, "the gateway does not open: %s: %.*s", status_text(status), (int)why.len,
@@ -191,6 +192,7 @@ static void life_ends(struct world *world, enum gateway_life how)
          * crash of it would else hit, or not, what this one left behind. */
         wire_crash(world->wire, gateway);
     }
+    rules_side_sleeps(world->rules);
     if (world->options->plant == PLANT_LOSE && world->crashes == 3) {
         store_keeper_close(world->keeper);
         ENSURE(store_keeper_open(&world->keeper, world->store_path) == STATUS_OK);
@@ -319,6 +321,7 @@ static void aimed(struct timer *timer, void *arg)
 static void trouble_begins(struct world *world)
 {
     network_calm(world);
+    rules_side_trouble(world->rules);
     if (network_on(world)) {
         network_trouble(world);
         card_side_trouble(world->card);
@@ -346,6 +349,7 @@ static void trouble_ends(struct world *world)
     world_trace(world, "calm", VIEW_EMPTY);
     world->calm = true;
     timer_stop(&world->aimed);
+    rules_side_calm(world->rules);
     network_calm(world);
     card_side_calm(world->card);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
@@ -516,7 +520,9 @@ static bool world_open(struct world *world, const struct sim_options *options, c
                                .level = LOG_DEBUG,
                                .wall_us = log_clock,
                                .clock = world->loop };
+    ENSURE(rules_side_open(&world->rules, world) == STATUS_OK);
     if (!open_settings(world, config)) {
+        rules_side_close(world->rules);
         loop_close(world->loop);
         return false;
     }
@@ -543,6 +549,7 @@ static void world_close(struct world *world)
 {
     timer_stop(&world->accident);
     timer_stop(&world->aimed);
+    rules_side_stop(world->rules);
     for (uint32_t i = 0; i < world->options->payments; i++)
         story_close(&world->stories[i]);
     free(world->stories);
@@ -557,6 +564,7 @@ static void world_close(struct world *world)
     card_side_close(world->card);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
         http_side_close(world->sides[rail]);
+    rules_side_close(world->rules);
     free(world->channels);
     store_keeper_close(world->keeper);
     settings_free(world->loaded);
