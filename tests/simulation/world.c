@@ -92,6 +92,7 @@ void wrong(struct world *world, int64_t payment, const char *format, ...)
     (void)vprintf(format, args);
     va_end(args);
     printf("\n");
+    fflush(stdout); /* what was found is told even if the gateway stops itself next */
 }
 
 /* --- the gateway -------------------------------------------------------------------------------
