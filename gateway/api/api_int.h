@@ -166,6 +166,10 @@ void put_detail(struct writer *details, const char *prefix, const char *name, st
 bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
                const struct json_node **root);
 /* A request with key, digest and Prefer filled in; NULL: the call was answered. */
+/* The Idempotency-Key. False: there is none, or no good one, and the call was answered. */
+bool call_key(struct call *call, struct view *key);
+/* Keyed digest of path and body, for idempotency. */
+enum status call_digest(struct call *call, struct arena *arena, uint8_t out[32]);
 struct payment_request *request_new(struct call *call);
 void run_create(struct call *call);
 void run_capture(struct call *call);

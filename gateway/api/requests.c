@@ -53,7 +53,7 @@ bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
 /* --- headers
  * ---------------------------------------------------------------------------------------- */
 
-static bool read_key(struct call *call, struct view *key)
+bool call_key(struct call *call, struct view *key)
 {
     *key = http_header(call->http, "idempotency-key");
     size_t count = http_header_count(call->http, "idempotency-key");
@@ -105,7 +105,7 @@ static bool read_wait(struct call *call, int64_t *wait_us)
 }
 
 /* Keyed, because the body may hold a card number: a plain digest could be searched for it. */
-static enum status digest_of(struct call *call, struct arena *arena, uint8_t out[32])
+enum status call_digest(struct call *call, struct arena *arena, uint8_t out[32])
 {
     struct view path = http_path(call->http), body = http_body(call->http);
     size_t room = path.len + body.len + 16, len;
@@ -125,7 +125,7 @@ struct payment_request *request_new(struct call *call)
     int64_t wait_us;
     /* Whatever a POST brings, and wherever: looking for a card number copies digits. */
     loop_defer(call->api->o.loop, &call->api->scrub);
-    if (!read_key(call, &key) || !read_wait(call, &wait_us))
+    if (!call_key(call, &key) || !read_wait(call, &wait_us))
         return NULL;
     struct payment_request *r = payment_request_new(call->api->o.payments);
     if (r == NULL) {
@@ -136,7 +136,7 @@ struct payment_request *request_new(struct call *call)
     r->wait_us = wait_us;
     r->payment = call->payment;
     r->idem_key = arena_copy(&r->arena, key);
-    if (digest_of(call, &call->arena, r->idem_mac) != STATUS_OK || r->arena.overflow) {
+    if (call_digest(call, &call->arena, r->idem_mac) != STATUS_OK || r->arena.overflow) {
         payment_request_drop(call->api->o.payments, r);
         reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
         return NULL;

@@ -4,7 +4,9 @@
  * (api_options.endpoint_changed). A test and a resend are events of the journal that are addressed
  * to one endpoint: so they survive a crash, come in their turn, and history shows them.
  *
- * A secret is drawn here, shown in this one answer, and stored sealed.
+ * A secret is drawn here, shown in this one answer, and stored sealed. When the request had an
+ * Idempotency-Key, its answer is kept for repeats as others are, but sealed as a whole: the secret
+ * is in it.
  */
 #include "api/api_int.h"
 
@@ -25,6 +27,8 @@ struct change {
     bool has_url, has_kinds, has_description, has_status;
     struct view url, kinds, description;
     enum endpoint_status status;
+    struct view answer; /* create: the whole answer, secret included */
+    bool too_many;      /* create: only a repeat of one that was made is answered */
     struct view sealed; /* a new secret, */
     uint8_t *secret;    /* and its bytes */
     int64_t overlap_us, now_us;
@@ -77,18 +81,26 @@ static void put_endpoint(struct json_out *j, const struct endpoint_row *row, con
     json_close_object(j);
 }
 
-static void reply_endpoint(struct call *call, int http_status, const struct endpoint_row *row,
-                           const uint8_t *secret)
+/* Empty when there is no memory. */
+static struct view endpoint_text(struct call *call, const struct endpoint_row *row,
+                                 const uint8_t *secret)
 {
     uint8_t *bytes = arena_alloc(&call->arena, ENDPOINT_BYTES);
     struct writer w = writer_over(bytes, bytes != NULL ? ENDPOINT_BYTES : 0);
     struct json_out j;
     json_out_init(&j, &w);
     put_endpoint(&j, row, secret);
-    if (w.overflow)
+    return w.overflow ? VIEW_EMPTY : writer_done(&w);
+}
+
+static void reply_endpoint(struct call *call, int http_status, const struct endpoint_row *row,
+                           const uint8_t *secret)
+{
+    struct view text = endpoint_text(call, row, secret);
+    if (text.len == 0)
         reply_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
     else
-        reply(call, http_status, writer_done(&w));
+        reply(call, http_status, text);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -251,8 +263,7 @@ static void on_changed(struct store_txn *txn, void *arg)
 {
     struct change *change = arg;
     if (committed(change))
-        reply_endpoint(change->call, txn->write_endpoint == STORE_INSERT ? 201 : 200,
-                       &txn->endpoint, change->secret);
+        reply_endpoint(change->call, 200, &txn->endpoint, change->secret);
 }
 
 /* Draws a secret and seals it for this endpoint. */
@@ -368,9 +379,69 @@ static bool read_endpoint(struct call *call, struct change *change, bool create)
 
 static enum status judge_create(struct store_txn *txn, void *arg)
 {
-    (void)arg;
+    const struct change *change = arg;
+    if (change->too_many)
+        return STATUS_REFUSED;
     txn->endpoint.cursor = txn->journal_seq; /* events from now on */
     return STATUS_OK;
+}
+
+/* What the answer that is kept for a key is sealed under. */
+static struct view answer_context(const struct change *change)
+{
+    char id[ID_TEXT_MAX];
+    return arena_format(&change->call->arena, "webhook answer %s %.*s",
+                        id_format(ID_MERCHANT, change->call->merchant, id),
+                        (int)change->txn.idem_key.len, (const char *)change->txn.idem_key.ptr);
+}
+
+/* The answer as it will be kept: before the commit, since it is part of it. */
+static bool seal_answer(struct change *change)
+{
+    struct view context = answer_context(change);
+    size_t room = change->answer.len + SECRET_SEAL_OVERHEAD;
+    uint8_t *bytes = arena_alloc(&change->call->arena, room);
+    struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
+    if (context.len == 0 ||
+        secret_seal(change->call->api->seal, context, change->answer, &w) != STATUS_OK)
+        return false;
+    change->txn.answer_status = 201;
+    change->txn.answer_body = writer_done(&w);
+    return true;
+}
+
+static void reply_replay(struct change *change)
+{
+    const struct store_txn *txn = &change->txn;
+    struct call *call = change->call;
+    struct view context = answer_context(change);
+    uint8_t *bytes = arena_alloc(&call->arena, txn->answer_body.len);
+    struct writer w = writer_over(bytes, bytes != NULL ? txn->answer_body.len : 0);
+    if (txn->answer_status == 201 && context.len > 0 &&
+        secret_unseal(call->api->seal, context, txn->answer_body, &w) == STATUS_OK)
+        reply_payment(call, 201, writer_done(&w), true);
+    else
+        reply_problem(call, PROBLEM_INTERNAL, "What was answered to this key cannot be read.");
+}
+
+static void on_created(struct store_txn *txn, void *arg)
+{
+    struct change *change = arg;
+    struct call *call = change->call;
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    if (txn->result == STORE_REPLAY || txn->result == STORE_KEY_REUSED ||
+        (txn->result == STORE_REFUSED && change->too_many))
+        call->reading = false;
+    if (txn->result == STORE_REPLAY)
+        reply_replay(change);
+    else if (txn->result == STORE_KEY_REUSED)
+        reply_problem(call, PROBLEM_IDEMPOTENCY_KEY_REUSED,
+                      "This Idempotency-Key came with another request before.");
+    else if (txn->result == STORE_REFUSED && change->too_many)
+        reply_problem(call, PROBLEM_TOO_MANY_ENDPOINTS, "%lld are allowed; delete one first.",
+                      (long long)call->api->o.settings->webhooks_endpoints_per_merchant);
+    else if (committed(change))
+        reply(call, 201, change->answer);
 }
 
 static void create_counted(struct store_read *read, void *arg)
@@ -380,11 +451,7 @@ static void create_counted(struct store_read *read, void *arg)
     int64_t most = call->api->o.settings->webhooks_endpoints_per_merchant;
     if (!read_succeeded(call, read, NO_ENDPOINT))
         return;
-    if ((int64_t)read->count >= most || read->more) {
-        reply_problem(call, PROBLEM_TOO_MANY_ENDPOINTS, "%lld are allowed; delete one first.",
-                      (long long)most);
-        return;
-    }
+    change->too_many = (int64_t)read->count >= most || read->more;
     int64_t id = id_next(&call->api->ids, change->now_us);
     if (!draw_secret(change, id)) {
         reply_problem(call, PROBLEM_INTERNAL, "No secret could be made.");
@@ -401,7 +468,13 @@ static void create_counted(struct store_read *read, void *arg)
                                .created_us = change->now_us,
                                .updated_us = change->now_us };
     change->txn.write_endpoint = STORE_INSERT;
-    commit(change, judge_create, on_changed);
+    change->answer = endpoint_text(call, &change->txn.endpoint, change->secret);
+    bool keyed = change->txn.idem_key.len > 0;
+    if (change->answer.len == 0 || (keyed && !change->too_many && !seal_answer(change))) {
+        reply_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
+        return;
+    }
+    commit(change, judge_create, on_created);
 }
 
 void run_endpoint_create(struct call *call)
@@ -409,6 +482,14 @@ void run_endpoint_create(struct call *call)
     struct change *change = change_new(call);
     if (change == NULL || !read_endpoint(call, change, true))
         return;
+    if (http_header_count(call->http, "idempotency-key") > 0) {
+        if (!call_key(call, &change->txn.idem_key))
+            return;
+        if (call_digest(call, &call->arena, change->txn.idem_mac) != STATUS_OK) {
+            reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
+            return;
+        }
+    }
     call->read = (struct store_read){ .question = STORE_ENDPOINTS };
     ask_store(call, create_counted);
 }

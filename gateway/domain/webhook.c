@@ -6,6 +6,7 @@
 #include "domain/webhook.h"
 
 #include "base/ensure.h"
+#include "domain/time.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -300,4 +301,57 @@ int64_t webhook_backoff_us(int64_t failures, int64_t first_us)
     ENSURE(failures >= 1 && first_us > 0);
     size_t at = failures > (int64_t)COUNT_OF(times) ? COUNT_OF(times) - 1 : (size_t)failures - 1;
     return first_us > INT64_MAX / times[at] ? INT64_MAX : times[at] * first_us;
+}
+
+static bool two_digits(struct view text, size_t at, int32_t most, int32_t *out)
+{
+    if (text.ptr[at] < '0' || text.ptr[at] > '9' || text.ptr[at + 1] < '0' ||
+        text.ptr[at + 1] > '9')
+        return false;
+    *out = (text.ptr[at] - '0') * 10 + text.ptr[at + 1] - '0';
+    return *out <= most;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT"; the two obsolete forms are not taken. */
+static enum status read_http_date(struct view text, int64_t *out_us)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char form[] = "???, ?? ??? ???? ??:??:?? GMT";
+    struct civil c = { 0 };
+    int32_t century = 0, year = 0;
+    if (text.len != sizeof form - 1)
+        return STATUS_MALFORMED;
+    for (size_t i = 0; i < text.len; i++)
+        if (form[i] != '?' && text.ptr[i] != (uint8_t)form[i])
+            return STATUS_MALFORMED;
+    for (int32_t month = 0; month < 12; month++)
+        if (memcmp(text.ptr + 8, months + 3 * month, 3) == 0)
+            c.month = month + 1;
+    if (c.month == 0 || !two_digits(text, 5, 31, &c.day) || c.day == 0 ||
+        !two_digits(text, 12, 99, &century) || !two_digits(text, 14, 99, &year) ||
+        !two_digits(text, 17, 23, &c.hour) || !two_digits(text, 20, 59, &c.minute) ||
+        !two_digits(text, 23, 60, &c.second))
+        return STATUS_MALFORMED;
+    c.year = century * 100 + year;
+    if (c.year < 1970)
+        return STATUS_MALFORMED;
+    *out_us = civil_to_us(&c);
+    return STATUS_OK;
+}
+
+enum status webhook_retry_after_us(struct view value, int64_t now_us, int64_t *out)
+{
+    const int64_t most_s = 365 * 86400; /* whoever asks has a lower bound of its own */
+    int64_t seconds = 0, at_us = 0;
+    *out = 0;
+    value = view_trim(value);
+    if (view_is_digits(value)) { /* leading zeros are allowed here */
+        for (size_t i = 0; i < value.len && seconds < most_s; i++)
+            seconds = seconds * 10 + value.ptr[i] - '0';
+        *out = (seconds < most_s ? seconds : most_s) * 1000000;
+        return STATUS_OK;
+    }
+    TRY(read_http_date(value, &at_us));
+    *out = at_us > now_us ? at_us - now_us : 0;
+    return STATUS_OK;
 }

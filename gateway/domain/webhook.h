@@ -59,4 +59,8 @@ struct view webhook_seal_context(int64_t endpoint, char out[48]);
  * 2 min, 10 min, 1 h, 3 h, 6 h, then 12 h each, all stretched by first_us / 5 s. */
 int64_t webhook_backoff_us(int64_t failures, int64_t first_us);
 
+/* What a receiver says with Retry-After (RFC 9110 10.2.3): seconds, or an IMF-fixdate. Zero for a
+ * time that is over. MALFORMED for anything else. */
+enum status webhook_retry_after_us(struct view value, int64_t now_us, int64_t *out);
+
 #endif

@@ -38,6 +38,19 @@ static bool put_disabled(struct store_txn *txn, int64_t now_us, const char *why)
     return data.len > 0;
 }
 
+/* The pause before the next try. */
+static int64_t pause_us(const struct work *work, int64_t failures)
+{
+    int64_t first_us = work->outbox->o.settings->webhooks_first_retry_us;
+    int64_t own_us = webhook_backoff_us(failures, first_us);
+    int64_t most_us = webhook_backoff_us(INT32_MAX, first_us);
+    int64_t asked_us = work->retry_after_us < most_us ? work->retry_after_us : most_us;
+    /* 80 to 120 percent, so that receivers that came back are not met by all at once; never less
+     * than what the receiver asked for, and that not beyond our own longest pause. */
+    own_us = own_us / 10 * 8 + own_us / 10 * 4 * work->jitter / 65536;
+    return own_us > asked_us ? own_us : asked_us + asked_us / 10 * work->jitter / 65536;
+}
+
 /* Inside the commit: the API may have changed the row since we read it. */
 static enum status judge_result(struct store_txn *txn, void *arg)
 {
@@ -75,10 +88,7 @@ static enum status judge_result(struct store_txn *txn, void *arg)
         return put_disabled(txn, work->at_us, gone ? "gone" : "failing") ? STATUS_OK
                                                                          : STATUS_NO_MEMORY;
     }
-    /* 80 to 120 percent, so that receivers that came back are not met by all at once. */
-    int64_t delay_us = webhook_backoff_us(row->failures, s->webhooks_first_retry_us);
-    delay_us = delay_us / 10 * 8 + delay_us / 10 * 4 * work->jitter / 65536;
-    row->next_us = work->at_us + delay_us;
+    row->next_us = work->at_us + pause_us(work, row->failures);
     txn->delivery.next_us = row->next_us;
     return STATUS_OK;
 }
@@ -191,6 +201,10 @@ static void on_answer(void *arg, const struct http_answer *answer)
     work->call = NULL;
     if (work->outbox->stopping)
         return;
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (view_equal_nocase(answer->headers[i].name, VIEW("retry-after")))
+            IGNORE_STATUS(webhook_retry_after_us(answer->headers[i].value, work->at_us,
+                                                 &work->retry_after_us));
     int status = answer->status == STATUS_OK ? answer->http_status : 0;
     ended(work, status,
           answer->status != STATUS_OK ? word_of(answer->status)
@@ -279,6 +293,7 @@ static void send(struct work *work)
     uint16_t dice;
     loop_random(loop, &dice, sizeof dice);
     work->jitter = dice;
+    work->retry_after_us = 0;
     work->at_us = loop_wall_us(loop);
     work->started_us = loop_now_us(loop);
     timer_start(&work->linger, SLOW_US);

@@ -81,6 +81,7 @@ struct work {
     struct http_call *call;
     struct task answered;
     int64_t started_us, at_us, latency_us;
+    int64_t retry_after_us; /* the receiver asked for that pause; 0: did not */
     int http_status;
     const char *result;
     bool delivered;

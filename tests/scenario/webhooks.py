@@ -1,13 +1,14 @@
 """Webhooks out: real receivers, real sockets. Order, signatures, retries, 410, redirects, secrets that are
 rotated, tests and resends, restarts and kill -9, and the event list and stream.
 
-Signatures are checked here by hand (Standard Webhooks 1.0: HMAC-SHA256 of id.timestamp.body, base64), and once
-more with the public `standardwebhooks` package when this python has it; else that test says skipped.
+Signatures are checked by hand (Standard Webhooks 1.0: HMAC-SHA256 of id.timestamp.body, base64), and once more
+with the public `standardwebhooks` package, which scripts/setup installs; without it that test says skipped.
 
 Test card numbers in here are from ranges that card schemes publish for sandboxes.
 """
 
 import base64
+import glob
 import http.client
 import json
 import os
@@ -15,16 +16,12 @@ import re
 import signal
 import sys
 import time
+from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from hooks import FAST, Receiver, signature
-from rgtest import SLOW, Failure, Story, main, ops, request, sale, until
-
-try:
-    import standardwebhooks
-except ImportError:
-    standardwebhooks = None
+from hooks import FAST, Receiver, signature, standardwebhooks
+from rgtest import SLOW, Authority, Failure, Story, main, ops, request, sale, together, until
 
 class Webhooks(Story):
     def start(self, settings=None):
@@ -32,8 +29,8 @@ class Webhooks(Story):
         gateway = self.stage.gateway(sim, settings={**FAST, **(settings or {})})
         return gateway, gateway.client()
 
-    def receiver(self, plan=()):
-        receiver = Receiver(plan)
+    def receiver(self, plan=(), certificate=None):
+        receiver = Receiver(plan, certificate)
         self.addCleanup(receiver.close)
         return receiver
 
@@ -91,7 +88,7 @@ class Webhooks(Story):
 
     def test_the_public_package_accepts_our_signature(self):
         if standardwebhooks is None:
-            self.skipTest("skipped: this python has no standardwebhooks package")
+            self.skipTest("skipped: no standardwebhooks package; scripts/setup installs it")
         _, client = self.start()
         receiver = self.receiver()
         endpoint = self.endpoint(client, receiver)
@@ -102,6 +99,15 @@ class Webhooks(Story):
             self.assertEqual(hook.verify(row["body"], row["headers"]), json.loads(row["body"]))
         with self.assertRaises(standardwebhooks.WebhookVerificationError):
             hook.verify(row["body"] + b" ", row["headers"])
+        # While a secret is rotated either of the two opens it, and no other does.
+        newer = self.call(client, "POST", f"/v1/webhook_endpoints/{endpoint['id']}/rotate_secret", {"overlap_seconds": 600})
+        self.pay(client)
+        self.all_there(client, receiver)
+        row = receiver.taken()[-1]
+        for secret in (endpoint["secret"], newer["secret"]):
+            standardwebhooks.Webhook(secret).verify(row["body"], row["headers"])
+        with self.assertRaises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").verify(row["body"], row["headers"])
 
     def test_failures_are_tried_again_and_nothing_overtakes(self):
         _, client = self.start()
@@ -118,6 +124,26 @@ class Webhooks(Story):
         self.assertEqual([results[0], results[3], results[4], results[5]], ["status", "timeout", "status", "redirect"])
         row = self.status(client, endpoint)
         self.assertEqual((row["status"], row["failures"], row["failing_since"], row["next_try"]), ("enabled", 0, None, None))
+
+    def test_a_pause_that_the_receiver_asks_for_is_kept(self):
+        _, client = self.start()
+        receiver = self.receiver([(503, {"Retry-After": "2"}), (429, {"Retry-After": "nonsense"})])
+        endpoint = self.endpoint(client, receiver)
+        self.pay(client)
+        self.all_there(client, receiver)
+        self.assertGreaterEqual(receiver.got[1]["at"] - receiver.got[0]["at"], 1.99)  # 20 ms otherwise
+        self.assertEqual(len({row["headers"]["webhook-id"] for row in receiver.got[:3]}), 1)
+        self.assertEqual([row["http_status"] for row in self.deliveries(client, endpoint)[-3:]], [200, 429, 503])
+
+    def test_such_a_pause_has_a_bound(self):
+        _, client = self.start({"webhooks": {**FAST["webhooks"], "first_retry": "1ms"}})
+        receiver = self.receiver([(503, {"Retry-After": "31536000"})])
+        endpoint = self.endpoint(client, receiver)
+        self.pay(client)
+        until("a try", lambda: self.deliveries(client, endpoint))
+        row = self.deliveries(client, endpoint)[-1]
+        pause = datetime.fromisoformat(row["next_try"]) - datetime.fromisoformat(row["time"])
+        self.assertTrue(8.6 < pause.total_seconds() < 9.6, pause)  # 8640 times the first, and a tenth
 
     def test_gone_disables_at_once_with_an_event_for_the_others(self):
         gateway, client = self.start()
@@ -174,6 +200,31 @@ class Webhooks(Story):
         self.all_there(client, receiver, 30)
         first = list(dict.fromkeys(receiver.ids()))
         self.assertEqual(first, [row["id"] for row in self.journal(client)])  # in order, repeats left out
+
+    # --- TLS
+
+    def test_receivers_prove_who_they_are(self):
+        trusted = Authority(self.stage.folder, "trusted")
+        stranger = Authority(self.stage.folder, "stranger")
+        _, client = self.start({"webhooks": {**FAST["webhooks"], "allow_http": False, "ca": trusted.certificate}})
+        good = self.receiver([500], certificate=trusted.issue("good"))
+        refused = {
+            "another name": self.receiver(certificate=trusted.issue("name", "DNS:shop.example,IP:127.0.0.2")),
+            "another authority": self.receiver(certificate=stranger.issue("good")),
+            "its own": self.receiver(certificate=(stranger.certificate, stranger.key)),
+        }
+        self.endpoint(client, good)
+        endpoints = {why: self.endpoint(client, receiver) for why, receiver in refused.items()}
+        address = self.endpoint(client, good.url.replace("localhost", "127.0.0.1"), description="an address")
+        plain = self.receiver()
+        endpoints["no TLS"] = self.endpoint(client, f"https://127.0.0.1:{plain.port}/")
+        self.pay(client)
+        self.all_there(client, good)
+        for why, endpoint in endpoints.items():
+            until(f"a try ({why})", lambda: self.deliveries(client, endpoint))
+            self.assertEqual({row["result"] for row in self.deliveries(client, endpoint)}, {"tls"}, why)
+            self.assertEqual(refused.get(why, plain).got, [], why)
+        until("by its address too", lambda: "delivered" in {row["result"] for row in self.deliveries(client, address)})
 
     # --- who and what
 
@@ -295,6 +346,44 @@ class Webhooks(Story):
             self.assertEqual([error["code"] for error in errors], [code])
         with open(gateway.database, "rb") as file:  # sealed
             self.assertNotIn(base64.b64decode(one["secret"].removeprefix("whsec_")), file.read())
+
+    def test_an_endpoint_is_made_once_for_a_key(self):
+        gateway, client = self.start({"webhooks": {**FAST["webhooks"], "endpoints_per_merchant": 1}})
+        stranger, receiver = gateway.client(), self.receiver()
+        body, headers = {"url": receiver.url}, {**client.headers(), "Idempotency-Key": "hook-1"}
+
+        def create(headers, body=body):
+            return request(gateway.url, "POST", "/v1/webhook_endpoints", body, headers)
+
+        first = together([lambda: create(headers)] * 4)
+        self.assertEqual([answer.status for answer in first], [201] * 4)
+        self.assertEqual(len({answer.body for answer in first}), 1)
+        self.assertEqual(sorted(answer.replayed for answer in first), [False, True, True, True])
+        self.assertEqual(gateway.stop(), 0)
+        gateway.start()
+        again = create(headers)
+        self.assertEqual((again.status, again.body, again.replayed), (201, first[0].body, True))
+        other = create(headers, {"url": receiver.url + "2"})
+        self.assertEqual((other.status, other.json()["code"]), (422, "idempotency_key_reused"))
+        full = create({**client.headers(), "Idempotency-Key": "hook-2"})
+        self.assertEqual((full.status, full.json()["code"]), (409, "too_many_webhook_endpoints"))
+        self.assertEqual(create({**client.headers(), "Idempotency-Key": "a b"}).status, 400)
+        theirs = create({**stranger.headers(), "Idempotency-Key": "hook-1"})
+        self.assertEqual((theirs.status, theirs.replayed), (201, False))
+        self.assertNotEqual(theirs.json()["id"], again.json()["id"])
+        # A key that was refused may be used once there is room.
+        self.call(client, "DELETE", f"/v1/webhook_endpoints/{again.json()['id']}")
+        self.assertEqual(create({**client.headers(), "Idempotency-Key": "hook-2"}).status, 201)
+        self.pay(client)
+        self.all_there(client, receiver)
+        gateway.stop()
+        secret = again.json()["secret"]
+        for name in glob.glob(gateway.database + "*"):
+            with open(name, "rb") as file:  # the answer that is kept is sealed
+                stored = file.read()
+            self.assertNotIn(secret.encode(), stored)
+            self.assertNotIn(base64.b64decode(secret.removeprefix("whsec_")), stored)
+        self.assertNotIn(secret, gateway.log_text())
 
     def test_live_refuses_what_is_for_the_sandbox(self):
         gateway, _ = self.start()

@@ -8,12 +8,22 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
 import socket
+import ssl
 import struct
+import sys
 import threading
 import time
 
-from rgtest import SLOW
+from rgtest import ROOT, SLOW
+
+# The public package; scripts/setup puts it there, since Debian has none.
+sys.path.append(os.path.join(ROOT, ".cache", "python"))
+try:
+    import standardwebhooks
+except ImportError:
+    standardwebhooks = None
 
 FAST = {
     "webhooks": {
@@ -27,9 +37,10 @@ FAST = {
 
 class Receiver:
     """A merchant's server. `plan`: what to do with the next requests, one each; then 200. A number is a status;
-    "reset", "hang" and "large" are accidents; (status, {header: value}) an answer with headers."""
+    "reset", "hang" and "large" are accidents; (status, {header: value}) an answer with headers. With a
+    certificate (paths of certificate and key) it speaks TLS, on `localhost`."""
 
-    def __init__(self, plan=()):
+    def __init__(self, plan=(), certificate=None):
         self.plan, self.got, self.lock = list(plan), [], threading.Lock()
         self.release = threading.Event()
         receiver = self
@@ -49,12 +60,18 @@ class Receiver:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.tls = certificate is not None
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            # The handshake is done by the thread that reads, not by the one that accepts.
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/hook?shop=1"
+        return f"{'https://localhost' if self.tls else 'http://127.0.0.1'}:{self.port}/hook?shop=1"
 
     def take(self, handler):
         body = handler.rfile.read(int(handler.headers["Content-Length"]))

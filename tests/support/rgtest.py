@@ -753,14 +753,14 @@ class Authority:
         if done.returncode != 0:
             raise Failure(f"openssl {arguments[0]}: {done.stderr}")
 
-    def issue(self, name):
-        """(certificate path, key path) for 127.0.0.1 and localhost."""
+    def issue(self, name, names="IP:127.0.0.1,DNS:localhost"):
+        """(certificate path, key path) for `names`."""
         key = os.path.join(self.folder, f"{self.name}-{name}.key")
         wish = os.path.join(self.folder, f"{self.name}-{name}.csr")
         certificate = os.path.join(self.folder, f"{self.name}-{name}.pem")
         extra = os.path.join(self.folder, f"{self.name}-{name}.ext")
         with open(extra, "w", encoding="ascii") as file:
-            file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+            file.write(f"subjectAltName={names}\n")
         self._openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-subj", f"/CN={name}", "-keyout", key, "-out", wish,

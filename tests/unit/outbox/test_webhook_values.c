@@ -207,10 +207,49 @@ static void backoff(void **state)
     assert_int_equal(webhook_backoff_us(8, INT64_MAX / 2), INT64_MAX);
 }
 
+static int64_t retry_after(struct view value)
+{
+    int64_t us = -2;
+    /* 784111777 s: 1994-11-06T08:49:37Z */
+    enum status status = webhook_retry_after_us(value, INT64_C(784111777) * 1000000, &us);
+    assert_true(status == STATUS_OK || status == STATUS_MALFORMED);
+    return status == STATUS_OK ? us / 1000000 : -1;
+}
+
+static void retry_afters(void **state)
+{
+    (void)state;
+    assert_int_equal(retry_after(VIEW("0")), 0);
+    assert_int_equal(retry_after(VIEW(" 120 ")), 120);
+    assert_int_equal(retry_after(VIEW("00120")), 120);
+    assert_int_equal(retry_after(VIEW("99999999999999999999999999")), 365 * 86400);
+    assert_int_equal(retry_after(VIEW("Sun, 06 Nov 1994 08:49:37 GMT")), 0);
+    assert_int_equal(retry_after(VIEW("Sun, 06 Nov 1994 08:50:37 GMT")), 60);
+    assert_int_equal(retry_after(VIEW("Mon, 07 Nov 1994 08:49:37 GMT")), 86400);
+    assert_int_equal(retry_after(VIEW("Sat, 05 Nov 1994 08:49:37 GMT")), 0);
+    static const struct view wrong[] = {
+        VIEW(""),
+        VIEW("-1"),
+        VIEW("1.5"),
+        VIEW("soon"),
+        VIEW("1e9"),
+        VIEW("Sun, 06 Nov 1994 08:49:37 CET"),
+        VIEW("Sun, 6 Nov 1994 08:49:37 GMT"),
+        VIEW("Sun, 06 Nov 94 08:49:37 GMTxx"),
+        VIEW("Sun, 00 Nov 1994 08:49:37 GMT"),
+        VIEW("Sun, 06 Now 1994 08:49:37 GMT"),
+        VIEW("Sun, 06 Nov 1994 24:49:37 GMT"),
+        VIEW("Sun, 06 Nov 0194 08:49:37 GMT"),
+        VIEW("Sunday, 06-Nov-94 08:49:37 GMT"),
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(retry_after(wrong[i]), -1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(urls), cmocka_unit_test(addresses),
-                                        cmocka_unit_test(kinds), cmocka_unit_test(secrets),
-                                        cmocka_unit_test(backoff) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(urls),    cmocka_unit_test(addresses),
+                                        cmocka_unit_test(kinds),   cmocka_unit_test(secrets),
+                                        cmocka_unit_test(backoff), cmocka_unit_test(retry_afters) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
