@@ -5,8 +5,10 @@
  * again while there is more. The id of each piece is the event's, so a client that lost its
  * connection goes on with Last-Event-ID where it was.
  *
- * Bounds: STREAMS_MAX in all, STREAMS_PER_MERCHANT of one merchant; who leaves more than
- * UNREAD_BYTES_MAX unread is dropped, and comes again with its cursor.
+ * Bounds: STREAMS_MAX in all, STREAMS_PER_MERCHANT of one merchant. While a client leaves more than
+ * UNREAD_BYTES_MAX unread nothing more is asked for (the stream is held), so a slow one costs no
+ * memory, and one with a long way to go is as fast as it reads. Who reads nothing at all for
+ * STALL_US is dropped, and may come again with its cursor.
  */
 #include "api/api_int.h"
 
@@ -22,6 +24,8 @@
 #define GATHER_US            (5 * LOOP_US_PER_MS)
 #define LOOK_US              (1 * LOOP_US_PER_S) /* for what other processes wrote */
 #define HEARTBEAT_US         (15 * LOOP_US_PER_S)
+#define HELD_LOOK_US         (10 * LOOP_US_PER_MS)
+#define STALL_US             (30 * LOOP_US_PER_S)
 #define STREAMS_MAGIC        0x53545253u
 
 struct stream {
@@ -34,6 +38,9 @@ struct stream {
     int64_t spoke_us; /* monotonic */
     bool again;       /* the journal grew while the store was asked */
     bool ending;
+    bool held;        /* the client has to read first: */
+    size_t unread;    /* so much, when it last took something, */
+    int64_t moved_us; /* which was then (monotonic) */
 };
 
 struct streams {
@@ -42,7 +49,7 @@ struct streams {
     struct list all;
     size_t count;
     struct store_watch watch;
-    struct timer gather, look;
+    struct timer gather, look, held;
 };
 
 static void stream_ask(struct stream *stream);
@@ -66,6 +73,15 @@ static void stream_close(struct stream *stream, enum stream_end how)
     free(stream);
 }
 
+static void stream_drop(struct stream *stream)
+{
+    struct api *api = stream->call->api;
+    api->stats.streams_dropped++;
+    LOG(api->o.log, LOG_INFO, "api.stream_dropped",
+        LOG_TEXT("peer", http_peer(stream->call->http)));
+    stream_close(stream, STREAM_DROPS);
+}
+
 /* False: the stream is over. */
 static bool stream_write(struct stream *stream, struct view bytes)
 {
@@ -75,11 +91,8 @@ static bool stream_write(struct stream *stream, struct view bytes)
         stream_close(stream, STREAM_ENDS);
         return false;
     }
-    if (http_stream_pending(call->http) > UNREAD_BYTES_MAX ||
-        http_stream_write(call->http, bytes) != STATUS_OK) {
-        api->stats.streams_dropped++;
-        LOG(api->o.log, LOG_INFO, "api.stream_dropped", LOG_TEXT("peer", http_peer(call->http)));
-        stream_close(stream, STREAM_DROPS);
+    if (http_stream_write(call->http, bytes) != STATUS_OK) {
+        stream_drop(stream);
         return false;
     }
     stream->spoke_us = loop_now_us(api->o.loop);
@@ -129,11 +142,28 @@ static void stream_page(struct store_read *read, void *arg)
         stream_ask(stream);
 }
 
+static void stream_hold(struct stream *stream, size_t unread)
+{
+    struct streams *streams = stream->streams;
+    stream->held = true;
+    stream->unread = unread;
+    stream->moved_us = loop_now_us(streams->api->o.loop);
+    if (!timer_is_armed(&streams->held))
+        timer_start(&streams->held, HELD_LOOK_US);
+}
+
 static void stream_ask(struct stream *stream)
 {
     struct call *call = stream->call;
     if (call->reading) {
         stream->again = true;
+        return;
+    }
+    if (stream->held)
+        return;
+    size_t unread = http_stream_pending(call->http);
+    if (unread > UNREAD_BYTES_MAX) {
+        stream_hold(stream, unread);
         return;
     }
     stream->again = false;
@@ -149,6 +179,40 @@ static void stream_ask(struct stream *stream)
     call->reading = true;
     if (store_ask(call->api->o.store, &call->read) != STATUS_OK)
         call->reading = false; /* busy: the next look comes soon */
+}
+
+/* Whether it is still held. */
+static bool stream_look_held(struct stream *stream, int64_t now_us)
+{
+    size_t unread = http_stream_pending(stream->call->http);
+    if (unread < stream->unread) {
+        stream->unread = unread;
+        stream->moved_us = now_us;
+    }
+    if (unread <= UNREAD_BYTES_MAX / 2) {
+        stream->held = false;
+        stream_ask(stream);
+    } else if (now_us - stream->moved_us > STALL_US) {
+        stream_drop(stream);
+        return false;
+    }
+    return stream->held;
+}
+
+static void on_held(struct timer *timer, void *arg)
+{
+    struct streams *streams = arg;
+    ENSURE_MAGIC(streams, STREAMS_MAGIC);
+    int64_t now_us = loop_now_us(streams->api->o.loop);
+    bool more = false;
+    for (struct list *at = streams->all.next, *next; at != &streams->all; at = next) {
+        struct stream *stream = CONTAINER_OF(at, struct stream, link);
+        next = at->next;
+        if (stream->held)
+            more = stream_look_held(stream, now_us) || more;
+    }
+    if (more && !timer_is_armed(timer))
+        timer_start(timer, HELD_LOOK_US);
 }
 
 static void on_gather(struct timer *timer, void *arg)
@@ -170,7 +234,8 @@ static void on_look(struct timer *timer, void *arg)
         next = at->next;
         if (http_client_gone(stream->call->http))
             stream_close(stream, STREAM_ENDS);
-        else if (now_us - stream->spoke_us < HEARTBEAT_US || stream_write(stream, VIEW(":\n\n")))
+        else if (stream->held || now_us - stream->spoke_us < HEARTBEAT_US ||
+                 stream_write(stream, VIEW(":\n\n")))
             stream_ask(stream);
     }
     if (streams->count > 0)
@@ -274,6 +339,7 @@ enum status streams_open(struct api *api)
     list_init(&streams->all);
     timer_init(&streams->gather, api->o.loop, on_gather, streams);
     timer_init(&streams->look, api->o.loop, on_look, streams);
+    timer_init(&streams->held, api->o.loop, on_held, streams);
     streams->watch = (struct store_watch){ .grew = on_grew, .arg = streams };
     store_watch(api->o.store, &streams->watch);
     api->streams = streams;
@@ -309,6 +375,7 @@ void streams_close(struct api *api)
         return;
     timer_stop(&streams->gather);
     timer_stop(&streams->look);
+    timer_stop(&streams->held);
     while ((item = list_take_first(&streams->all)) != NULL)
         free(CONTAINER_OF(item, struct stream, link));
     streams->magic = 0;
