@@ -35,6 +35,7 @@ struct books {
     uint64_t first, last;
     int64_t charged_minor; /* by the gateway's books */
     struct http_books *http[RAIL_CBDC + 1];
+    struct rules_check *rules;
 };
 
 /* --- entries and attempts ----------------------------------------------------------------------
@@ -314,6 +315,7 @@ static void check_payment(struct books *books, const struct payment_row *p)
     check_sums(world, p, ops.operations, ops.count, with_a_person);
     if (story != NULL && story->payment == p->id)
         check_told(world, story, p, ops.operations, ops.count);
+    rules_check_payment(books->rules, story, p, attempts.count);
     world_tally(world, "%s payment %s", rail_word(p->rail), payment_status_word(p->status));
     arena_reset(&arena);
 }
@@ -376,7 +378,7 @@ static void check_entries(struct books *books)
     }
 }
 
-static void check_journal(struct world *world)
+static void check_journal(struct world *world, struct rules_check *rules)
 {
     int64_t seq = 0;
     bool more = true;
@@ -407,6 +409,7 @@ static void check_journal(struct world *world)
                 contains(e->data_json, "\"state\":\"reversed\"") &&
                 contains(e->data_json, "\"code\":\"00\""))
                 wrong(world, e->payment, "a late approval of what was reversed, and no conflict");
+            rules_check_event(rules, e);
             world_trace(world, "event", e->kind);
             world_tally(world, "event %.*s", (int)e->kind.len, (const char *)e->kind.ptr);
             world_trace(world, "data", e->data_json);
@@ -468,6 +471,7 @@ void check_books(struct world *world)
     books.entries = map_open(room, 1);
     ENSURE(books.entries != NULL);
     index_entries(&books);
+    books.rules = rules_check_open(world);
     books.seen = calloc(books.last + 1, sizeof *books.seen);
     ENSURE(books.seen != NULL);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
@@ -481,7 +485,8 @@ void check_books(struct world *world)
         }
     check_entries(&books);
     check_totals(&books);
-    check_journal(world);
+    check_journal(world, books.rules);
+    rules_check_close(books.rules);
     free(books.seen);
     map_close(books.entries);
 }

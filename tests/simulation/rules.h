@@ -63,6 +63,8 @@ void rules_side_trouble(struct rules_side *side);
 void rules_side_calm(struct rules_side *side);
 /* Whether this text may have been in force at that wall clock. */
 bool rules_side_in_force(const struct rules_side *side, enum rules_text text, int64_t wall_us);
+/* Whether an operator has said yes to it, or tried to. */
+bool rules_side_approved(const struct rules_side *side, int64_t payment);
 /* The one in force at the end. */
 enum rules_text rules_side_now(const struct rules_side *side);
 /* What the payer's device shows at that time. */
@@ -77,8 +79,8 @@ struct story_hold {
     char payer[8], account[24], device[8], payee[8]; /* "": not named */
     const char *risk;                                /* "": not said */
     bool watched, gambling;
-    bool nobody;        /* no payer says anything */
-    int64_t allowed_us; /* loop's clock at the first right word about it; 0: none was said */
+    bool nobody;   /* no payer says anything */
+    bool said_yes; /* its payer did, or tried to */
 };
 /* Adds payer, payee, device and risk to the request. */
 void story_hold_parties(struct ask *create);
@@ -91,8 +93,7 @@ struct rules_check;
 struct rules_check *rules_check_open(struct world *world);
 /* Every payment once, before the journal. */
 void rules_check_payment(struct rules_check *check, const struct story *story,
-                         const struct payment_row *p, const struct operation_row *ops,
-                         size_t count);
+                         const struct payment_row *p, size_t attempts);
 /* Every event of the journal in its order. */
 void rules_check_event(struct rules_check *check, const struct event_row *e);
 void rules_check_close(struct rules_check *check);

@@ -13,6 +13,7 @@
 #include "sim.h"
 
 #include "base/ensure.h"
+#include "base/map.h"
 #include "domain/time.h"
 
 #include <stdio.h>
@@ -46,6 +47,7 @@ struct rules_side {
     int64_t asked_us;
     /* The look at what waits. */
     bool reading;
+    struct map *approved; /* payments, by an operator */
     struct arena arena;
     struct store_read read;
     struct span *spans;
@@ -203,14 +205,15 @@ static void reviewed(void *arg, enum status status, struct view text)
     world_tally(side->world, "review answered %s", status_name(status));
 }
 
-static void allow(struct rules_side *side, int64_t payment)
+/* The merchant may not have been told of the payment yet. */
+static void allow(struct rules_side *side, const int64_t *payment)
 {
-    struct world *world = side->world;
-    for (uint32_t i = 0; i < world->options->payments; i++) {
-        struct story *story = &world->stories[i];
-        if (story->payment == payment && story->hold.allowed_us == 0)
-            story->hold.allowed_us = loop_now_us(world->loop);
-    }
+    IGNORE_STATUS(map_put(side->approved, view_of(payment, sizeof *payment), side));
+}
+
+bool rules_side_approved(const struct rules_side *side, int64_t payment)
+{
+    return map_get(side->approved, view_of(&payment, sizeof payment)) != NULL;
 }
 
 static void review(struct rules_side *side, int64_t payment)
@@ -223,7 +226,7 @@ static void review(struct rules_side *side, int64_t payment)
     if (throw >= 30)
         return; /* not yet */
     if (review.word == REVIEW_APPROVE)
-        allow(side, payment);
+        allow(side, &payment);
     unsigned times = dice_percent(&side->dice, 15) ? 2 : 1; /* two of them at once */
     for (unsigned i = 0; i < times; i++)
         payments_review(gateway_payments(side->world->gateway), &review, reviewed, side);
@@ -384,6 +387,9 @@ enum status rules_side_open(struct rules_side **out, struct world *world)
     timer_init(&side->change, world->loop, change, side);
     timer_init(&side->look, world->loop, look, side);
     arena_init(&side->arena, REVIEW_ARENA_BYTES);
+    side->approved = map_open(world->options->payments + 16, 1);
+    if (side->approved == NULL)
+        return STATUS_NO_MEMORY;
     loop_shift_wall(world->loop, start_us - wall_us(side));
     return STATUS_OK;
 }
@@ -399,6 +405,7 @@ void rules_side_close(struct rules_side *side)
     if (side == NULL)
         return;
     rules_side_stop(side);
+    map_close(side->approved);
     secrets_close(side->secrets);
     settings_free(side->settings);
     arena_reset(&side->arena);

@@ -212,8 +212,7 @@ static void confirm(struct story *story, const struct authentication_of *of, boo
     writer_text(&w, "\"}}");
     ENSURE(!w.overflow);
     ask->body[w.len] = '\0';
-    if (said != SAID_NEVER && story->hold.allowed_us == 0)
-        story->hold.allowed_us = loop_now_us(story->world->loop);
+    story->hold.said_yes = story->hold.said_yes || said != SAID_NEVER;
     story->running++;
     ask_start(ask);
 }
