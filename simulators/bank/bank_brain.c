@@ -331,6 +331,7 @@ const struct sim_brain bank_brain = {
     .write_settings = bank_write_settings,
     .write_ledger = bank_write_ledger,
     .ledger_room = bank_ledger_room,
+    .settlement = bank_settlement,
     .write_stats = bank_write_stats,
     .reset = bank_reset,
 };

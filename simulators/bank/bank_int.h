@@ -8,6 +8,7 @@
  *     bank_plan.c      what is due later
  *     bank_status.c    writes pain.002, pacs.002, camt.029, admi.002
  *     bank_report.c    writes camt.054, camt.053, pacs.004, pacs.008
+ *     bank_settle.c    the same camt.053 and camt.054 over any time, as a stream
  *     bank_send.c      envelope, signature, where to
  *     bank_command.c   POST /credit, /return, /statement, /accounts
  *     bank_book.c      accounts and entries;  bank_knobs.c  settings and keys
@@ -348,6 +349,14 @@ void bank_write_return(struct bank *b, struct writer *w, const struct bank_entry
                        const struct bank_entry *original, int64_t wall_us); /* pacs.004 */
 void bank_write_credit(struct bank *b, struct writer *w, const struct bank_entry *e,
                        int64_t wall_us); /* pacs.008 */
+/* Parts of camt.053 and camt.054. `debit`: seen from the account that is told of. */
+void bank_put_group_header(struct xml_out *x, const char *id, int64_t wall_us);
+void bank_put_account_of(struct bank *b, struct xml_out *x, uint32_t account, const char *currency);
+void bank_put_balance(struct xml_out *x, const char *type, int64_t amount_minor,
+                      const char *currency, int64_t day_us);
+void bank_put_booking(struct xml_out *x, const char *element, uint64_t number);
+void bank_put_entry(struct xml_out *x, const struct bank_entry *e, bool debit,
+                    int64_t amount_minor);
 /* Tells the owner of the account, or the participant, that money came. */
 void bank_tell_credit(struct bank *b, const struct bank_entry *e, int64_t now_us);
 
@@ -379,13 +388,15 @@ void bank_keys_fini(struct bank_keys *k);
 enum status bank_set(void *brain, const struct json_node *settings, const struct json_node *keys,
                      int64_t now_us, struct writer *why);
 void bank_write_settings(const void *brain, struct json_out *out);
-/* bank_command.c, bank_ledger.c, bank_token.c */
+/* bank_command.c, bank_ledger.c, bank_settle.c, bank_token.c */
 enum status bank_command(void *brain, struct view method, struct view path,
                          const struct json_node *body, int64_t now_us, struct json_out *out,
                          struct writer *why);
 void bank_write_ledger(const void *brain, struct json_out *out, uint64_t from, size_t limit);
 size_t bank_ledger_room(const void *brain, uint64_t from, size_t limit);
 void bank_write_stats(const void *brain, struct json_out *out);
+enum status bank_settlement(void *brain, struct view query, int64_t now_us,
+                            struct settle_source *out, struct writer *why);
 void bank_token_request(struct bank_call *call);
 bool bank_token_good(const struct bank *b, struct view headers, int64_t wall_us);
 

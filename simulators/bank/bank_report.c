@@ -58,7 +58,7 @@ static void put_remittance(struct xml_out *x, const struct bank_entry *e)
     xml_close(x);
 }
 
-static void put_servicer_reference(struct xml_out *x, const char *element, uint64_t number)
+void bank_put_booking(struct xml_out *x, const char *element, uint64_t number)
 {
     char text[32];
     struct writer w = writer_over(text, sizeof text);
@@ -68,12 +68,13 @@ static void put_servicer_reference(struct xml_out *x, const char *element, uint6
 }
 
 /* --- camt.054, camt.053 --------------------------------------------------------------------- */
-static void put_entry(struct xml_out *x, const struct bank_entry *e, bool debit)
+void bank_put_entry(struct xml_out *x, const struct bank_entry *e, bool debit, int64_t amount_minor)
 {
     const char *way = debit ? "DBIT" : "CRDT";
     bool uetr = uetr_valid(view_text(e->uetr));
     xml_open(x, "Ntry");
-    xml_amount(x, "Amt", e->amount_minor, e->currency);
+    bank_put_booking(x, "NtryRef", e->number);
+    xml_amount(x, "Amt", amount_minor, e->currency);
     xml_leaf_text(x, "CdtDbtInd", way);
     xml_path(x, "Sts", "Cd", "BOOK");
     xml_open(x, "BookgDt");
@@ -82,7 +83,7 @@ static void put_entry(struct xml_out *x, const struct bank_entry *e, bool debit)
     xml_open(x, "ValDt");
     xml_date(x, "Dt", e->booked_us);
     xml_close(x);
-    put_servicer_reference(x, "AcctSvcrRef", e->number);
+    bank_put_booking(x, "AcctSvcrRef", e->number);
     xml_open(x, "BkTxCd");
     xml_open(x, "Domn");
     xml_leaf_text(x, "Cd", "PMNT");
@@ -94,14 +95,14 @@ static void put_entry(struct xml_out *x, const struct bank_entry *e, bool debit)
     xml_open(x, "TxDtls");
     xml_open(x, "Refs");
     xml_leaf_if_text(x, "MsgId", e->msg_id);
-    put_servicer_reference(x, "AcctSvcrRef", e->number);
+    bank_put_booking(x, "AcctSvcrRef", e->number);
     xml_leaf_if_text(x, "PmtInfId", e->pmt_inf_id);
     xml_leaf_if_text(x, "InstrId", e->instr_id);
     xml_leaf_text(x, "EndToEndId", e->end_to_end_id[0] != '\0' ? e->end_to_end_id : "NOTPROVIDED");
     xml_leaf_if_text(x, "UETR", uetr ? e->uetr : "");
     xml_leaf_if_text(x, "TxId", e->tx_id);
     xml_close(x);
-    xml_amount(x, "Amt", e->amount_minor, e->currency);
+    xml_amount(x, "Amt", amount_minor, e->currency);
     xml_leaf_text(x, "CdtDbtInd", way);
     xml_open(x, "RltdPties");
     put_named(x, "Dbtr", e->debtor, true);
@@ -118,8 +119,7 @@ static void put_entry(struct xml_out *x, const struct bank_entry *e, bool debit)
     xml_close_to(x, x->depth - 3);
 }
 
-static void put_account_of(struct bank *b, struct xml_out *x, uint32_t account,
-                           const char *currency)
+void bank_put_account_of(struct bank *b, struct xml_out *x, uint32_t account, const char *currency)
 {
     const struct bank_account *a = &b->accounts[account];
     struct view id = view_text(a->id);
@@ -135,7 +135,7 @@ static void put_account_of(struct bank *b, struct xml_out *x, uint32_t account,
     xml_close(x);
 }
 
-static void put_group_header(struct xml_out *x, const char *id, int64_t wall_us)
+void bank_put_group_header(struct xml_out *x, const char *id, int64_t wall_us)
 {
     xml_open(x, "GrpHdr");
     xml_leaf_text(x, "MsgId", id);
@@ -150,17 +150,17 @@ void bank_write_entry_notice(struct bank *b, struct writer *w, const struct bank
     struct xml_out *x = &p.x;
     bank_paper_open(b, &p, w, "camt.054.001.08", "BkToCstmrDbtCdtNtfctn",
                     bank_enveloped(b, b->last_enveloped), wall_us);
-    put_group_header(x, p.id, wall_us);
+    bank_put_group_header(x, p.id, wall_us);
     xml_open(x, "Ntfctn");
     xml_leaf_text(x, "Id", p.id);
     xml_time(x, "CreDtTm", wall_us);
-    put_account_of(b, x, account, e->currency);
-    put_entry(x, e, e->debit == account);
+    bank_put_account_of(b, x, account, e->currency);
+    bank_put_entry(x, e, e->debit == account, e->amount_minor);
     bank_paper_close(&p);
 }
 
-static void put_balance(struct xml_out *x, const char *type, int64_t amount_minor,
-                        const char *currency, int64_t day_us)
+void bank_put_balance(struct xml_out *x, const char *type, int64_t amount_minor,
+                      const char *currency, int64_t day_us)
 {
     xml_open(x, "Bal");
     xml_open(x, "Tp");
@@ -195,19 +195,19 @@ void bank_write_statement(struct bank *b, struct writer *w, uint32_t account, in
     struct xml_out *x = &p.x;
     bank_paper_open(b, &p, w, "camt.053.001.08", "BkToCstmrStmt",
                     bank_enveloped(b, b->last_enveloped), wall_us);
-    put_group_header(x, p.id, wall_us);
+    bank_put_group_header(x, p.id, wall_us);
     xml_open(x, "Stmt");
     xml_leaf_text(x, "Id", p.id);
     xml_time(x, "CreDtTm", wall_us);
-    put_account_of(b, x, account, code);
-    put_balance(x, "OPBD", closing_minor - net_minor, code, from_us);
-    put_balance(x, "CLBD", closing_minor, code, from_us);
+    bank_put_account_of(b, x, account, code);
+    bank_put_balance(x, "OPBD", closing_minor - net_minor, code, from_us);
+    bank_put_balance(x, "CLBD", closing_minor, code, from_us);
     size_t written = 0;
     for (size_t i = 0; i < b->entry_count && written < STATEMENT_ENTRIES_MAX; i++) {
         const struct bank_entry *e = b->entries[i];
         if (e->bookings > 0 && (e->credit == account) != (e->debit == account) &&
             strcmp(e->currency, code) == 0 && e->booked_us >= from_us && e->booked_us < to_us) {
-            put_entry(x, e, e->debit == account);
+            bank_put_entry(x, e, e->debit == account, e->amount_minor);
             written++;
         }
     }

@@ -96,6 +96,9 @@ static struct card_entry *new_entry(struct card_call *c, enum card_entry_kind ki
     copy_text(e->merchant, sizeof e->merchant, iso_msg_get(c->req, 42));
     copy_text(e->currency, sizeof e->currency, iso_msg_get(c->req, 49));
     copy_text(e->pan, sizeof e->pan, c->pan);
+    copy_text(e->processing_code, sizeof e->processing_code, iso_msg_get(c->req, 3));
+    copy_text(e->local_time, sizeof e->local_time, iso_msg_get(c->req, 12));
+    copy_text(e->local_date, sizeof e->local_date, iso_msg_get(c->req, 13));
     e->amount_minor = c->amount_minor;
     e->link = c->link->id;
     e->at_us = c->now_us;
@@ -124,6 +127,7 @@ static void booked(struct card_call *c, struct card_entry *e, int64_t amount_min
 {
     e->state = CARD_STATE_BOOKED;
     e->approved_minor = amount_minor;
+    e->booked_us = c->now_us;
     if (++e->booked > 1)
         card_ledger_totals(c->h->ledger)->booked_more_than_once++;
     struct writer w = writer_over(e->auth_code, 6);
@@ -362,6 +366,7 @@ static void apply_reversal(struct card_call *c, struct card_entry *e, struct car
         return;
     }
     e->parent = o->number;
+    e->parent_kind = o->kind;
     if (o->booked == 0) {
         e->state = CARD_STATE_NO_EFFECT;
         decide(c, "00", "original was declined");

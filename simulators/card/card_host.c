@@ -56,6 +56,7 @@ void card_host_reset(struct card_host *h, int64_t now_us)
     h->knobs.keys = keys; /* the gateway keeps its keys as well */
     card_accounts_reset(&h->accounts);
     card_ledger_clear(h->ledger);
+    h->books++;
     h->stats = (struct card_stats){ 0 };
     h->down_until_us = INT64_MIN;
 }

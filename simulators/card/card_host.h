@@ -22,6 +22,7 @@
 #include "card_ledger.h"
 #include "iso_frame.h"
 #include "iso_msg.h"
+#include "settle/settle.h"
 
 #define CARD_LINKS_MAX 256
 /* Answers that wait for their time, over all links; beyond, an answer is lost and counted. */
@@ -105,5 +106,10 @@ void card_host_write_ledger(const struct card_host *h, struct json_out *j, uint6
                             size_t limit);
 size_t card_host_ledger_room(const struct card_host *h, uint64_t from, size_t limit);
 void card_host_write_stats(const struct card_host *h, struct json_out *j);
+/* The settlement file (docs/rails/settlement.md): `query` as in
+ * "from=2026-11-22&terminal=SIMTERM1". MALFORMED, REFUSED: `why` has a sentence; NO_MEMORY. Close
+ * it before the host. */
+enum status card_host_settlement(struct card_host *h, struct view query, int64_t now_us,
+                                 struct settlement **out, struct writer *why);
 
 #endif

@@ -256,7 +256,7 @@ static enum status read_rule(const struct json_node *o, struct card_fault_rule *
 static enum status read_body(const struct json_node *root, struct card_knobs *k,
                              enum card_knobs_mode mode, int64_t *down_ms, struct writer *why)
 {
-    static const char *const KNOWN[] = { "settings", "keys", "faults", "down_ms" };
+    static const char *const KNOWN[] = { "settings", "keys", "faults", "settlement", "down_ms" };
     TRY(no_others(root, KNOWN, COUNT_OF(KNOWN), "body", why));
     const struct json_node *settings = json_member(root, "settings");
     const struct json_node *keys = json_member(root, "keys");
@@ -265,6 +265,8 @@ static enum status read_body(const struct json_node *root, struct card_knobs *k,
         TRY(read_settings(settings, &k->settings, why));
     if (keys != NULL)
         TRY(read_keys(keys, &k->keys, why));
+    if (json_member(root, "settlement") != NULL)
+        TRY(settle_faults_read(&k->settlement, json_member(root, "settlement"), why));
     TRY(take_i64(root, "down_ms", -1, MS_MAX, down_ms, why));
     if (faults == NULL)
         return STATUS_OK;
@@ -353,6 +355,7 @@ void card_knobs_write(const struct card_knobs *k, struct json_out *j, int64_t do
     for (size_t i = 0; i < k->rule_count; i++)
         write_rule(j, &k->rules[i]);
     json_close_array(j);
+    settle_faults_write(&k->settlement, j);
     json_put_i64(j, "down_ms", down_ms);
     json_close_object(j);
 }

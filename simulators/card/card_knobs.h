@@ -4,6 +4,7 @@
  *
  *     { "settings": {"late_ms": 20000}, "keys": {"mac": "..."},
  *       "faults": [ {"fault": "drop_after_booking", "mti": "0200", "next": 3} ],
+ *       "settlement": {"seed": 7, "faults": [ {"fault": "omit", "line": 2} ]},
  *       "down_ms": 5000 }
  *
  * A body is applied as a whole or not at all. Owned by one card host; not thread-safe.
@@ -13,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/json_out.h"
+#include "settle/settle.h"
 #include "tdes.h"
 
 enum card_fault {
@@ -62,6 +64,7 @@ struct card_knobs {
     struct card_key_bytes keys;
     struct card_fault_rule rules[CARD_FAULT_RULES_MAX];
     size_t rule_count;
+    struct settle_faults settlement; /* what goes wrong with the settlement file */
 };
 
 enum card_knobs_mode {

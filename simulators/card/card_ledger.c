@@ -77,6 +77,11 @@ const struct card_entry *card_ledger_get(const struct card_ledger *l, uint64_t n
     return number != 0 && e->number == number ? e : NULL;
 }
 
+uint64_t card_ledger_last(const struct card_ledger *l)
+{
+    return l->last;
+}
+
 uint64_t card_ledger_first(const struct card_ledger *l)
 {
     return card_ledger_forgotten(l) + 1;

@@ -51,6 +51,7 @@ struct card_entry {
     char mti[5];                   /* of the first arrival */
     char original_mti[5];
     char rrn[13], merchant[16], auth_code[7], response[3], currency[4];
+    char processing_code[7], local_date[5], local_time[7]; /* DE3, DE13, DE12 */
     char pan[CARD_PAN_MAX + 1];
     int64_t amount_minor;   /* DE4 */
     int64_t approved_minor; /* what was booked; a reversal: what it gave back */
@@ -61,8 +62,10 @@ struct card_entry {
     uint32_t arrivals;  /* how often the message came */
     uint32_t reversals; /* reversals that took effect on this entry */
     uint64_t parent;    /* number of the entry it refers to, 0 none */
-    uint64_t link;      /* where it came from */
+    enum card_entry_kind parent_kind; /* of a reversal that found its original; else 0 */
+    uint64_t link;                    /* where it came from */
     int64_t at_us;
+    int64_t booked_us;       /* when money moved; 0: it never did */
     uint8_t issuer_data[10]; /* tag 91 of the answer, for repeats */
     uint8_t issuer_data_len;
     /* Hash chains, newest first; entry numbers. */
@@ -101,6 +104,8 @@ struct card_entry *card_ledger_find_early_reversal(struct card_ledger *l,
                                                    const struct card_identity *id, const char *mti);
 
 uint64_t card_ledger_first(const struct card_ledger *l);
+/* Of the newest entry; 0: none. */
+uint64_t card_ledger_last(const struct card_ledger *l);
 /* NULL when forgotten or not there yet. */
 const struct card_entry *card_ledger_get(const struct card_ledger *l, uint64_t number);
 struct card_entry *card_ledger_change(struct card_ledger *l, uint64_t number);

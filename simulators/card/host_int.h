@@ -80,6 +80,7 @@ struct card_host {
     struct mac_keys keys; /* with key_scope host */
     struct tdes_key zone, imk, pin;
     uint64_t random;
+    uint64_t books;        /* changes when the books are emptied */
     int64_t down_until_us; /* INT64_MAX: for good */
     uint32_t next_stan;    /* of messages this host begins */
     uint32_t next_auth;

@@ -107,6 +107,7 @@ const struct sim_brain cbdc_brain = {
     .write_settings = cbdc_write_settings,
     .write_ledger = cbdc_write_ledger,
     .ledger_room = cbdc_ledger_room,
+    .settlement = cbdc_settlement,
     .write_stats = cbdc_write_stats,
     .reset = brain_reset,
 };

@@ -4,6 +4,7 @@
  *   cbdc_access.c   clients, proofs, access tokens
  *   cbdc_api.c      a request to a route, an ask, a booking, an answer
  *   cbdc_control.c  commands, settings, books and statistics for the control port
+ *   cbdc_settle.c   the ledger as it is given out
  *   cbdc_book.h     the ledger
  */
 #ifndef SIM_CBDC_CBDC_INT_H
@@ -95,5 +96,9 @@ void cbdc_write_settings(const void *brain, struct json_out *out);
 void cbdc_write_ledger(const void *brain, struct json_out *out, uint64_t from, size_t limit);
 size_t cbdc_ledger_room(const void *brain, uint64_t from, size_t limit);
 void cbdc_write_stats(const void *brain, struct json_out *out);
+
+/* --- the ledger as it is given out --- */
+enum status cbdc_settlement(void *brain, struct view query, int64_t now_us,
+                            struct settle_source *out, struct writer *why);
 
 #endif

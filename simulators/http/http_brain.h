@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/json_out.h"
+#include "settle/settle.h"
 #include "json/json_read.h"
 
 #define SIM_HTTP_BODY_MAX    ((size_t)1024 * 1024) /* of a request, an answer, a notice */
@@ -95,6 +96,11 @@ struct sim_brain {
      * go on from, null at the end. ledger_room: bytes that suffice. */
     void (*write_ledger)(const void *brain, struct json_out *out, uint64_t from, size_t limit);
     size_t (*ledger_room)(const void *brain, uint64_t from, size_t limit);
+    /* Its record of what was booked (docs/rails/settlement.md) for a query as in "from=2026-11-22".
+     * `*out` is the caller's when OK; it lives no longer than the books. MALFORMED, REFUSED, with a
+     * sentence; NO_MEMORY. May be NULL: this counterpart gives none. */
+    enum status (*settlement)(void *brain, struct view query, int64_t now_us,
+                              struct settle_source *out, struct writer *why);
     /* Members, beside the host's own "http", into an object that is open. May be NULL. */
     void (*write_stats)(const void *brain, struct json_out *out);
     /* As at the start: empty books, settings as at the start. Keys stay. */

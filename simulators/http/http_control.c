@@ -17,8 +17,9 @@ enum knobs_mode { KNOBS_REPLACE = 1, KNOBS_ADD };
 static enum status read_knobs(struct http_host *h, const struct json_node *root,
                               enum knobs_mode mode, int64_t now_us, struct writer *why)
 {
-    static const char *const KNOWN[] = { "settings", "keys", "faults", "down_ms" };
+    static const char *const KNOWN[] = { "settings", "keys", "faults", "settlement", "down_ms" };
     struct http_faults faults = h->faults;
+    struct settle_faults settlement = h->settlement;
     int64_t down_ms = 0;
     const struct json_node *other = json_unknown(root, KNOWN, COUNT_OF(KNOWN), NULL);
     const struct json_node *settings = json_member(root, "settings");
@@ -26,7 +27,7 @@ static enum status read_knobs(struct http_host *h, const struct json_node *root,
     const struct json_node *rules = json_member(root, "faults");
     const struct json_node *down = json_member(root, "down_ms");
     if (root->kind != JSON_OBJECT || other != NULL) {
-        writer_text(why, "the body is an object of settings, keys, faults and down_ms");
+        writer_text(why, "the body is an object of settings, keys, faults, settlement and down_ms");
         return STATUS_MALFORMED;
     }
     if (down != NULL &&
@@ -39,9 +40,12 @@ static enum status read_knobs(struct http_host *h, const struct json_node *root,
             faults.count = 0;
         TRY(http_faults_read(&faults, rules, why));
     }
+    if (json_member(root, "settlement") != NULL)
+        TRY(settle_faults_read(&settlement, json_member(root, "settlement"), why));
     if (settings != NULL || keys != NULL)
         TRY(h->type->set(h->brain, settings, keys, now_us, why));
     h->faults = faults; /* nothing can fail any more */
+    h->settlement = settlement;
     if (down != NULL) {
         h->down_until_us = down_ms < 0    ? INT64_MAX
                            : down_ms == 0 ? INT64_MIN
@@ -102,6 +106,7 @@ static void write_knobs(const struct http_host *h, int64_t now_us, struct json_o
     json_open_array(j, "faults");
     http_faults_write(&h->faults, j);
     json_close_array(j);
+    settle_faults_write(&h->settlement, j);
     json_put_i64(j, "down_ms", down_ms);
     json_close_object(j);
 }
@@ -135,6 +140,8 @@ static void write_stats(const struct http_host *h, struct json_out *j)
 static void reset(struct http_host *h, int64_t now_us)
 {
     h->faults.count = 0;
+    h->settlement = (struct settle_faults){ 0 };
+    h->books++;
     h->down_until_us = INT64_MIN;
     h->stats = (struct http_stats){ 0 };
     http_host_forget_waiting(h, now_us);
@@ -283,6 +290,22 @@ int http_host_control(struct http_host *h, struct view method, struct view path,
         http_status = refuse(out, order.from, 500, VIEW("the answer does not fit"));
     writer_text(out, "\n");
     return http_status;
+}
+
+enum status http_host_settlement(struct http_host *h, struct view query, int64_t now_us,
+                                 struct settlement **out, struct writer *why)
+{
+    struct settle_source source;
+    ENSURE_MAGIC(h, HTTP_HOST_MAGIC);
+    *out = NULL;
+    if (h->type->settlement == NULL) {
+        writer_text(why, "this counterpart keeps no record");
+        return STATUS_NOT_FOUND;
+    }
+    http_host_settle(h, now_us);
+    TRY(h->type->settlement(h->brain, query, now_us, &source, why));
+    *out = settlement_open(&source, &h->settlement, &h->books);
+    return *out != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 size_t http_host_control_room(const struct http_host *h, struct view method, struct view path,

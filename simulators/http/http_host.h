@@ -17,7 +17,7 @@
  *     { "settings": {...brain's...}, "keys": {...}, "down_ms": 5000,
  *       "faults": [ {"fault": "drop_after_booking", "method": "POST", "path": "/v1/orders",
  *                    "skip": 0, "next": 3, "per_million": 1000000, "amount_minor": 123, "ms": 2000}
- * ] }
+ * ], "settlement": {"seed": 7, "faults": [...]} }     (what goes wrong with records: settle.h)
  *
  *     drop_before_booking  the request is lost; the connection is closed without an answer
  *     drop_after_booking   handled and booked; closed without an answer
@@ -101,6 +101,11 @@ int http_host_control(struct http_host *h, struct view method, struct view path,
                       struct view body, int64_t now_us, struct writer *out);
 size_t http_host_control_room(const struct http_host *h, struct view method, struct view path,
                               struct view query);
+/* The counterpart's record of what it booked, with the faults that are set; GET /settlement in the
+ * shell. NOT_FOUND: this one gives none; MALFORMED, REFUSED: `why` has a sentence; NO_MEMORY. Close
+ * it before the host. */
+enum status http_host_settlement(struct http_host *h, struct view query, int64_t now_us,
+                                 struct settlement **out, struct writer *why);
 /* The body of a scenario file or of PUT /knobs, as a whole or not at all. */
 enum status http_host_set(struct http_host *h, struct view json, int64_t now_us,
                           struct writer *why);

@@ -60,6 +60,8 @@ struct http_host {
     int64_t clock_us;      /* the latest time that the brain has seen */
     int64_t down_until_us; /* INT64_MIN: up; INT64_MAX: until told otherwise */
     struct http_faults faults;
+    struct settle_faults settlement; /* what goes wrong with records */
+    uint64_t books;                  /* changes when the books are emptied */
     struct http_stats stats;
     uint8_t *headers_room, *body_room; /* what the brain writes into; garbled and cut copies */
 };

@@ -1,6 +1,7 @@
 /* card_control.c - the control port of railgate-sim card: a table of method, path and function.
  *
  *     GET  /ledger?from=N&limit=N   totals, accounts, entries (8000 at most; then see "next")
+ *     GET  /settlement?from=&to=    the settlement file, as a stream (docs/rails/settlement.md)
  *     GET  /knobs                   settings, key check values, faults
  *     PUT  /knobs, POST /knobs      sets; PUT replaces the faults, POST adds to them
  *     POST /reset                   as at the start
@@ -85,6 +86,20 @@ static void get_ledger(struct card_shell *shell, struct http_request *request)
     card_host_write_ledger(shell->host, &j, from, (size_t)limit);
     respond(request, 200, &w);
     free(text);
+}
+
+static void get_settlement(struct card_shell *shell, struct http_request *request)
+{
+    uint8_t why[512];
+    struct writer w = writer_over(why, sizeof why);
+    struct settlement *settlement = NULL;
+    enum status s = card_host_settlement(shell->host, http_query(request), loop_now_us(shell->loop),
+                                         &settlement, &w);
+    if (s == STATUS_OK)
+        downloads_start(&shell->downloads, request, settlement);
+    else
+        refuse(request, s == STATUS_NO_MEMORY ? 500 : 400,
+               w.len > 0 ? writer_done(&w) : view_text(status_text(s)));
 }
 
 static void get_knobs(struct card_shell *shell, struct http_request *request)
@@ -204,10 +219,11 @@ void card_control_handle(struct http_request *request, void *arg)
         const char *method, *path;
         void (*run)(struct card_shell *shell, struct http_request *request);
     } ROUTES[] = {
-        { "GET", "/ledger", get_ledger },  { "GET", "/knobs", get_knobs },
-        { "PUT", "/knobs", set_knobs },    { "POST", "/knobs", set_knobs },
-        { "GET", "/stats", get_stats },    { "POST", "/reset", reset },
-        { "POST", "/send", send_message }, { "POST", "/links/drop", drop_links },
+        { "GET", "/ledger", get_ledger },         { "GET", "/knobs", get_knobs },
+        { "PUT", "/knobs", set_knobs },           { "POST", "/knobs", set_knobs },
+        { "GET", "/stats", get_stats },           { "POST", "/reset", reset },
+        { "POST", "/send", send_message },        { "POST", "/links/drop", drop_links },
+        { "GET", "/settlement", get_settlement },
     };
     bool path_known = false;
     ENSURE_MAGIC(shell, CARD_SHELL_MAGIC);

@@ -23,6 +23,7 @@ enum option_id {
     OPTION_IMK,
     OPTION_PIN_KEY,
     OPTION_LEDGER_ENTRIES,
+    OPTION_SETTLEMENT_FILE,
     OPTION_LOG_LEVEL,
     OPTION_HELP,
 };
@@ -52,6 +53,8 @@ static const struct {
     { OPTION_PIN_KEY, "pin-key", "HEX", "of PIN blocks" },
     { OPTION_LEDGER_ENTRIES, "ledger-entries", "N",
       "how many are kept (262144); then the oldest go" },
+    { OPTION_SETTLEMENT_FILE, "settlement-file", "PATH",
+      "gets the settlement file of everything when the program stops" },
     { OPTION_LOG_LEVEL, "log-level", "NAME",
       "debug, info, warn, error; a line per message at info (info)" },
     { OPTION_HELP, "help", NULL, "this" },
@@ -109,6 +112,7 @@ static bool take_option(struct card_options *o, enum option_id id, const char *v
             return false;
         o->card.ledger_entries_max = (size_t)number;
         return true;
+    case OPTION_SETTLEMENT_FILE: o->settlement_path = value; return true;
     case OPTION_LOG_LEVEL: return log_level_parse(text, &o->log_level) == STATUS_OK;
     case OPTION_HELP: o->help = true; return true;
     }

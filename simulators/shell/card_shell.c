@@ -229,6 +229,7 @@ static bool open_all(struct card_shell *shell)
         o->card.saw_arg = shell;
     }
     timer_init(&shell->pump_timer, shell->loop, pump_later, shell);
+    downloads_init(&shell->downloads, shell->loop);
     if ((shell->host = card_host_open(&o->card)) == NULL)
         return complain("card host", "out of memory");
     if (o->scenario_path != NULL && !read_scenario(shell))
@@ -255,10 +256,26 @@ static bool open_all(struct card_shell *shell)
     return say_ready(shell) || complain("--ready-file", "cannot be written");
 }
 
+/* What --settlement-file asks for. */
+static bool keep_settlement(struct card_shell *shell)
+{
+    char why[512] = "";
+    struct writer w = writer_over(why, sizeof why - 1);
+    struct settlement *settlement = NULL;
+    if (shell->options.settlement_path == NULL)
+        return true;
+    if (card_host_settlement(shell->host, VIEW_EMPTY, loop_now_us(shell->loop), &settlement, &w) !=
+        STATUS_OK)
+        return complain("--settlement-file", why);
+    return downloads_to_file(settlement, shell->options.settlement_path) ||
+           complain("--settlement-file", "cannot be written");
+}
+
 static void close_all(struct card_shell *shell)
 {
     if (shell->loop != NULL)
         timer_stop(&shell->pump_timer);
+    downloads_drop_all(&shell->downloads);
     if (shell->control != NULL)
         http_server_close(shell->control);
     if (shell->wire != NULL)
@@ -312,6 +329,7 @@ int card_shell_main(int argc, char **argv)
     if (ok) {
         loop_run(shell.loop); /* ends by a signal only, so the waiter is at its end as well */
         pthread_join(waiter, NULL);
+        ok = keep_settlement(&shell);
     }
     close_all(&shell);
     return ok ? 0 : 1;

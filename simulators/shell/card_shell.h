@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "card/card_host.h"
+#include "downloads.h"
 #include "loop/loop.h"
 #include "wire/conn.h"
 #include "wire/http_server.h"
@@ -24,7 +25,7 @@ struct card_options {
     struct endpoint listen, control;
     struct card_config card;
     struct tls_options tls; /* certificate_path NULL: plain */
-    const char *scenario_path, *ready_path;
+    const char *scenario_path, *ready_path, *settlement_path;
     char keys_json[512]; /* a knobs body, "" when no key was given */
     enum log_level log_level;
     bool help;
@@ -49,6 +50,7 @@ struct card_shell {
     struct card_host *host;
     struct timer pump_timer;
     struct task stop_task;
+    struct downloads downloads;
     struct log log;
     struct shell_link *links[CARD_LINKS_MAX];
     uint64_t next_link;

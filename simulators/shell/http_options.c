@@ -17,6 +17,7 @@ enum option_id {
     OPTION_TLS_KEY,
     OPTION_TLS_CLIENT_CA,
     OPTION_NOTICE_CA,
+    OPTION_SETTLEMENT_FILE,
     OPTION_LOG_LEVEL,
     OPTION_HELP,
 };
@@ -41,6 +42,8 @@ static const struct {
       "gateways must show a certificate of this authority" },
     { OPTION_NOTICE_CA, "notice-ca", "PEM",
       "who may sign the certificate of an https address that notices go to" },
+    { OPTION_SETTLEMENT_FILE, "settlement-file", "PATH",
+      "gets the record of everything booked when the program stops" },
     { OPTION_LOG_LEVEL, "log-level", "NAME",
       "debug, info, warn, error; a line per message at info (info)" },
     { OPTION_HELP, "help", NULL, "this" },
@@ -60,7 +63,8 @@ void http_options_help(const struct sim_brain *brain)
                        ROWS[i].value != NULL ? ROWS[i].value : "");
         printf("  %-24s %s\n", left, ROWS[i].text);
     }
-    puts("\nControl port: GET /ledger /knobs /stats; PUT or POST /knobs; POST /reset; and more of "
+    puts("\nControl port: GET /ledger /settlement /knobs /stats; PUT or POST /knobs; POST /reset; "
+         "and more of "
          "its own");
 }
 
@@ -78,6 +82,7 @@ static bool take_option(struct http_options *o, enum option_id id, const char *v
     case OPTION_TLS_KEY: o->tls.key_path = value; return true;
     case OPTION_TLS_CLIENT_CA: o->tls.ca_path = value; return true;
     case OPTION_NOTICE_CA: o->notice_tls.ca_path = value; return true;
+    case OPTION_SETTLEMENT_FILE: o->settlement_path = value; return true;
     case OPTION_LOG_LEVEL: return log_level_parse(text, &o->log_level) == STATUS_OK;
     case OPTION_HELP: o->help = true; return true;
     }

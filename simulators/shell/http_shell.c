@@ -81,12 +81,41 @@ static enum status apply_start(struct http_shell *shell, struct writer *why)
     return STATUS_OK;
 }
 
+static void give_settlement(struct http_shell *shell, struct http_request *request)
+{
+    uint8_t why[512], text[1024];
+    struct writer w = writer_over(why, sizeof why), body = writer_over(text, sizeof text);
+    struct settlement *settlement = NULL;
+    struct json_out j;
+    enum status s = http_host_settlement(shell->host, http_query(request), loop_now_us(shell->loop),
+                                         &settlement, &w);
+    if (s == STATUS_OK) {
+        downloads_start(&shell->downloads, request, settlement);
+        return;
+    }
+    json_out_init(&j, &body);
+    json_open_object(&j, NULL);
+    json_put_text(&j, "error", w.len > 0 ? writer_done(&w) : view_text(status_text(s)));
+    json_close_object(&j);
+    writer_text(&body, "\n");
+    http_respond(request,
+                 s == STATUS_NOT_FOUND   ? 404
+                 : s == STATUS_NO_MEMORY ? 500
+                                         : 400,
+                 "application/json", NULL, 0, writer_done(&body));
+}
+
 static void control(struct http_request *request, void *arg)
 {
     struct http_shell *shell = arg;
     struct view method = http_method(request), path = http_path(request);
     struct view query = http_query(request);
     ENSURE_MAGIC(shell, HTTP_SHELL_MAGIC);
+    if (view_is(method, "GET") && view_is(path, "/settlement")) {
+        give_settlement(shell, request);
+        http_shell_pump(shell); /* what was due is done by now */
+        return;
+    }
     size_t room = http_host_control_room(shell->host, method, path, query);
     uint8_t *text = malloc(room);
     char why[512];
@@ -188,6 +217,7 @@ static bool open_all(struct http_shell *shell)
         .fd = STDERR_FILENO, .level = o->log_level, .wall_us = log_wall_us, .clock = shell->loop
     };
     timer_init(&shell->pump_timer, shell->loop, pump_later, shell);
+    downloads_init(&shell->downloads, shell->loop);
     if (!open_host(shell))
         return false;
     if (o->tls.certificate_path != NULL && tls_open_server(&o->tls, &shell->tls, &w) != STATUS_OK)
@@ -220,6 +250,7 @@ static void close_all(struct http_shell *shell)
         loop_forget(shell->loop, &shell->pump_task);
     }
     http_notices_close(shell);
+    downloads_drop_all(&shell->downloads);
     if (shell->control != NULL)
         http_server_close(shell->control);
     if (shell->wire != NULL)
@@ -253,6 +284,21 @@ static void *wait_for_signal(void *arg)
     return NULL;
 }
 
+/* What --settlement-file asks for. */
+static bool keep_settlement(struct http_shell *shell)
+{
+    char why[512] = "";
+    struct writer w = writer_over(why, sizeof why - 1);
+    struct settlement *settlement = NULL;
+    if (shell->options.settlement_path == NULL)
+        return true;
+    if (http_host_settlement(shell->host, VIEW_EMPTY, loop_now_us(shell->loop), &settlement, &w) !=
+        STATUS_OK)
+        return complain(shell, "--settlement-file", why);
+    return downloads_to_file(settlement, shell->options.settlement_path) ||
+           complain(shell, "--settlement-file", "cannot be written");
+}
+
 static int run(struct http_shell *shell)
 {
     pthread_t waiter;
@@ -266,6 +312,7 @@ static int run(struct http_shell *shell)
     if (ok) {
         loop_run(shell->loop); /* ends by a signal only, so the waiter is at its end as well */
         pthread_join(waiter, NULL);
+        ok = keep_settlement(shell);
     }
     close_all(shell);
     return ok ? 0 : 1;

@@ -12,6 +12,7 @@
 #define SIM_SHELL_HTTP_SHELL_H
 
 #include "base/log.h"
+#include "downloads.h"
 #include "http/http_host.h"
 #include "loop/loop.h"
 #include "wire/conn.h"
@@ -27,7 +28,7 @@ struct http_options {
     const struct sim_brain *brain;
     struct endpoint listen, control;
     struct tls_options tls, notice_tls; /* tls.certificate_path NULL: plain */
-    const char *scenario_path, *ready_path, *knobs_json;
+    const char *scenario_path, *ready_path, *knobs_json, *settlement_path;
     uint64_t seed;
     enum log_level log_level;
     bool help;
@@ -53,6 +54,7 @@ struct http_shell {
     struct http_host *host;
     struct timer pump_timer;
     struct task stop_task, pump_task;
+    struct downloads downloads;
     struct log log;
     struct http_link *links[HTTP_LINKS_MAX];
     uint64_t request_serial;

@@ -513,3 +513,8 @@ const struct entry *book_entry(const struct book *b, uint64_t number)
 {
     return number >= 1 && number <= b->entry_count ? &b->entries[number - 1] : NULL;
 }
+
+uint64_t book_entry_count(const struct book *b)
+{
+    return b->entry_count;
+}

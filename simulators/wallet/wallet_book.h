@@ -147,6 +147,8 @@ void book_settle_refund(struct book *b, struct refund *refund, const char *reaso
 const struct wallet_totals *book_totals(const struct book *b);
 const struct entry *book_entry(const struct book *b, uint64_t number); /* from 1; NULL: no more */
 
+uint64_t book_entry_count(const struct book *b);
+
 const char *deal_kind_name(enum deal_kind kind);
 const char *deal_state_name(enum deal_state state);
 const char *refund_state_name(enum refund_state state);

@@ -80,6 +80,7 @@ const struct sim_brain wallet_brain = {
     .write_settings = wallet_write_settings,
     .write_ledger = wallet_write_ledger,
     .ledger_room = wallet_ledger_room,
+    .settlement = wallet_settlement,
     .write_stats = wallet_write_stats,
     .reset = wallet_reset,
 };

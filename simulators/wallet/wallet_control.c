@@ -68,21 +68,25 @@ static enum status take_text(const struct json_node *object, const char *name, s
 /* --- settings and keys ------------------------------------------------------------------- */
 void wallet_settings_init(struct wallet_settings *s)
 {
-    *s = (struct wallet_settings){
-        .slow_ms = 3000, .code_valid_ms = 300000, .signature_window_s = 300, .magic = true
-    };
+    *s = (struct wallet_settings){ .slow_ms = 3000,
+                                   .code_valid_ms = 300000,
+                                   .signature_window_s = 300,
+                                   .fee_bp = 60,
+                                   .magic = true };
 }
 
 static enum status read_settings(const struct json_node *o, struct wallet_settings *s,
                                  const struct json_node **balances, struct writer *why)
 {
     static const char *const KNOWN[] = { "slow_ms", "code_valid_ms", "signature_window_s",
-                                         "magic",   "notice_url",    "balances" };
+                                         "magic",   "notice_url",    "balances",
+                                         "fee_bp" };
     struct view url = view_text(s->notice_url);
     TRY(no_others(o, KNOWN, COUNT_OF(KNOWN), why));
     TRY(take_i64(o, "slow_ms", 0, DAY_MS, &s->slow_ms, why));
     TRY(take_i64(o, "code_valid_ms", 0, DAY_MS, &s->code_valid_ms, why));
     TRY(take_i64(o, "signature_window_s", 1, 86400, &s->signature_window_s, why));
+    TRY(take_i64(o, "fee_bp", 0, 10000, &s->fee_bp, why));
     TRY(take_bool(o, "magic", &s->magic, why));
     TRY(take_text(o, "notice_url", &url, why));
     if (json_member(o, "notice_url") != NULL &&
@@ -169,6 +173,7 @@ void wallet_write_settings(const void *brain, struct json_out *out)
     json_put_i64(out, "slow_ms", w->settings.slow_ms);
     json_put_i64(out, "code_valid_ms", w->settings.code_valid_ms);
     json_put_i64(out, "signature_window_s", w->settings.signature_window_s);
+    json_put_i64(out, "fee_bp", w->settings.fee_bp);
     json_put_bool(out, "magic", w->settings.magic);
     json_put_text(out, "notice_url", view_text(w->settings.notice_url));
 }

@@ -9,6 +9,7 @@
  *     wallet_control.c the control port: scan, present, cancel, settings, ledger
  *     wallet_write.c   JSON out: orders, payments, refunds; notices
  *     wallet_ledger.c  the books as JSON
+ *     wallet_settle.c  the bill that the merchant gets
  *     wallet_brain.c   the whole
  */
 #ifndef SIM_WALLET_WALLET_INT_H
@@ -22,7 +23,8 @@
 
 struct wallet_settings {
     int64_t slow_ms, code_valid_ms, signature_window_s;
-    bool magic;                          /* obey magic amounts */
+    int64_t fee_bp; /* of an amount, in hundredths of a per cent; told in the bill */
+    bool magic;     /* obey magic amounts */
     char notice_url[WALLET_URL_MAX + 1]; /* on file, for static codes */
 };
 
@@ -140,5 +142,9 @@ void wallet_settings_init(struct wallet_settings *s);
 void wallet_write_ledger(const void *brain, struct json_out *out, uint64_t from, size_t limit);
 size_t wallet_ledger_room(const void *brain, uint64_t from, size_t limit);
 void wallet_write_stats(const void *brain, struct json_out *out);
+
+/* wallet_settle.c */
+enum status wallet_settlement(void *brain, struct view query, int64_t now_us,
+                              struct settle_source *out, struct writer *why);
 
 #endif
