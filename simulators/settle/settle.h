@@ -60,7 +60,7 @@ struct settle_faults {
 /* The member "settlement" of a knobs body. `*f` changes only when OK; else `why` has a sentence. */
 enum status settle_faults_read(struct settle_faults *f, const struct json_node *object,
                                struct writer *why);
-/* The same shape back, as a member of the object that is open. */
+/* The same shape back, as a member of the object that is open; nothing when nothing is set. */
 void settle_faults_write(const struct settle_faults *f, struct json_out *out);
 
 /* --- what a counterpart gives -------------------------------------------------------------- */

@@ -133,6 +133,8 @@ static void write_rule(const struct settle_rule *rule, struct json_out *out)
 
 void settle_faults_write(const struct settle_faults *f, struct json_out *out)
 {
+    if (f->count == 0 && f->seed == 0)
+        return;
     json_open_object(out, "settlement");
     json_put_i64(out, "seed", (int64_t)f->seed);
     json_open_array(out, "faults");
