@@ -2,34 +2,64 @@
  * wrong. A seed is the whole run: the same seed, the same run, the same hash at the end of its
  * line.
  */
-#include "sim.h"
+#include "runs.h"
+
+#include "base/ensure.h"
 
 #include <getopt.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const char *const fault_words[] = { "none", "network", "crash", "all" };
 static const char *const plant_words[] = { "nothing",    "book_twice", "unrecorded", "new_key",
                                            "lose",       "altered",    "unsigned",   "wrong_amount",
                                            "no_inquiry", "new_id" };
 
+static const char help[] =
+    "railgate-simulate: a gateway, merchants, and the counterparts of all rails in one process, "
+    "on\n"
+    "simulated time. Everything that can go wrong between them is drawn from a seed; when all is\n"
+    "quiet again, the gateway's books are held against those of the counterparts.\n"
+    "\n"
+    "The same seed with the same options is the same run, event by event; the number at the\n"
+    "beginning of a seed's line (a hash over all of them) tells. When something is wrong, the "
+    "story\n"
+    "of the payment concerned is printed, and the command that runs it again. The exit code is 0\n"
+    "when nothing was wrong, 1 when something was, 2 when the command makes no sense.\n"
+    "\n"
+    "usage: railgate-simulate [OPTIONS]\n"
+    "\n"
+    "What is run\n"
+    "  --seed N          first seed (1)\n"
+    "  --seeds K         runs seeds N..N+K-1 (1)\n"
+    "  --payments M      payments in the run of a seed (100)\n"
+    "  --until-payments T  as many seeds as it takes for T payments (instead of --seeds)\n"
+    "  --faults WHICH    none, network (and counterparts), crash (of the gateway) or all (all)\n"
+    "  --payments-per-crash P  the gateway crashes about once in P payments (as often as the seed\n"
+    "                    likes, which is once in about ten)\n"
+    "  --rails LIST      of card, qr, bank, cbdc (all of them)\n"
+    "  --config DIR      settings of the gateway\n"
+    "\n"
+    "How\n"
+    "  --jobs J          J seeds at a time, each in a process of its own (0: one by one, here)\n"
+    "  --twice           every seed twice: the second run must be the same\n"
+    "\n"
+    "What is told\n"
+    "  --quiet           no line for a seed in which nothing was wrong\n"
+    "  --summary         at the end: what was simulated, which faults happened, how fast\n"
+    "  --record FILE     adds the same to FILE, as one line of JSON\n"
+    "  --tally           how often what happened, over all seeds\n"
+    "  --verbose         everything that happens, and the gateway's log\n"
+    "\n"
+    "To test the checks\n"
+    "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded, new_key,\n"
+    "                    lose, altered, unsigned, wrong_amount, no_inquiry, new_id\n";
+
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: railgate-simulate [OPTIONS]\n"
-        "  --seed N          first seed (1)\n"
-        "  --seeds K         runs seeds N..N+K-1 (1)\n"
-        "  --payments M      payments in a run (100)\n"
-        "  --faults WHICH    none, network, crash or all (all)\n"
-        "  --twice           every seed twice: the second run must be the same\n"
-        "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded,\n"
-        "                    new_key, lose, altered, unsigned, wrong_amount, no_inquiry, new_id\n"
-        "  --rails LIST      of card, qr, bank, cbdc (all of them)\n"
-        "  --tally           how often what happened, over all seeds\n"
-        "  --config DIR      settings of the gateway\n"
-        "  --verbose         everything that happens, and the gateway's log\n");
+    fprintf(stderr, "railgate-simulate: this is not understood; --help tells what there is\n");
     return 2;
 }
 
@@ -62,18 +92,24 @@ static unsigned rails_of(const char *list)
 
 struct arguments {
     struct sim_options sim;
-    uint64_t seeds;
-    bool twice, tell_tally;
-    const char *config, *rails;
+    uint64_t seeds, until_payments;
+    unsigned long jobs;
+    bool twice, tell_tally, quiet, summary, help;
+    const char *config, *rails, *record;
 };
 
 static bool arguments_read(int argc, char **argv, struct arguments *out)
 {
     static const struct option rows[] = {
-        { "seed", 1, NULL, 's' },   { "seeds", 1, NULL, 'k' },   { "payments", 1, NULL, 'p' },
-        { "faults", 1, NULL, 'f' }, { "twice", 0, NULL, 't' },   { "plant", 1, NULL, 'b' },
-        { "config", 1, NULL, 'c' }, { "verbose", 0, NULL, 'v' }, { "tally", 0, NULL, 'y' },
-        { "rails", 1, NULL, 'r' },  { NULL, 0, NULL, 0 },
+        { "seed", 1, NULL, 's' },   { "seeds", 1, NULL, 'k' },
+        { "faults", 1, NULL, 'f' }, { "payments", 1, NULL, 'p' },
+        { "rails", 1, NULL, 'r' },  { "until-payments", 1, NULL, 'u' },
+        { "jobs", 1, NULL, 'j' },   { "payments-per-crash", 1, NULL, 'x' },
+        { "twice", 0, NULL, 't' },  { "config", 1, NULL, 'c' },
+        { "plant", 1, NULL, 'b' },  { "verbose", 0, NULL, 'v' },
+        { "tally", 0, NULL, 'y' },  { "quiet", 0, NULL, 'q' },
+        { "help", 0, NULL, 'h' },   { "summary", 0, NULL, 'm' },
+        { "record", 1, NULL, 'o' }, { NULL, 0, NULL, 0 },
     };
     for (int letter; (letter = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         switch (letter) {
@@ -85,6 +121,13 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         case 'b':
             out->sim.plant = (enum sim_plant)word_at(optarg, plant_words, PLANT_COUNT - 1);
             break;
+        case 'u': out->until_payments = strtoull(optarg, NULL, 10); break;
+        case 'j': out->jobs = strtoul(optarg, NULL, 10); break;
+        case 'x': out->sim.payments_per_crash = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'q': out->quiet = true; break;
+        case 'm': out->summary = true; break;
+        case 'o': out->record = optarg; break;
+        case 'h': out->help = true; break;
         case 'c': out->config = optarg; break;
         case 'r':
             out->rails = optarg;
@@ -95,15 +138,39 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         default: return false;
         }
     }
-    return optind == argc && out->seeds > 0 && out->sim.payments > 0 && out->sim.faults != 0 &&
-           out->sim.plant != 0 && out->sim.rails != 0;
+    if (optind != argc || out->seeds == 0 || out->sim.payments == 0 || out->sim.faults == 0 ||
+        out->sim.plant == 0 || out->sim.rails == 0 || out->jobs > RUNS_JOBS_MAX)
+        return false;
+    if (out->until_payments > 0)
+        out->seeds = (out->until_payments + out->sim.payments - 1) / out->sim.payments;
+    return true;
 }
 
-static bool run_seed(const struct arguments *a, uint64_t seed)
+/* The options that make the same again, without the seed. */
+static void about(const struct arguments *a, char *out, size_t room)
 {
+    struct writer w = writer_over(out, room - 1);
+    writer_format(&w, "--payments %u --faults %s --rails %s", a->sim.payments,
+                  fault_words[a->sim.faults - 1], a->rails);
+    if (a->sim.payments_per_crash > 0)
+        writer_format(&w, " --payments-per-crash %u", a->sim.payments_per_crash);
+    if (a->sim.plant != PLANT_NOTHING)
+        writer_format(&w, " --plant %s", plant_words[a->sim.plant - 1]);
+    if (strcmp(a->config, SIMULATION_CONFIG) != 0)
+        writer_format(&w, " --config %s", a->config);
+    out[w.len] = '\0';
+}
+
+static bool run_seed(void *arg, uint64_t seed, struct scores *scores)
+{
+    const struct arguments *a = arg;
     struct sim_options options = a->sim;
     uint64_t trace = 0, again = 0;
+    char text[512];
     options.seed = seed;
+    options.tally = &scores->tally;
+    options.sums = &scores->sums;
+    about(a, text, sizeof text);
     printf("seed %llu ", (unsigned long long)seed);
     fflush(stdout);
     bool good = world_run(&options, rulebook_folder(a->sim.rules), &trace);
@@ -117,12 +184,74 @@ static bool run_seed(const struct arguments *a, uint64_t seed)
         }
     }
     if (!good)
-        printf("  repeat with: railgate-simulate --seed %llu --payments %u --faults %s --rails %s "
-               "--verbose\n",
-               (unsigned long long)seed, options.payments, fault_words[options.faults - 1],
-               a->rails);
+        printf("  repeat with: railgate-simulate --seed %llu %s\n", (unsigned long long)seed, text);
     fflush(stdout);
     return good;
+}
+
+/* A worker has a folder with settings of its own. */
+static void worker_begins(void *arg)
+{
+    struct arguments *a = arg;
+    a->sim.rules = rulebook_open(a->config);
+    ENSURE(a->sim.rules != NULL);
+}
+
+static void worker_ends(void *arg)
+{
+    struct arguments *a = arg;
+    rulebook_close(a->sim.rules);
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Tables of a gateway are large and mostly empty: fresh pages are zero for nothing. Small things
+ * come and go: nothing is given back to the kernel meanwhile. */
+static void memory_habits(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    (void)mallopt(M_TOP_PAD, 16 << 20);
+}
+
+/* The number of seeds that were wrong. */
+static uint64_t run_all(struct arguments *a)
+{
+    struct runs runs = { .first = a->sim.seed,
+                         .count = a->seeds,
+                         /* What a quiet run holds back until it is known to be good is a
+                          * worker's. */
+                         .jobs = a->quiet && a->jobs == 0 ? 1 : (unsigned)a->jobs,
+                         .quiet = a->quiet,
+                         .progress = true,
+                         .seed = run_seed,
+                         .worker_begins = worker_begins,
+                         .worker_ends = worker_ends,
+                         .arg = a };
+    struct scores *scores = calloc(1, sizeof *scores);
+    char text[512];
+    double began_s = now_s();
+    ENSURE(scores != NULL);
+    uint64_t bad = runs_go(&runs, scores);
+    about(a, text, sizeof text);
+    struct runs_told told = {
+        .runs = &runs, .scores = scores, .bad = bad, .seconds = now_s() - began_s, .about = text
+    };
+    if (a->tell_tally)
+        tally_print(&scores->tally);
+    if (a->summary)
+        runs_print(&told);
+    if (a->record != NULL && !runs_record(&told, a->record)) {
+        fprintf(stderr, "%s: the record could not be written\n", a->record);
+        bad += bad == 0;
+    }
+    free(scores);
+    return bad;
 }
 
 int main(int argc, char **argv)
@@ -133,25 +262,20 @@ int main(int argc, char **argv)
         .rails = "card,qr,bank,cbdc",
         .config = SIMULATION_CONFIG
     };
-    /* Tables of a gateway are large and mostly empty: fresh pages are zero for nothing. Small
-     * things come and go: nothing is given back to the kernel meanwhile. */
-    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
-    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
-    (void)mallopt(M_TOP_PAD, 16 << 20);
+    memory_habits();
     a.sim.rails = rails_of(a.rails);
     if (!arguments_read(argc, argv, &a))
         return usage();
-    struct tally tally = { 0 };
-    a.sim.tally = &tally;
-    a.sim.rules = rulebook_open(a.config);
+    if (a.help) {
+        printf("%s", help);
+        return 0;
+    }
+    a.sim.rules = rulebook_open(a.config); /* also when workers have their own: is it good? */
     if (a.sim.rules == NULL)
         return 2;
-    uint64_t bad = 0;
-    for (uint64_t i = 0; i < a.seeds; i++)
-        bad += !run_seed(&a, a.sim.seed + i);
-    rulebook_close(a.sim.rules);
-    if (a.tell_tally)
-        tally_print(&tally);
+    struct rulebook *rules = a.sim.rules;
+    uint64_t bad = run_all(&a);
+    rulebook_close(rules);
     if (a.sim.plant != PLANT_NOTHING) {
         printf("the planted bug %s\n", bad > 0 ? "was found" : "was NOT found");
         return bad > 0 ? 0 : 1;

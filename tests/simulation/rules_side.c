@@ -190,7 +190,8 @@ static void change(struct timer *timer, void *arg)
     if (!up || !dice_percent(&side->dice, side->reload_percent))
         return; /* it counts from the next reload or start */
     ask_for_reload(side);
-    if (world->aim_permille > 0 && dice_percent(&side->dice, 20) && !timer_is_armed(&world->aimed))
+    if (world->aim_permille > 0 && world_may_crash(world) && dice_percent(&side->dice, 20) &&
+        !timer_is_armed(&world->aimed))
         timer_start(&world->aimed, dice_between(&side->dice, 0, 3000));
 }
 

@@ -14,6 +14,7 @@
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened
+ *     runs.h       many seeds, by workers side by side
  *
  * What must hold is written in check.c; `wrong()` notes what does not. Everything that happens goes
  * into the trace, a running hash: two runs of one seed must end with the same one.
@@ -68,14 +69,22 @@ void tally_join(struct tally *tally, const struct tally *more);
 /* By name, alphabetically. */
 void tally_print(const struct tally *tally);
 
+struct sim_sums {
+#define SUM(name) uint64_t name;
+#include "sums.def"
+#undef SUM
+};
+
 struct sim_options {
     uint64_t seed;
     uint32_t payments;
+    uint32_t payments_per_crash; /* about so many; 0: as often as the seed likes */
     enum sim_faults faults;
     enum sim_plant plant;
     unsigned rails; /* set of 1 << enum rail */
     bool verbose;
     struct tally *tally;
+    struct sim_sums *sums;
     struct rulebook *rules;
 };
 
@@ -272,7 +281,9 @@ struct world {
     unsigned crash_percent;    /* of accidents */
     unsigned incident_percent; /* of accidents */
     int64_t story_every_us;
-    bool clock_jumps; /* the gateway's wall clock, while it is down, by up to half an hour */
+    int64_t began_us;
+    uint64_t next_crash; /* not before so many payments have begun; see world_may_crash */
+    bool clock_jumps;    /* the gateway's wall clock, while it is down, by up to half an hour */
     int64_t clock_offset_us;
     uint64_t trace;
     size_t vault_before;
@@ -280,7 +291,7 @@ struct world {
 
     /* Told at the end. */
     uint64_t crashes, restarts, tries, answers, replays, conflicts, parked, excused;
-    uint64_t events;
+    uint64_t events, virtual_us;
     size_t wrongs;
     int64_t wrong_payment; /* the first one concerned; 0: none */
 };
@@ -293,6 +304,9 @@ void world_tally(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void wrong(struct world *world, int64_t payment, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* With --payments-per-crash a crash may have to wait until enough payments have begun. Where it
+ * strikes is left to who asks. */
+bool world_may_crash(const struct world *world);
 /* Asks the store and waits (virtual time passes). */
 enum status world_read(struct world *world, struct store_read *read);
 /* Lets virtual time pass. */

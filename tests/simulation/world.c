@@ -112,6 +112,21 @@ static adapter_entry_fn *builtin(void *arg, const char *adapter)
                                    : rg_adapter_get_card;
 }
 
+bool world_may_crash(const struct world *world)
+{
+    uint64_t lasted_us = (uint64_t)(loop_now_us(world->loop) - world->began_us);
+    uint64_t begun = lasted_us / (uint64_t)world->story_every_us;
+    if (begun > world->options->payments)
+        begun = world->options->payments;
+    return world->options->payments_per_crash == 0 || world->next_crash <= begun;
+}
+
+static void crash_budget(struct world *world)
+{
+    if (world->options->payments_per_crash > 0)
+        world->next_crash += dice_below(&world->dice, 2 * world->options->payments_per_crash);
+}
+
 /* Called inside the gateway: it cannot crash here and now, but at the very next thing that happens.
  */
 static void step(void *arg, const char *name)
@@ -121,7 +136,7 @@ static void step(void *arg, const char *name)
     world_trace(world, "step", view_text(name));
     world_tally(world, "step %s", name);
     if (world->calm || world->aim_permille == 0 || timer_is_armed(&world->aimed) ||
-        dice_below(&world->dice, 1000) >= world->aim_permille)
+        !world_may_crash(world) || dice_below(&world->dice, 1000) >= world->aim_permille)
         return;
     int64_t delay_us = dice_percent(&world->dice, 50) ? 0 : dice_between(&world->dice, 0, 5000);
     timer_start(&world->aimed, delay_us);
@@ -185,6 +200,7 @@ static void life_ends(struct world *world, enum gateway_life how)
                 gateway_ready(gateway) ? "" : " before it was ready");
     if (how == LIFE_DOWN) {
         world->crashes++;
+        crash_budget(world);
         gateway_crash(gateway);
     } else {
         world->restarts++;
@@ -287,12 +303,14 @@ static void accident(struct timer *timer, void *arg)
     ENSURE_MAGIC(world, WORLD_MAGIC);
     if (world->life == LIFE_DOWN) {
         life_begins(world);
-        if (!world->calm && crashes_on(world) && dice_percent(&world->dice, 20))
+        if (!world->calm && crashes_on(world) && world_may_crash(world) &&
+            dice_percent(&world->dice, 20))
             timer_start(&world->aimed, dice_between(&world->dice, 0, 5000)); /* hardly awake */
     } else if (world->life == LIFE_DRAINING) {
         life_ends(world, LIFE_DRAINING);
         return;
-    } else if (crashes_on(world) && dice_percent(&world->dice, world->crash_percent)) {
+    } else if (crashes_on(world) && world_may_crash(world) &&
+               dice_percent(&world->dice, world->crash_percent)) {
         life_ends(world, LIFE_DOWN);
         return;
     } else if (crashes_on(world) && dice_percent(&world->dice, 8)) {
@@ -330,6 +348,8 @@ static void trouble_begins(struct world *world)
             if (world->sides[rail] != NULL)
                 http_side_trouble(world->sides[rail]);
     }
+    world->began_us = loop_now_us(world->loop);
+    crash_budget(world);
     if (crashes_on(world)) {
         world->aim_permille = (unsigned)dice_below(&world->dice, 12);
         world->crash_percent = (unsigned)dice_below(&world->dice, 40);
@@ -602,6 +622,23 @@ static void replay_all(struct world *world)
         wrong(world, 0, "not every repeat at the end was answered");
 }
 
+static void add_sums(const struct world *world, struct sim_sums *sums)
+{
+    sums->seeds++;
+    sums->payments += world->options->payments;
+    sums->crashes += world->crashes;
+    sums->restarts += world->restarts;
+    sums->tries += world->tries;
+    sums->answers += world->answers;
+    sums->replays += world->replays;
+    sums->events += world->events;
+    sums->conflicts += world->conflicts;
+    sums->parked += world->parked;
+    sums->excused += world->excused;
+    sums->wrongs += world->wrongs;
+    sums->virtual_us += world->virtual_us;
+}
+
 bool world_run(const struct sim_options *options, const char *config, uint64_t *trace)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -618,7 +655,9 @@ bool world_run(const struct sim_options *options, const char *config, uint64_t *
     if (world->wrong_payment != 0)
         tell_payment(world, world->wrong_payment);
     *trace = world->trace;
+    world->virtual_us = (uint64_t)(loop_now_us(world->loop) - world->began_us);
     world_close(world);
+    add_sums(world, options->sums);
     printf("%016llx  crashes %llu restarts %llu tries %llu answers %llu repeats %llu events %llu "
            "conflicts %llu parked %llu excused %llu\n",
            (unsigned long long)*trace, (unsigned long long)world->crashes,
