@@ -33,6 +33,8 @@ static const struct {
     { "attempts", command_attempts, "Attempts whose outcome is open, or that wait for a person.",
       NULL },
     { "attempt", command_attempt, "Settle an attempt that is parked or in conflict.", NULL },
+    { "reconcile", command_reconcile,
+      "Compare with a counterpart's own record; resolve what differs.", NULL },
     { "review", command_review, "Payments that wait for a person: list, approve, reject.", NULL },
     { "authenticator", command_authenticator, "In the sandbox: the payer's one-time code.", NULL },
     { "keys", command_keys, "Create, list and revoke API keys.", "merchants and channels" },

@@ -20,7 +20,8 @@ typedef int command_fn(int argc, char **argv);
 command_fn command_serve, command_check, command_explain, command_diff, command_backtest,
     command_reload, command_profile, command_region, command_schema, command_review,
     command_authenticator, command_keys, command_payments, command_attempts, command_attempt,
-    command_adapter, command_qr, command_version, command_trigger, command_listen;
+    command_adapter, command_qr, command_version, command_trigger, command_listen,
+    command_reconcile;
 
 /* The whole program; main.c only calls it. */
 int railgate_main(int argc, char **argv);

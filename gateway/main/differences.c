@@ -1,0 +1,493 @@
+/* differences.c - `railgate reconcile list`, `show`, `differences` and `resolve`: what was
+ * compared, what was found, and a person's word on it. Lists go page by page and print as they go.
+ */
+#include "main/reconcile_int.h"
+
+#include "base/ensure.h"
+#include "domain/money.h"
+#include "domain/time.h"
+
+#include <stdlib.h>
+
+#define ARENA_BYTES ((size_t)32 * 1024 * 1024)
+#define OBJECT_ROOM 32768 /* texts are bounded where they are written */
+
+const char *difference_money(int64_t minor, const char *currency, char out[48])
+{
+    struct money money = { .minor = minor };
+    struct writer w = writer_over(out, 48);
+    if (currency_by_code(view_text(currency), &money.currency) == STATUS_OK)
+        money_format(&w, money);
+    else
+        writer_format(&w, "%lld %s", (long long)minor, currency);
+    IGNORE_STATUS(writer_terminate(&w)); /* a cut text is still a text */
+    return out;
+}
+
+static const char *shown_id(enum id_kind kind, int64_t id, char out[ID_TEXT_MAX])
+{
+    return id != 0 ? id_format(kind, id, out) : "-";
+}
+
+static void print_word(FILE *to, struct view text)
+{
+    if (text.len > 0)
+        print_safe(to, text);
+    else
+        fputs("-", to);
+}
+
+void difference_head(FILE *to, const struct paint *paint)
+{
+    fprintf(to, "%s%-18s %-18s %8s %16s %16s %-18s %s%s\n", paint_begin(paint, COLOUR_BOLD),
+            "DIFFERENCE", "KIND", "LINE", "HERE", "THERE", "ATTEMPT", "NAME: HERE, THERE",
+            paint_end(paint));
+}
+
+void difference_print(FILE *to, const struct paint *paint, const struct difference_row *row)
+{
+    char id[ID_TEXT_MAX], attempt[ID_TEXT_MAX], here[48], there[48], line[24] = "-";
+    bool open = row->status == DIFFERENCE_STATUS_OPEN;
+    if (row->line != 0)
+        (void)snprintf(line, sizeof line, "%lld", (long long)row->line);
+    fprintf(to, "%-18s %s%-18s%s %8s %16s %16s %-18s ", shown_id(ID_DIFFERENCE, row->id, id),
+            paint_begin(paint, open ? COLOUR_RED : COLOUR_DIM), difference_kind_word(row->kind),
+            paint_end(paint), line, difference_money(row->here_minor, row->currency, here),
+            difference_money(row->there_minor, row->currency, there),
+            shown_id(ID_ATTEMPT, row->attempt, attempt));
+    print_safe(to, row->identity);
+    fputs(": ", to);
+    print_word(to, row->here);
+    fputs(", ", to);
+    print_word(to, row->there);
+    if (!open) {
+        fputs("; resolved by ", to);
+        print_safe(to, row->by);
+    }
+    fputs("\n", to);
+}
+
+static void put_id(struct json_out *j, const char *name, enum id_kind kind, int64_t id)
+{
+    char text[ID_TEXT_MAX];
+    if (id != 0)
+        json_put_text(j, name, view_text(id_format(kind, id, text)));
+}
+
+static void put_difference(struct json_out *j, const struct difference_row *row)
+{
+    put_id(j, "id", ID_DIFFERENCE, row->id);
+    put_id(j, "reconciliation", ID_RECONCILIATION, row->reconciliation);
+    json_put_text(j, "kind", view_text(difference_kind_word(row->kind)));
+    json_put_text(j, "status",
+                  row->status == DIFFERENCE_STATUS_OPEN ? VIEW("open") : VIEW("resolved"));
+    json_put_text(j, "channel", row->channel);
+    json_put_text(j, "name", row->identity);
+    if (row->line != 0)
+        json_put_i64(j, "line", row->line);
+    put_id(j, "attempt", ID_ATTEMPT, row->attempt);
+    put_id(j, "payment", ID_PAYMENT, row->payment);
+    put_id(j, "merchant", ID_MERCHANT, row->merchant);
+    json_put_text(j, "currency", view_text(row->currency));
+    json_put_i64(j, "here_minor", row->here_minor);
+    json_put_i64(j, "there_minor", row->there_minor);
+    json_put_text_if(j, "here", row->here);
+    json_put_text_if(j, "there", row->there);
+    json_put_time(j, "at", row->at_us);
+    json_put_time(j, "created", row->created_us);
+    if (row->status == DIFFERENCE_STATUS_OPEN)
+        return;
+    json_put_time(j, "resolved", row->resolved_us);
+    json_put_text(j, "by", row->by);
+    json_put_text(j, "why", row->why);
+    json_put_text_if(j, "evidence", row->evidence);
+}
+
+void difference_print_json(const struct difference_row *row)
+{
+    uint8_t room[OBJECT_ROOM];
+    struct writer w = writer_over(room, sizeof room);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    put_difference(&j, row);
+    json_close_object(&j);
+    ENSURE(!w.overflow); /* texts are bounded where they are written: six letters for each byte */
+    cli_print(writer_done(&w));
+}
+
+/* --- listing ------------------------------------------------------------------------------------
+ */
+
+static struct option_row config_row(const char **config)
+{
+    return (struct option_row){ "config", "DIR",
+                                "Folder with gateway.yaml, or that file. Default: config", config,
+                                NULL };
+}
+
+static const char *state_word(enum reconciliation_state state)
+{
+    return state == RECONCILIATION_FINISHED    ? "finished"
+           : state == RECONCILIATION_ABANDONED ? "abandoned"
+                                               : "writing";
+}
+
+static void time_text(int64_t us, char out[40])
+{
+    struct writer w = writer_over(out, 40);
+    time_format(&w, us);
+    IGNORE_STATUS(writer_terminate(&w)); /* it has 24 letters */
+}
+
+static void print_row(const struct reconciliation_row *row)
+{
+    char id[ID_TEXT_MAX], from[40], until[40];
+    time_text(row->from_us, from);
+    time_text(row->until_us, until);
+    printf("%-18s %-9s %-24s %-24s %9lld %11lld ", id_format(ID_RECONCILIATION, row->id, id),
+           state_word(row->state), from, until, (long long)row->lines, (long long)row->differences);
+    print_safe(stdout, row->channel);
+    printf(" ");
+    print_safe(stdout, row->file);
+    printf("\n");
+}
+
+static void put_row(struct json_out *j, const struct reconciliation_row *row)
+{
+    put_id(j, "id", ID_RECONCILIATION, row->id);
+    json_put_text(j, "state", view_text(state_word(row->state)));
+    json_put_text(j, "channel", row->channel);
+    json_put_text(j, "format", row->format);
+    json_put_text(j, "file", row->file);
+    json_put_text(j, "sha256", row->file_hash);
+    json_put_time(j, "from", row->from_us);
+    json_put_time(j, "until", row->until_us);
+    json_put_time(j, "started", row->started_us);
+    if (row->finished_us != 0)
+        json_put_time(j, "finished", row->finished_us);
+    json_put_i64(j, "lines", row->lines);
+    json_put_i64(j, "differences", row->differences);
+    if (row->summary_json.len > 0)
+        json_put_raw(j, "summary", row->summary_json);
+}
+
+/* One object; false: it has no room. */
+static bool print_json_row(const struct reconciliation_row *row, struct arena *arena)
+{
+    size_t size =
+        4096 + 6 * (row->channel.len + row->format.len + row->file.len) + row->summary_json.len;
+    uint8_t *room = arena_alloc(arena, size);
+    struct writer w = writer_over(room, room != NULL ? size : 0);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    put_row(&j, row);
+    json_close_object(&j);
+    if (!w.overflow)
+        cli_print(writer_done(&w));
+    return !w.overflow;
+}
+
+static enum status list_reconciliations(struct cli_store *cli, bool json)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct store_read read = { .more = true };
+    int64_t after = 0, printed = 0;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && read.more) {
+        arena_reset(&arena);
+        read = (struct store_read){ .question = STORE_RECONCILIATIONS,
+                                    .arena = &arena,
+                                    .after = after };
+        status = cli_ask(cli, &read);
+        for (size_t i = 0; status == STATUS_OK && i < read.count; i++, printed++) {
+            const struct reconciliation_row *row = &read.reconciliations[i];
+            after = row->id;
+            if (!json) {
+                print_row(row);
+                continue;
+            }
+            cli_print(printed > 0 ? VIEW(",\n") : VIEW_EMPTY);
+            if (!print_json_row(row, &arena))
+                status = STATUS_NO_MEMORY;
+        }
+    }
+    arena_reset(&arena);
+    return status;
+}
+
+int reconcile_command_list(int argc, char **argv)
+{
+    const char *config = "config";
+    bool json = false;
+    const struct option_row rows[] = {
+        config_row(&config),
+        { "json", NULL, "Print a JSON array.", NULL, &json },
+    };
+    const struct usage usage = { .command = "reconcile list",
+                                 .sentence = "Lists what was reconciled, newest first.",
+                                 .arguments = "",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows) };
+    int count;
+    struct cli_store cli;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (!cli_store_open_gateway(&cli, config, true))
+        return EXIT_COULD_NOT;
+    if (json)
+        cli_print(VIEW("["));
+    else
+        printf("%-18s %-9s %-24s %-24s %9s %11s %s\n", "ID", "STATE", "FROM", "TO", "LINES",
+               "DIFFERENCES", "CHANNEL, FILE");
+    enum status status = list_reconciliations(&cli, json);
+    if (json)
+        cli_print(VIEW("]\n"));
+    if (status != STATUS_OK)
+        fprintf(stderr, "railgate reconcile list: the records cannot be read\n");
+    cli_store_close(&cli);
+    return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+}
+
+/* All differences that a question asks for; *printed counts them. */
+static enum status list_differences(struct cli_store *cli, int64_t reconciliation, bool open_only,
+                                    bool json, int64_t *printed)
+{
+    struct paint paint = paint_for(stdout);
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct store_read read = { .more = true };
+    int64_t after = 0;
+    enum status status = STATUS_OK;
+    *printed = 0;
+    while (status == STATUS_OK && read.more) {
+        arena_reset(&arena);
+        read = (struct store_read){ .question = STORE_DIFFERENCES,
+                                    .arena = &arena,
+                                    .reconciliation = reconciliation,
+                                    .open_only = open_only,
+                                    .after = after };
+        status = cli_ask(cli, &read);
+        for (size_t i = 0; status == STATUS_OK && i < read.count; i++, ++*printed) {
+            after = read.differences[i].id;
+            if (json) {
+                cli_print(*printed > 0 ? VIEW(",\n") : VIEW_EMPTY);
+                difference_print_json(&read.differences[i]);
+                continue;
+            }
+            if (*printed == 0)
+                difference_head(stdout, &paint);
+            difference_print(stdout, &paint, &read.differences[i]);
+        }
+    }
+    arena_reset(&arena);
+    return status;
+}
+
+int reconcile_command_differences(int argc, char **argv)
+{
+    const char *config = "config";
+    bool json = false, open = false;
+    const struct option_row rows[] = {
+        config_row(&config),
+        { "open", NULL, "Only those that nobody resolved.", NULL, &open },
+        { "json", NULL, "Print a JSON array.", NULL, &json },
+    };
+    const struct usage usage = { .command = "reconcile differences",
+                                 .sentence = "Lists the differences of all reconciliations, oldest "
+                                             "first. Exit 1 when one is open.",
+                                 .arguments = "",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows) };
+    int count;
+    int64_t printed;
+    struct cli_store cli;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (!cli_store_open_gateway(&cli, config, true))
+        return EXIT_COULD_NOT;
+    if (json)
+        cli_print(VIEW("["));
+    enum status status = list_differences(&cli, 0, open, json, &printed);
+    if (json)
+        cli_print(VIEW("]\n"));
+    else if (status == STATUS_OK && printed == 0)
+        printf("no difference%s\n", open ? " is open" : "");
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct store_read still = { .question = STORE_DIFFERENCES_OPEN, .arena = &arena };
+    if (status == STATUS_OK)
+        status = cli_ask(&cli, &still);
+    if (status != STATUS_OK)
+        fprintf(stderr, "railgate reconcile differences: the records cannot be read\n");
+    arena_reset(&arena);
+    cli_store_close(&cli);
+    return status != STATUS_OK ? EXIT_COULD_NOT : still.open_count > 0 ? EXIT_FINDINGS : EXIT_GOOD;
+}
+
+/* --- one ----------------------------------------------------------------------------------------
+ */
+
+static enum status show(struct cli_store *cli, int64_t id, bool json, struct arena *arena)
+{
+    struct store_read read = { .question = STORE_RECONCILIATIONS,
+                               .arena = arena,
+                               .reconciliation = id };
+    int64_t printed;
+    TRY(cli_ask(cli, &read));
+    if (read.count == 0)
+        return STATUS_NOT_FOUND;
+    const struct reconciliation_row *row = &read.reconciliations[0];
+    if (json) {
+        cli_print(VIEW("{\"reconciliation\":"));
+        if (!print_json_row(row, arena))
+            return STATUS_NO_MEMORY;
+        cli_print(VIEW(",\n\"differences\":["));
+        TRY(list_differences(cli, id, false, true, &printed));
+        cli_print(VIEW("]}\n"));
+        return STATUS_OK;
+    }
+    char text[ID_TEXT_MAX], from[40], until[40], finished[40];
+    time_text(row->from_us, from);
+    time_text(row->until_us, until);
+    time_text(row->finished_us, finished);
+    printf("reconciliation %s\nstate          %s%s%s\nchannel        ",
+           id_format(ID_RECONCILIATION, id, text), state_word(row->state),
+           row->finished_us != 0 ? " " : "", row->finished_us != 0 ? finished : "");
+    print_safe(stdout, row->channel);
+    printf("\nrecord         ");
+    print_safe(stdout, row->format);
+    printf(", ");
+    print_safe(stdout, row->file);
+    printf("\nsha256         ");
+    print_safe(stdout, row->file_hash);
+    printf("\nperiod         %s to %s\nsummary        ", from, until);
+    print_word(stdout, row->summary_json);
+    printf("\n\n");
+    TRY(list_differences(cli, id, false, false, &printed));
+    if (printed == 0)
+        printf("%s\n", row->state == RECONCILIATION_FINISHED ? "everything matched"
+                                                             : "it was never finished");
+    return STATUS_OK;
+}
+
+int reconcile_command_show(int argc, char **argv)
+{
+    const char *config = "config";
+    bool json = false;
+    int64_t id = 0;
+    const struct option_row rows[] = {
+        config_row(&config),
+        { "json", NULL, "Print one JSON object.", NULL, &json },
+    };
+    const struct usage usage = { .command = "reconcile show",
+                                 .sentence = "Shows a reconciliation with all of its differences.",
+                                 .arguments = "ID",
+                                 .options = rows,
+                                 .option_count = COUNT_OF(rows),
+                                 .arguments_max = 1 };
+    int count;
+    struct cli_store cli;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (count != 1 || id_parse(ID_RECONCILIATION, view_text(argv[1]), &id) != STATUS_OK) {
+        fprintf(stderr, "railgate reconcile show: give the id (rec_...) that `railgate reconcile "
+                        "list` shows\n");
+        return EXIT_COULD_NOT;
+    }
+    if (!cli_store_open_gateway(&cli, config, true))
+        return EXIT_COULD_NOT;
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    enum status status = show(&cli, id, json, &arena);
+    if (status != STATUS_OK)
+        fprintf(stderr, "railgate reconcile show: %s\n",
+                status == STATUS_NOT_FOUND ? "there is no such reconciliation"
+                                           : "the records cannot be read");
+    arena_reset(&arena);
+    cli_store_close(&cli);
+    return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+}
+
+/* --- resolve ------------------------------------------------------------------------------------
+ */
+
+static int resolve(struct cli_store *cli, struct reconcile_resolution *resolution, bool json)
+{
+    char text[1024], id[ID_TEXT_MAX];
+    struct writer why = writer_over(text, sizeof text);
+    struct difference_row row;
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    resolution->now_us = loop_wall_us(cli->loop);
+    enum status status = reconcile_resolve(cli->loop, cli->store, &arena, resolution, &row, &why);
+    if (status == STATUS_REFUSED) {
+        fprintf(stderr, "railgate reconcile resolve: it is resolved already, by ");
+        print_safe(stderr, row.by);
+        fprintf(stderr, ": ");
+        print_safe(stderr, row.why);
+        fprintf(stderr, "\n");
+    } else if (status != STATUS_OK) {
+        fprintf(stderr, "railgate reconcile resolve: %.*s\n", (int)why.len, text);
+    } else if (json) {
+        difference_print_json(&row);
+        cli_print(VIEW("\n"));
+    } else {
+        printf("%s is resolved\n", id_format(ID_DIFFERENCE, row.id, id));
+    }
+    arena_reset(&arena);
+    return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+}
+
+int reconcile_command_resolve(int argc, char **argv)
+{
+    const char *config = "config", *by = "", *why = "", *evidence = "";
+    bool json = false;
+    struct reconcile_resolution resolution = { 0 };
+    const struct option_row rows[] = {
+        config_row(&config),
+        { "by", "WHO", "Who explains it; stands in the journal.", &by, NULL },
+        { "why", "TEXT", "The explanation; stands in the journal.", &why, NULL },
+        { "evidence", "TEXT", "What shows it: a letter, a later record, a ticket.", &evidence,
+          NULL },
+        { "json", NULL, "Print the difference as JSON.", NULL, &json },
+    };
+    const struct usage usage = {
+        .command = "reconcile resolve",
+        .sentence = "Marks a difference as resolved, with an event. It moves no money and settles "
+                    "no attempt:\nthat is `railgate attempt resolve`.",
+        .arguments = "DIFFERENCE --by WHO --why TEXT",
+        .options = rows,
+        .option_count = COUNT_OF(rows),
+        .arguments_max = 1
+    };
+    int count;
+    struct cli_store cli;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    if (count != 1 ||
+        id_parse(ID_DIFFERENCE, view_text(argv[1]), &resolution.difference) != STATUS_OK) {
+        fprintf(stderr, "railgate reconcile resolve: give the id (dif_...) that `railgate "
+                        "reconcile differences` shows\n");
+        return EXIT_COULD_NOT;
+    }
+    resolution.by = view_trim(view_text(by));
+    resolution.why = view_trim(view_text(why));
+    resolution.evidence = view_trim(view_text(evidence));
+    if (resolution.by.len == 0 || resolution.why.len == 0 || !view_is_utf8(resolution.by) ||
+        !view_is_utf8(resolution.why) || !view_is_utf8(resolution.evidence)) {
+        fprintf(stderr, "railgate reconcile resolve: give --by and --why, as text (UTF-8)\n");
+        return EXIT_COULD_NOT;
+    }
+    if (!cli_store_open_gateway(&cli, config, false))
+        return EXIT_COULD_NOT;
+    int code = resolve(&cli, &resolution, json);
+    cli_store_close(&cli);
+    return code;
+}

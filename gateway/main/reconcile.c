@@ -1,0 +1,361 @@
+/* reconcile.c - `railgate reconcile`: compares our attempts on a channel with the counterpart's own
+ * record, prints what differs as it is found, and a summary. What it has to say stands in the
+ * journal as well (reconcile/); main/differences.c shows and resolves it.
+ *
+ * It reads and writes the database beside the running gateway, as `railgate keys` does.
+ */
+#include "main/reconcile_int.h"
+
+#include "base/ensure.h"
+#include "domain/time.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define COMMAND     "reconcile"
+#define PRINTED_MAX 200 /* differences in the table; all of them are in the records and in --json  \
+                         */
+#define SUMMARY_ROOM ((size_t)256 * 1024)
+
+struct wanted {
+    const char *config, *channel, *file, *from, *to, *tolerance, *lookback;
+    bool dry_run, again, force, json;
+};
+
+struct printing {
+    const struct wanted *wanted;
+    struct paint paint;
+    bool shows_progress;
+    bool in_progress_line;
+    int64_t printed;
+};
+
+/* --- while it runs -----------------------------------------------------------------------------
+ */
+
+static void clear_progress(struct printing *p)
+{
+    if (p->in_progress_line)
+        fputs("\r\033[K", stderr);
+    p->in_progress_line = false;
+}
+
+static void on_progress(enum reconcile_phase phase, int64_t count, void *arg)
+{
+    static const char *const words[] = { [RECONCILE_READING] = "lines read",
+                                         [RECONCILE_COLLECTING] = "attempts collected",
+                                         [RECONCILE_COMPARING] = "rows compared" };
+    struct printing *p = arg;
+    if (!p->shows_progress || count == 0)
+        return;
+    fprintf(stderr, "\r\033[K%lld %s", (long long)count, words[phase]);
+    p->in_progress_line = true;
+}
+
+static void on_found(const struct difference_row *row, void *arg)
+{
+    struct printing *p = arg;
+    clear_progress(p);
+    p->printed++;
+    if (p->wanted->json) {
+        cli_print(p->printed > 1 ? VIEW(",\n") : VIEW("{\"found\":["));
+        difference_print_json(row);
+        return;
+    }
+    if (p->printed == 1)
+        difference_head(stdout, &p->paint);
+    if (p->printed <= PRINTED_MAX)
+        difference_print(stdout, &p->paint, row);
+}
+
+/* --- the summary -------------------------------------------------------------------------------
+ */
+
+static void print_count(const struct printing *p, enum colour colour, const char *word,
+                        int64_t count, const char *said)
+{
+    if (count > 0)
+        printf("%s%-20s%s %9lld  %s\n", paint_begin(&p->paint, colour), word, paint_end(&p->paint),
+               (long long)count, said);
+}
+
+static void print_sum(const struct printing *p, enum colour colour, const char *word,
+                      const struct reconcile_sum *sum, const char *currency)
+{
+    char here[48], there[48];
+    if (sum->count > 0)
+        printf("%s%-20s%s %9lld %20s %20s\n", paint_begin(&p->paint, colour), word,
+               paint_end(&p->paint), (long long)sum->count,
+               difference_money(sum->here_minor, currency, here),
+               difference_money(sum->there_minor, currency, there));
+}
+
+static void print_period(const struct reconcile_report *report)
+{
+    char from[40], until[40];
+    struct writer f = writer_over(from, sizeof from), u = writer_over(until, sizeof until);
+    time_format(&f, report->from_us);
+    time_format(&u, report->until_us);
+    printf("period    %.*s to %.*s\n", (int)f.len, from, (int)u.len, until);
+}
+
+static void print_summary(const struct printing *p, const struct reconcile_report *report)
+{
+    char id[ID_TEXT_MAX];
+    int64_t unknown = 0;
+    if (p->printed > PRINTED_MAX)
+        printf("... and %lld more\n", (long long)p->printed - PRINTED_MAX);
+    if (p->printed > 0)
+        printf("\n");
+    printf("channel   ");
+    print_safe(stdout, view_text(p->wanted->channel));
+    printf("\nrecord    %s, ", report->format);
+    print_safe(stdout, view_text(p->wanted->file));
+    printf("\nsha256    %s\n", report->file_hash);
+    print_period(report);
+    printf("read      %lld lines, %lld attempts\n\n", (long long)report->lines,
+           (long long)report->attempts);
+    printf("%s%-20s %9s %20s %20s%s\n", paint_begin(&p->paint, COLOUR_BOLD), "", "COUNT", "HERE",
+           "THERE", paint_end(&p->paint));
+    for (size_t i = 0; i < report->currency_count; i++) {
+        const struct reconcile_currency *row = &report->currencies[i];
+        print_sum(p, COLOUR_GREEN, "matched", &row->matched, row->code);
+        for (int kind = 1; kind < RECONCILE_KINDS; kind++)
+            print_sum(p, COLOUR_RED, difference_kind_word((enum difference_kind)kind),
+                      &row->kinds[kind], row->code);
+        unknown += row->kinds[DIFFERENCE_UNKNOWN_HERE].count;
+    }
+    print_count(p, COLOUR_DIM, "at the edge", report->at_the_edge,
+                "of ours may stand in the record before or after");
+    print_count(p, COLOUR_DIM, "not due yet", report->waiting, "of ours have no outcome yet");
+    print_count(p, COLOUR_DIM, "outside", report->outside, "lines are not of the period");
+    if (unknown > 0)
+        printf("\nunknown_here: the record is evidence; a parked attempt or one in conflict is "
+               "settled with\n    railgate attempt resolve ATTEMPT --as approved|declined --by WHO "
+               "--why TEXT --evidence TEXT\n");
+    if (report->id != 0)
+        printf("\n%s%s\n", id_format(ID_RECONCILIATION, report->id, id),
+               report->differences > 0 ? ": railgate reconcile resolve DIFFERENCE --by WHO --why "
+                                         "TEXT when a difference is explained"
+                                       : ": everything matches");
+}
+
+static void put_members(struct json_out *j, const struct wanted *w,
+                        const struct reconcile_report *report)
+{
+    char id[ID_TEXT_MAX];
+    if (report->id != 0)
+        json_put_text(j, "reconciliation", view_text(id_format(ID_RECONCILIATION, report->id, id)));
+    if (report->known != 0)
+        json_put_text(j, "known", view_text(id_format(ID_RECONCILIATION, report->known, id)));
+    json_put_text(j, "channel", view_text(w->channel));
+    json_put_text(j, "file", view_text(w->file));
+    json_put_text(j, "sha256", view_text(report->file_hash));
+    json_put_bool(j, "dry_run", w->dry_run);
+    if (report->until_us == 0) /* nothing was compared */
+        return;
+    json_put_text(j, "format", view_text(report->format));
+    json_put_time(j, "from", report->from_us);
+    json_put_time(j, "until", report->until_us);
+    json_open_object(j, "summary");
+    reconcile_put_summary(j, report);
+    json_close_object(j);
+}
+
+/* {"found":[...],members}: the array is out by then. */
+static bool print_json_end(const struct wanted *w, const struct reconcile_report *report,
+                           bool begun)
+{
+    uint8_t *room = malloc(SUMMARY_ROOM);
+    struct writer out = writer_over(room, room != NULL ? SUMMARY_ROOM : 0);
+    struct json_out j;
+    json_out_init(&j, &out);
+    json_open_object(&j, NULL);
+    put_members(&j, w, report);
+    json_close_object(&j);
+    writer_text(&out, "\n");
+    bool good = !out.overflow;
+    cli_print(begun ? VIEW("],") : VIEW("{\"found\":[],"));
+    if (good)
+        cli_print(view_slice(writer_done(&out), 1, out.len));
+    free(room);
+    return good;
+}
+
+/* --- running -----------------------------------------------------------------------------------
+ */
+
+static int known_already(const struct wanted *w, const struct reconcile_report *report)
+{
+    char id[ID_TEXT_MAX];
+    if (w->json)
+        return print_json_end(w, report, false) ? EXIT_GOOD : EXIT_COULD_NOT;
+    printf("this very file was reconciled before: %s\nsee railgate reconcile show %s; --again "
+           "compares it again\n",
+           id_format(ID_RECONCILIATION, report->known, id), id);
+    return EXIT_GOOD;
+}
+
+static int run(struct cli_store *cli, const struct wanted *w, struct reconcile_options *options)
+{
+    char text[2048];
+    struct writer why = writer_over(text, sizeof text);
+    struct printing printing = { .wanted = w,
+                                 .paint = paint_for(stdout),
+                                 .shows_progress = isatty(STDERR_FILENO) == 1 };
+    struct reconcile_report *report = calloc(1, sizeof *report);
+    if (report == NULL)
+        return EXIT_COULD_NOT;
+    options->loop = cli->loop;
+    options->store = cli->store;
+    options->now_us = loop_wall_us(cli->loop);
+    options->found = on_found;
+    options->progress = on_progress;
+    options->arg = &printing;
+    enum status status = reconcile_run(options, report, &why);
+    clear_progress(&printing);
+    int code = EXIT_COULD_NOT;
+    if (status != STATUS_OK) {
+        fprintf(stderr, "railgate " COMMAND ": ");
+        print_safe(stderr, writer_done(&why));
+        fprintf(stderr, "\n");
+    } else if (report->known != 0 && report->until_us == 0) {
+        code = known_already(w, report);
+    } else {
+        code = report->differences > 0 ? EXIT_FINDINGS : EXIT_GOOD;
+        if (!w->json)
+            print_summary(&printing, report);
+        else if (!print_json_end(w, report, printing.printed > 0))
+            code = EXIT_COULD_NOT;
+    }
+    free(report);
+    return code;
+}
+
+static bool read_duration(const char *text, int64_t *out_us)
+{
+    static const char units[] = "smhd";
+    static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+    size_t len = strlen(text);
+    const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
+    uint64_t number = 0;
+    if (unit == NULL || view_to_u64(view_of(text, len - 1), 10000, &number) != STATUS_OK)
+        return false;
+    *out_us = (int64_t)number * seconds[unit - units] * LOOP_US_PER_S;
+    return true;
+}
+
+static bool read_options(const struct wanted *w, struct reconcile_options *options)
+{
+    if (w->channel == NULL || w->file == NULL) {
+        fprintf(stderr, "railgate " COMMAND ": give --channel with a channel's name and --file "
+                        "with the record\n");
+        return false;
+    }
+    if ((w->from != NULL && reconcile_time(view_text(w->from), &options->from_us) != STATUS_OK) ||
+        (w->to != NULL && reconcile_time(view_text(w->to), &options->until_us) != STATUS_OK)) {
+        fprintf(stderr, "railgate " COMMAND ": --from and --to take a date or a time: 2026-11-22 "
+                        "or 2026-11-22T18:30:00Z\n");
+        return false;
+    }
+    if (!read_duration(w->tolerance, &options->tolerance_us) ||
+        !read_duration(w->lookback, &options->lookback_us)) {
+        fprintf(stderr, "railgate " COMMAND ": --tolerance and --lookback take a time such as 90s, "
+                        "5m or 7d\n");
+        return false;
+    }
+    options->path = w->file;
+    options->dry_run = w->dry_run;
+    options->again = w->again;
+    options->force = w->force;
+    return true;
+}
+
+static int with_store(const struct wanted *w)
+{
+    struct cli_store cli;
+    struct reconcile_options options = { 0 };
+    char lock[4096];
+    if (!read_options(w, &options) || !cli_store_open(&cli, w->config, w->dry_run))
+        return EXIT_COULD_NOT;
+    const struct channel_settings *channel = settings_channel(cli.settings, view_text(w->channel));
+    int code = EXIT_COULD_NOT;
+    int len = snprintf(lock, sizeof lock, "%s-reconcile", cli.settings->store_path);
+    if (channel == NULL) {
+        fprintf(stderr, "railgate " COMMAND ": there is no channel `");
+        print_safe(stderr, view_text(w->channel));
+        fprintf(stderr, "` in the configuration\n");
+    } else if (len > 0 && (size_t)len < sizeof lock) {
+        options.lock_path = lock;
+        options.channel = view_text(channel->name);
+        options.rail = (enum rail)channel->rail;
+        code = run(&cli, w, &options);
+    }
+    cli_store_close(&cli);
+    return code;
+}
+
+static int compare(int argc, char **argv)
+{
+    struct wanted w = { .config = "config", .tolerance = "5m", .lookback = "7d" };
+    const struct option_row rows[] = {
+        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &w.config,
+          NULL },
+        { "channel", "NAME", "The channel whose counterpart made the record.", &w.channel, NULL },
+        { "file", "FILE", "The record: a settlement file, camt.053 or camt.054, a ledger.", &w.file,
+          NULL },
+        { "from", "TIME",
+          "Begin of the period. Default: the record's, or the day of its first "
+          "line",
+          &w.from, NULL },
+        { "to", "TIME",
+          "End of the period. Default: the record's, or the end of its last line's "
+          "day",
+          &w.to, NULL },
+        { "tolerance", "TIME", "How near to the period's ends nothing is missed. Default: 5m",
+          &w.tolerance, NULL },
+        { "lookback", "TIME", "How long before the period attempts may have begun. Default: 7d",
+          &w.lookback, NULL },
+        { "dry-run", NULL, "Compare and print; write nothing.", NULL, &w.dry_run },
+        { "again", NULL, "Compare a file again that was reconciled before.", NULL, &w.again },
+        { "force", NULL, "Write the result even if nothing matches.", NULL, &w.force },
+        { "json", NULL, "Print one JSON object.", NULL, &w.json },
+    };
+    const struct usage usage = {
+        .command = COMMAND,
+        .sentence = "Compares the attempts of a channel with the counterpart's own record of what "
+                    "it booked.\nWhat differs is printed and enters the journal. Exit 0: "
+                    "everything matches; 1: differences.",
+        .more =
+            "railgate reconcile list           what was reconciled\n"
+            "railgate reconcile show ID        one of them, with its differences\n"
+            "railgate reconcile differences    all differences; --open: those nobody explained\n"
+            "railgate reconcile resolve ID     a person's word on a difference\n"
+            "The formats of the records: docs/rails/settlement.md.",
+        .arguments = "",
+        .options = rows,
+        .option_count = COUNT_OF(rows)
+    };
+    int count;
+    enum options_result read = options_read(&usage, argc, argv, &count);
+    if (read != OPTIONS_GO)
+        return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
+    return with_store(&w);
+}
+
+int command_reconcile(int argc, char **argv)
+{
+    static const struct {
+        const char *word;
+        command_fn *run;
+    } words[] = {
+        { "list", reconcile_command_list },
+        { "show", reconcile_command_show },
+        { "differences", reconcile_command_differences },
+        { "resolve", reconcile_command_resolve },
+    };
+    for (size_t i = 0; argc > 1 && i < COUNT_OF(words); i++)
+        if (strcmp(argv[1], words[i].word) == 0)
+            return words[i].run(argc - 1, argv + 1);
+    return compare(argc, argv);
+}

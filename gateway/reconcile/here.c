@@ -1,0 +1,118 @@
+/* here.c - an attempt of ours, by the name under which the counterpart's record knows it.
+ *
+ * The names are values that the channel gave for later use (refs); docs/rails/settlement.md says
+ * for each record which of them a line carries. What only holds money or asks has no line:
+ *
+ *     card   sales, captures, refunds: stan/time/terminal. A hold is none; a reversal stands under
+ *            what it reverses
+ *     qr     sales and refunds by the attempt; of a static code by its reference
+ *     bank   sent: EndToEndId; awaited: our reference; a return of ours: TxId; a recall is only a
+ *            question, what comes of it stands under the payment's EndToEndId
+ *     cbdc   everything that the ledger books, by the attempt
+ */
+#include "reconcile/reconcile_int.h"
+
+#include "domain/refs.h"
+
+static bool put(struct writer *w, const char *prefix, struct view value)
+{
+    if (value.len == 0)
+        return false;
+    writer_text(w, prefix);
+    writer_view(w, value);
+    return true;
+}
+
+static bool card_name(const struct attempt_row *row, struct writer *w)
+{
+    if (row->verb != OPERATION_SALE && row->verb != OPERATION_CAPTURE &&
+        row->verb != OPERATION_REFUND)
+        return false;
+    return put(w, "", refs_find(row->refs, "stan")) && put(w, "/", refs_find(row->refs, "time")) &&
+           put(w, "/", view_trim(refs_find(row->refs, "terminal")));
+}
+
+/* What undoes has a parent. Where it has a line of its own (a wallet's refund) it must be known;
+ * what it moved counts under the name of what it undoes. */
+static bool remedy_name(enum rail rail, const struct attempt_row *row, struct writer *w)
+{
+    if (row->verb != OPERATION_REVERSE || (rail != RAIL_QR && rail != RAIL_CBDC))
+        return false;
+    id_write(w, ID_ATTEMPT, row->id);
+    return true;
+}
+
+static void put_attempt(struct writer *w, const struct attempt_row *row)
+{
+    id_write(w, ID_ATTEMPT, row->id);
+}
+
+static bool qr_name(const struct attempt_row *row, struct writer *w)
+{
+    if (row->verb == OPERATION_SALE && view_is(refs_find(row->refs, "kind"), "static"))
+        return put(w, "reference ", refs_find(row->refs, "reference"));
+    put_attempt(w, row);
+    return row->verb == OPERATION_SALE || row->verb == OPERATION_REFUND;
+}
+
+static bool cbdc_name(const struct attempt_row *row, struct writer *w)
+{
+    put_attempt(w, row);
+    return row->verb == OPERATION_SALE || row->verb == OPERATION_AUTHORISE ||
+           row->verb == OPERATION_CAPTURE || row->verb == OPERATION_CANCEL ||
+           row->verb == OPERATION_REFUND;
+}
+
+static bool bank_name(const struct attempt_row *row, struct writer *w, enum here_role *role)
+{
+    struct view what = refs_find(row->refs, "what"),
+                transaction = refs_find(row->refs, "transaction"),
+                end_to_end = refs_find(row->refs, "end_to_end");
+    if (view_is(what, "receive"))
+        return row->verb == OPERATION_SALE &&
+               put(w, "reference ", refs_find(row->refs, "reference"));
+    if (row->verb == OPERATION_CANCEL || row->verb == OPERATION_REFUND) {
+        if (refs_find(row->refs, "of_message").len > 0)
+            *role = HERE_RECALL;
+        else if (row->verb == OPERATION_CANCEL)
+            return false;
+        else if (transaction.len > 0)
+            return put(w, "TxId ", transaction);
+        return put(w, "EndToEndId ", end_to_end);
+    }
+    return row->verb == OPERATION_SALE && put(w, "EndToEndId ", end_to_end);
+}
+
+bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struct writer *name,
+                    struct here *out)
+{
+    const struct attempt_row *a = &row->attempt;
+    enum here_role role = HERE_MAIN;
+    bool told = false;
+    if (a->parent != 0) {
+        told = remedy_name(rail, a, name);
+        role = HERE_REMEDY;
+    } else if (rail == RAIL_CARD) {
+        told = card_name(a, name);
+    } else if (rail == RAIL_QR) {
+        told = qr_name(a, name);
+    } else if (rail == RAIL_BANK) {
+        told = bank_name(a, name, &role);
+    } else if (rail == RAIL_CBDC) {
+        told = cbdc_name(a, name);
+    }
+    if (!told || name->overflow)
+        return false;
+    *out = (struct here){ .attempt = a->id,
+                          .payment = a->payment,
+                          .merchant = a->merchant,
+                          .amount_minor = a->state == ATTEMPT_APPROVED ? row->approved : a->amount,
+                          .refunded = row->refunded,
+                          .created_us = a->created_us,
+                          .updated_us = a->updated_us,
+                          .role = (uint8_t)role,
+                          .state = (uint8_t)a->state,
+                          .verb = (uint8_t)a->verb };
+    memcpy(out->currency, a->currency, sizeof out->currency);
+    return true;
+}

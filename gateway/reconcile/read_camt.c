@@ -1,0 +1,624 @@
+/* read_camt.c - a bank's statement (camt.053) or notification (camt.054), ISO 20022 XML.
+ *
+ *     Document / BkToCstmrStmt | BkToCstmrDbtCdtNtfctn
+ *       Stmt | Ntfctn       FrToDt, Acct/Ccy, Bal (OPBD, CLBD), TxsSummry
+ *         Ntry              Amt@Ccy, CdtDbtInd, RvslInd, Sts, BookgDt, BkTxCd
+ *           NtryDtls/TxDtls Refs (EndToEndId, TxId), Amt, CdtDbtInd, RmtInf, RtrInf
+ *
+ * Any version whose namespace says camt.053.001 or camt.054.001. An entry may have several
+ * transactions: each is a line, and together they must be the entry. Totals and balances stand
+ * before the entries; they are kept and compared when the statement ends.
+ *
+ * libxml2 reads a stream and hands out events; no tree is built. The bytes are hostile: the
+ * handlers are a struct of our own in which entity declarations, external subsets and input sources
+ * do not exist; a DOCTYPE ends the reading; depth and the size of a text have limits. What is cut
+ * off in the middle is not well-formed, and then nothing of it counts.
+ *
+ * By what a line is named: money that went out by EndToEndId, that came in by our structured
+ * reference; what came back of a payment by the payment's EndToEndId; what we returned of one that
+ * had come in by TxId, since its EndToEndId is the payer's.
+ */
+#include "reconcile/reconcile_int.h"
+
+#include "base/ensure.h"
+
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <stdlib.h>
+
+#define DEPTH_MAX 32
+#define TEXT_MAX  140 /* of one element that is read */
+#define CHUNK     16384
+#define NAMESPACE "urn:iso:std:iso:20022:tech:xsd:camt.05"
+
+// clang-format off
+#define ELEMENTS(X)                                                                             \
+    X(Document) X(BkToCstmrStmt) X(BkToCstmrDbtCdtNtfctn) X(Stmt) X(Ntfctn) X(StmtPgntn)        \
+    X(NtfctnPgntn) X(LastPgInd) X(FrToDt) X(FrDtTm) X(ToDtTm) X(Acct) X(Ccy) X(Bal) X(Tp)       \
+    X(CdOrPrtry) X(Cd) X(Amt) X(CdtDbtInd) X(TxsSummry) X(TtlNtries) X(TtlCdtNtries)            \
+    X(TtlDbtNtries) X(NbOfNtries) X(Sum) X(Ntry) X(RvslInd) X(Sts) X(BookgDt) X(Dt) X(DtTm)     \
+    X(BkTxCd) X(Domn) X(Fmly) X(SubFmlyCd) X(AcctSvcrRef) X(NtryDtls) X(TxDtls) X(Refs)         \
+    X(EndToEndId) X(TxId) X(AmtDtls) X(TxAmt) X(RmtInf) X(Strd) X(CdtrRefInf) X(Ref) X(RtrInf)
+// clang-format on
+
+enum element {
+    EL_OTHER = 1,
+#define X(name) EL_##name,
+    ELEMENTS(X)
+#undef X
+        EL_COUNT
+};
+_Static_assert(EL_COUNT <= UINT8_MAX, "a byte holds an element");
+
+struct sums {
+    int64_t count, minor;
+};
+
+/* A total that stood before the entries. */
+struct said {
+    bool count_given, sum_given;
+    int64_t count;
+    char sum[40];
+};
+
+struct balance {
+    bool given;
+    int64_t minor;
+};
+
+struct transaction {
+    char end_to_end[TEXT_MAX + 1], tx_id[TEXT_MAX + 1], reference[TEXT_MAX + 1],
+        servicer[TEXT_MAX + 1];
+    bool has_amount, has_direction, credit, returned;
+    int64_t minor;
+};
+
+struct entry {
+    uint64_t line;
+    bool booked, has_amount, has_direction, credit, reversal, returned, has_time;
+    char currency[4];
+    char servicer[TEXT_MAX + 1];
+    unsigned exponent;
+    int64_t minor, at_us, detailed_minor, details;
+};
+
+struct camt {
+    struct record *r;
+    xmlParserCtxtPtr parser;
+    enum status status; /* OK until something ends the reading */
+    size_t depth;
+    uint8_t path[DEPTH_MAX]; /* enum element */
+    uint8_t text[TEXT_MAX + 1];
+    size_t text_len;
+    bool too_long;
+    char attribute[4]; /* Ccy of the Amt at hand */
+    bool has_report;   /* a Stmt or Ntfctn was there */
+    /* the Stmt or Ntfctn */
+    unsigned exponent;     /* of the account's currency */
+    struct said totals[3]; /* all, credits, debits */
+    struct sums counted[3];
+    struct balance opening, closing;
+    char balance_kind[8];
+    int64_t balance_minor;
+    bool balance_debit;
+    struct entry entry;
+    struct transaction tx;
+};
+
+static uint64_t line_of(const struct camt *c)
+{
+    int line = c->parser != NULL ? xmlSAX2GetLineNumber(c->parser) : 0;
+    return line > 0 ? (uint64_t)line : 0;
+}
+
+static void stop(struct camt *c, enum status status, const char *what)
+{
+    if (c->status != STATUS_OK)
+        return;
+    c->status = record_refuse(c->r, status, line_of(c), what);
+    xmlStopParser(c->parser);
+}
+
+/* The n-th element from the innermost: 0 is the one at hand. */
+static enum element at(const struct camt *c, size_t n)
+{
+    return n < c->depth ? (enum element)c->path[c->depth - 1 - n] : EL_OTHER;
+}
+
+static bool inside(const struct camt *c, enum element element)
+{
+    for (size_t i = 0; i < c->depth; i++)
+        if (c->path[i] == element)
+            return true;
+    return false;
+}
+
+static struct view text_of(const struct camt *c)
+{
+    return view_trim(view_of(c->text, c->text_len));
+}
+
+static bool is_report(enum element element)
+{
+    return element == EL_Stmt || element == EL_Ntfctn;
+}
+
+static bool text_is(const struct camt *c, const char *word)
+{
+    return view_is(text_of(c), word);
+}
+
+static void keep(struct camt *c, char *out, size_t room)
+{
+    if (view_to_text(text_of(c), out, room) != STATUS_OK)
+        stop(c, STATUS_RANGE, "a text is longer than the standard allows");
+}
+
+/* CRDT: true. */
+static bool read_direction(struct camt *c)
+{
+    if (!text_is(c, "CRDT") && !text_is(c, "DBIT"))
+        stop(c, STATUS_MALFORMED, "CdtDbtInd is neither CRDT nor DBIT");
+    return text_is(c, "CRDT");
+}
+
+static int64_t read_amount(struct camt *c, unsigned exponent)
+{
+    int64_t minor = 0;
+    if (record_decimal(text_of(c), exponent, false, &minor) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "an amount is none of its currency");
+    return minor;
+}
+
+static int64_t read_time(struct camt *c)
+{
+    int64_t us = 0;
+    if (reconcile_time(text_of(c), &us) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "a date or time is none");
+    return us;
+}
+
+/* --- the statement -----------------------------------------------------------------------------
+ */
+
+static void report_begin(struct camt *c)
+{
+    if (c->has_report && c->r->currency[0] == '\0')
+        stop(c, STATUS_UNSUPPORTED, "a record of several statements must name their currency");
+    c->has_report = true;
+    memset(c->totals, 0, sizeof c->totals);
+    memset(c->counted, 0, sizeof c->counted);
+    c->opening = c->closing = (struct balance){ 0 };
+    c->exponent = 2;
+}
+
+static void account_currency(struct camt *c)
+{
+    char code[4];
+    if (record_currency(text_of(c), code, &c->exponent) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "the account's currency is none");
+    else if (c->r->currency[0] != '\0' && strcmp(c->r->currency, code) != 0)
+        stop(c, STATUS_UNSUPPORTED,
+             "the record has statements in several currencies: give one at a time");
+    else
+        memcpy(c->r->currency, code, sizeof code);
+}
+
+static void balance_end(struct camt *c)
+{
+    struct balance *to =
+        strcmp(c->balance_kind, "CLBD") == 0                                           ? &c->closing
+        : strcmp(c->balance_kind, "OPBD") == 0 || strcmp(c->balance_kind, "PRCD") == 0 ? &c->opening
+                                                                                       : NULL;
+    if (to != NULL)
+        *to = (struct balance){ true, c->balance_debit ? -c->balance_minor : c->balance_minor };
+}
+
+static struct said *total_at(struct camt *c, enum element element)
+{
+    return element == EL_TtlNtries      ? &c->totals[0]
+           : element == EL_TtlCdtNtries ? &c->totals[1]
+           : element == EL_TtlDbtNtries ? &c->totals[2]
+                                        : NULL;
+}
+
+static void read_total(struct camt *c, enum element element, struct said *total)
+{
+    uint64_t count = 0;
+    if (element == EL_NbOfNtries) {
+        total->count_given = true;
+        if (view_to_u64(text_of(c), INT64_MAX, &count) != STATUS_OK)
+            stop(c, STATUS_MALFORMED, "NbOfNtries is no number");
+        total->count = (int64_t)count;
+    } else if (element == EL_Sum) {
+        total->sum_given = true;
+        keep(c, total->sum, sizeof total->sum);
+    }
+}
+
+static void report_end(struct camt *c)
+{
+    int64_t minor = 0;
+    for (size_t i = 0; i < COUNT_OF(c->totals); i++) {
+        const struct said *said = &c->totals[i];
+        if (said->count_given && said->count != c->counted[i].count)
+            stop(c, STATUS_MISMATCH,
+                 "TxsSummry counts other entries than there are: the record is not whole");
+        if (said->sum_given &&
+            (record_decimal(view_text(said->sum), c->exponent, false, &minor) != STATUS_OK ||
+             minor != c->counted[i].minor))
+            stop(c, STATUS_MISMATCH,
+                 "TxsSummry has another sum than the entries: the record is not whole");
+    }
+    int64_t net =
+        record_add(c->opening.minor, record_add(c->counted[1].minor, -c->counted[2].minor));
+    if (c->opening.given && c->closing.given && net != c->closing.minor)
+        stop(c, STATUS_MISMATCH,
+             "the closing balance is not the opening balance and the entries: the record is not "
+             "whole");
+}
+
+static void in_report(struct camt *c, enum element element)
+{
+    struct said *total = total_at(c, at(c, 1));
+    if (total != NULL)
+        read_total(c, element, total);
+    else if (at(c, 1) == EL_FrToDt && element == EL_FrDtTm)
+        c->r->from_us = read_time(c);
+    else if (at(c, 1) == EL_FrToDt && element == EL_ToDtTm)
+        c->r->until_us = read_time(c);
+    else if (at(c, 1) == EL_Acct && element == EL_Ccy)
+        account_currency(c);
+    else if (element == EL_LastPgInd && text_is(c, "false"))
+        stop(c, STATUS_UNSUPPORTED,
+             "the statement goes on in another message (LastPgInd): join the pages first");
+    else if (at(c, 1) == EL_CdOrPrtry && element == EL_Cd && inside(c, EL_Bal))
+        keep(c, c->balance_kind, sizeof c->balance_kind);
+    else if (at(c, 1) == EL_Bal && element == EL_Amt)
+        c->balance_minor = read_amount(c, c->exponent);
+    else if (at(c, 1) == EL_Bal && element == EL_CdtDbtInd)
+        c->balance_debit = !read_direction(c);
+    else if (element == EL_Bal)
+        balance_end(c);
+}
+
+/* --- an entry ----------------------------------------------------------------------------------
+ */
+
+static void entry_begin(struct camt *c)
+{
+    c->entry = (struct entry){ .line = line_of(c) };
+}
+
+static void name_line(const struct entry *e, const struct transaction *tx, bool credit, bool back,
+                      struct writer *w)
+{
+    const char *servicer = tx->servicer[0] != '\0' ? tx->servicer : e->servicer;
+    bool no_end_to_end = tx->end_to_end[0] == '\0' || strcmp(tx->end_to_end, "NOTPROVIDED") == 0;
+    if (credit && !back && tx->reference[0] != '\0')
+        writer_format(w, "reference %s", tx->reference);
+    else if (!credit && back && tx->tx_id[0] != '\0')
+        writer_format(w, "TxId %s", tx->tx_id);
+    else if (!no_end_to_end)
+        writer_format(w, "EndToEndId %s", tx->end_to_end);
+    else
+        writer_format(w, "AcctSvcrRef %s", servicer[0] != '\0' ? servicer : "(none)");
+}
+
+/* A line for a transaction of the entry, or for the entry when it has none. */
+static void hand_out(struct camt *c, const struct transaction *tx)
+{
+    static const char *const words[2][2] = { { "DBIT", "DBIT return" }, { "CRDT", "CRDT return" } };
+    const struct entry *e = &c->entry;
+    uint8_t room[NAME_MAX_BYTES + 1];
+    struct writer w = writer_over(room, sizeof room);
+    bool credit = tx->has_direction ? tx->credit : e->credit;
+    bool back = e->returned || tx->returned;
+    /* Undone by the bank itself: under the name of what it undoes, which went the other way. */
+    name_line(e, tx, e->reversal ? !credit : credit, back, &w);
+    /* What we return of a payment that had come in is an operation of ours. */
+    struct record_line line = { .role = (back && credit) || e->reversal ? ROLE_BACK : ROLE_FORWARD,
+                                .amount_minor = tx->has_amount ? tx->minor : e->minor,
+                                .at_us = e->at_us,
+                                .line = e->line,
+                                .what = words[credit][back || e->reversal],
+                                .name = w.overflow ? VIEW_EMPTY : writer_done(&w) };
+    memcpy(line.currency, e->currency, sizeof line.currency);
+    if (!e->booked || c->status != STATUS_OK)
+        return;
+    c->status = record_hand_out(c->r, &line);
+    if (c->status != STATUS_OK)
+        xmlStopParser(c->parser);
+}
+
+static bool entry_is_whole(struct camt *c)
+{
+    const struct entry *e = &c->entry;
+    if (!e->has_amount || !e->has_direction)
+        stop(c, STATUS_MALFORMED, "an entry has no amount or no direction");
+    else if (e->booked && !e->has_time)
+        stop(c, STATUS_MALFORMED, "a booked entry has no booking date");
+    return c->status == STATUS_OK;
+}
+
+/* BookgDt and Amt stand before NtryDtls, so a transaction can be handed out when it ends. */
+static void transaction_end(struct camt *c)
+{
+    struct entry *e = &c->entry;
+    if (!entry_is_whole(c))
+        return;
+    e->details++;
+    bool same_way = !c->tx.has_direction || c->tx.credit == e->credit;
+    int64_t minor = c->tx.has_amount ? c->tx.minor : e->minor;
+    e->detailed_minor = record_add(e->detailed_minor, same_way ? minor : -minor);
+    hand_out(c, &c->tx);
+}
+
+static void entry_end(struct camt *c)
+{
+    struct entry *e = &c->entry;
+    if (!entry_is_whole(c))
+        return;
+    if (e->details == 0)
+        hand_out(c, &(struct transaction){ 0 });
+    else if (e->detailed_minor != e->minor)
+        stop(c, STATUS_MISMATCH, "the transactions of an entry are not its amount");
+    size_t side = e->credit ? 1 : 2;
+    c->counted[0].count++;
+    c->counted[0].minor = record_add(c->counted[0].minor, e->minor);
+    c->counted[side].count++;
+    c->counted[side].minor = record_add(c->counted[side].minor, e->minor);
+}
+
+static void entry_amount(struct camt *c)
+{
+    struct entry *e = &c->entry;
+    if (record_currency(view_text(c->attribute), e->currency, &e->exponent) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "an amount has no currency");
+    e->minor = read_amount(c, e->exponent);
+    e->has_amount = true;
+}
+
+static void in_transaction(struct camt *c, enum element element)
+{
+    struct transaction *tx = &c->tx;
+    enum element parent = at(c, 1);
+    if (parent == EL_Refs && element == EL_EndToEndId)
+        keep(c, tx->end_to_end, sizeof tx->end_to_end);
+    else if (parent == EL_Refs && element == EL_TxId)
+        keep(c, tx->tx_id, sizeof tx->tx_id);
+    else if (parent == EL_Refs && element == EL_AcctSvcrRef)
+        keep(c, tx->servicer, sizeof tx->servicer);
+    else if (parent == EL_CdtrRefInf && element == EL_Ref)
+        keep(c, tx->reference, sizeof tx->reference);
+    else if (element == EL_RtrInf || (element == EL_SubFmlyCd && text_is(c, "RRTN")))
+        tx->returned = true;
+    else if (element == EL_Amt && (parent == EL_TxDtls || parent == EL_TxAmt)) {
+        if (strcmp(c->attribute, c->entry.currency) != 0)
+            return; /* instructed in another currency: the entry's amount counts */
+        tx->minor = read_amount(c, c->entry.exponent);
+        tx->has_amount = true;
+    } else if (element == EL_CdtDbtInd && parent == EL_TxDtls) {
+        tx->credit = read_direction(c);
+        tx->has_direction = true;
+    } else if (element == EL_TxDtls) {
+        transaction_end(c);
+    }
+}
+
+static void in_entry(struct camt *c, enum element element)
+{
+    struct entry *e = &c->entry;
+    enum element parent = at(c, 1);
+    if (parent == EL_Ntry && element == EL_Amt)
+        entry_amount(c);
+    else if (parent == EL_Ntry && element == EL_CdtDbtInd) {
+        e->credit = read_direction(c);
+        e->has_direction = true;
+    } else if (parent == EL_Ntry && element == EL_RvslInd)
+        e->reversal = text_is(c, "true") || text_is(c, "1");
+    else if (parent == EL_Ntry && element == EL_AcctSvcrRef)
+        keep(c, e->servicer, sizeof e->servicer);
+    else if ((parent == EL_Sts && element == EL_Cd) || (parent == EL_Ntry && element == EL_Sts))
+        e->booked = e->booked || text_is(c, "BOOK"); /* the code stood in Sts itself before 2019 */
+    else if (parent == EL_BookgDt && (element == EL_DtTm || element == EL_Dt)) {
+        e->at_us = read_time(c);
+        e->has_time = true;
+    } else if (element == EL_SubFmlyCd)
+        e->returned = text_is(c, "RRTN");
+    else if (element == EL_Ntry)
+        entry_end(c);
+}
+
+/* --- libxml2's events --------------------------------------------------------------------------
+ */
+
+static enum element element_of(const xmlChar *name)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        ELEMENTS(X)
+#undef X
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp((const char *)name, names[i]) == 0)
+            return (enum element)(EL_OTHER + 1 + i);
+    return EL_OTHER;
+}
+
+static void root_begin(struct camt *c, const xmlChar *uri)
+{
+    struct view space = view_text((const char *)uri), rest;
+    if (at(c, 0) != EL_Document || !view_starts_with(space, VIEW(NAMESPACE))) {
+        stop(c, STATUS_MALFORMED, "this is no camt.053 or camt.054");
+        return;
+    }
+    rest = view_slice(space, sizeof NAMESPACE - 1, space.len); /* "3.001.08" */
+    if (view_starts_with(rest, VIEW("3.001.")))
+        c->r->format = "camt.053";
+    else if (view_starts_with(rest, VIEW("4.001.")))
+        c->r->format = "camt.054";
+    else
+        stop(c, STATUS_MALFORMED, "this is no camt.053.001 or camt.054.001");
+}
+
+static void read_attributes(struct camt *c, int count, const xmlChar **attributes)
+{
+    c->attribute[0] = '\0';
+    for (int i = 0; i < count; i++) {
+        const xmlChar **a = attributes + 5 * (size_t)i;
+        if (strcmp((const char *)a[0], "Ccy") != 0)
+            continue;
+        if (view_to_text(view_of(a[3], (size_t)(a[4] - a[3])), c->attribute, sizeof c->attribute) !=
+            STATUS_OK)
+            stop(c, STATUS_MALFORMED, "an amount's currency is none");
+    }
+}
+
+static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                    int namespaces, const xmlChar **declared, int count, int defaulted,
+                    const xmlChar **attributes)
+{
+    struct camt *c = arg;
+    (void)prefix, (void)namespaces, (void)declared, (void)defaulted;
+    if (c->status != STATUS_OK)
+        return;
+    if (c->depth == DEPTH_MAX) {
+        stop(c, STATUS_RANGE, "the XML is nested too deeply");
+        return;
+    }
+    enum element element = element_of(name);
+    c->path[c->depth++] = (uint8_t)element;
+    c->text_len = 0;
+    c->too_long = false;
+    if (c->depth == 1)
+        root_begin(c, uri);
+    else if (c->depth == 2 && element != EL_BkToCstmrStmt && element != EL_BkToCstmrDbtCdtNtfctn)
+        stop(c, STATUS_MALFORMED, "the document is no statement and no notification");
+    else if (c->depth == 3 && is_report(element))
+        report_begin(c);
+    else if (element == EL_Ntry && is_report(at(c, 1)))
+        entry_begin(c);
+    else if (element == EL_TxDtls)
+        c->tx = (struct transaction){ 0 };
+    else if (element == EL_Bal) {
+        c->balance_kind[0] = '\0';
+        c->balance_debit = false;
+        c->balance_minor = 0;
+    }
+    if (element == EL_Amt)
+        read_attributes(c, count, attributes);
+}
+
+/* What is longer than any text that is read is noted, and matters only if it is one of those. */
+static void on_text(void *arg, const xmlChar *text, int len)
+{
+    struct camt *c = arg;
+    if (c->status != STATUS_OK || c->depth == 0 || len < 0 || at(c, 0) == EL_OTHER)
+        return;
+    size_t size = (size_t)len;
+    if (size > TEXT_MAX - c->text_len) {
+        c->too_long = true;
+        size = TEXT_MAX - c->text_len;
+    }
+    memcpy(c->text + c->text_len, text, size);
+    c->text_len += size;
+}
+
+static void on_close(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    struct camt *c = arg;
+    (void)name, (void)prefix, (void)uri;
+    if (c->status != STATUS_OK || c->depth == 0)
+        return;
+    enum element element = at(c, 0);
+    if (element != EL_OTHER && c->too_long && text_of(c).len > 0)
+        stop(c, STATUS_RANGE, "a text is longer than the standard allows");
+    else if (element == EL_OTHER || c->depth < 3)
+        (void)element; /* nothing that is read */
+    else if (inside(c, EL_TxDtls))
+        in_transaction(c, element);
+    else if (inside(c, EL_Ntry))
+        in_entry(c, element);
+    else if (c->depth == 3 && is_report(element))
+        report_end(c);
+    else
+        in_report(c, element);
+    c->depth--;
+    c->text_len = 0;
+    c->too_long = false;
+}
+
+static void on_doctype(void *arg, const xmlChar *name, const xmlChar *external,
+                       const xmlChar *system)
+{
+    (void)name, (void)external, (void)system;
+    stop(arg, STATUS_REFUSED, "a DOCTYPE is not accepted");
+}
+
+/* The five entities of XML itself are libxml2's own; others do not exist. */
+static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
+{
+    (void)arg;
+    return xmlGetPredefinedEntity(name);
+}
+
+/* Its sentence may quote the record; ours says where. */
+static void on_error(void *arg, xmlErrorPtr error)
+{
+    (void)arg, (void)error;
+}
+
+static enum status parse(struct camt *c)
+{
+    char chunk[CHUNK];
+    int result = 0;
+    size_t len = sizeof chunk;
+    while (result == 0 && c->status == STATUS_OK && len == sizeof chunk) {
+        len = fread(chunk, 1, sizeof chunk, c->r->file);
+        if (len > 0)
+            result = xmlParseChunk(c->parser, chunk, (int)len, 0);
+    }
+    if (ferror(c->r->file))
+        stop(c, STATUS_IO, "it cannot be read");
+    if (result == 0 && c->status == STATUS_OK)
+        result = xmlParseChunk(c->parser, NULL, 0, 1);
+    if (c->status == STATUS_OK && result == XML_ERR_NO_MEMORY)
+        return STATUS_NO_MEMORY;
+    if (c->status == STATUS_OK && (result != 0 || c->parser->wellFormed == 0 || c->depth != 0))
+        return record_refuse(c->r, STATUS_MALFORMED, line_of(c),
+                             "the XML is not well-formed, or cut");
+    if (c->status == STATUS_OK && !c->has_report)
+        return record_refuse(c->r, STATUS_MALFORMED, 0, "there is no statement in it");
+    return c->status;
+}
+
+enum status record_read_camt(struct record *r)
+{
+    struct camt *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return STATUS_NO_MEMORY;
+    xmlSAXHandler handlers;
+    memset(&handlers, 0, sizeof handlers);
+    handlers.initialized = XML_SAX2_MAGIC;
+    handlers.startElementNs = on_open;
+    handlers.endElementNs = on_close;
+    handlers.characters = on_text;
+    handlers.cdataBlock = on_text;
+    handlers.internalSubset = on_doctype;
+    handlers.getEntity = on_entity;
+    handlers.serror = on_error;
+    c->r = r;
+    c->status = STATUS_OK;
+    r->format = "camt";
+    xmlInitParser();
+    c->parser = xmlCreatePushParserCtxt(&handlers, c, NULL, 0, NULL);
+    enum status status = STATUS_NO_MEMORY;
+    if (c->parser != NULL) {
+        (void)xmlCtxtUseOptions(c->parser, XML_PARSE_NONET | XML_PARSE_NOXINCNODE);
+        status = parse(c);
+        xmlFreeParserCtxt(c->parser);
+    }
+    free(c);
+    return status;
+}

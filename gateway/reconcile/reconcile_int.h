@@ -1,0 +1,233 @@
+/* reconcile_int.h - what the room's files share.
+ *
+ *     read_card.c, read_wallet.c (csv.c), read_ledger.c, read_camt.c   a record to lines
+ *     record.c        the file under them: lines, hash, totals, what is wrong and where
+ *     here.c          an attempt to the name by which the record knows it
+ *     judge.c         what both sides say under one name -> matched, or which difference
+ *     reconcile.c     the order of things
+ *     journal.c       into the store, page by page
+ */
+#ifndef RECONCILE_RECONCILE_INT_H
+#define RECONCILE_RECONCILE_INT_H
+
+#include "base/json_out.h"
+#include "domain/money.h"
+#include "reconcile/reconcile.h"
+#include "secret/digest.h"
+
+#include <stdio.h>
+
+/* --- a name, and what each side says under it ---------------------------------------------- */
+
+/* A name is a text: "000017/1122183000/SIMTERM1", "att_...", "EndToEndId RGE...". What undoes
+ * something stands under the name of what it undoes. */
+#define NAME_MAX_BYTES 120
+
+enum role {
+    ROLE_FORWARD = 1, /* what was asked for: a sale, capture, refund, lock */
+    ROLE_BACK,        /* of that, what was given back: a reversal, return, cancel, expiry */
+};
+
+/* One line of a record, as its reader hands it out. */
+struct record_line {
+    struct view name;
+    enum role role;
+    bool beside; /* is also told under another name, where it counts; here it only explains */
+    int64_t amount_minor; /* above 0 */
+    char currency[4];
+    int64_t at_us;
+    uint64_t line;    /* of the file, from 1 */
+    const char *what; /* "SALE", "CRDT RRTN": for people; lives for ever */
+};
+
+struct there {
+    int64_t amount_minor, at_us, line;
+    const char *what;
+    uint8_t role, beside, outside;
+    char currency[4];
+};
+
+enum here_role {
+    HERE_MAIN = 1, /* moved what stands under its name */
+    HERE_RECALL,   /* asked for it back: the record tells of it under the name of what came back */
+    HERE_REMEDY,   /* undid something: what it moved counts under the name of that */
+};
+struct here {
+    int64_t attempt, payment, merchant;
+    int64_t amount_minor; /* asked, or when approved what was approved */
+    int64_t refunded;     /* of its payment */
+    int64_t created_us, updated_us;
+    uint8_t role, state, verb;
+    char currency[4];
+};
+
+/* How the name of an attempt is written, and its role. false: the record tells nothing of such an
+ * attempt (it holds, inquires, ...). */
+bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struct writer *name,
+                    struct here *out);
+
+/* --- the verdict ------------------------------------------------------------------------------ */
+
+struct period {
+    int64_t from_us, until_us, tolerance_us;
+};
+
+/* Everything under one name. Amounts saturate. */
+struct group {
+    enum rail rail;
+    struct here here; /* the first of role MAIN; attempt 0: none */
+    int64_t here_count;
+    bool has_remedy;
+    int64_t approved_minor; /* of all MAIN that are approved */
+    int64_t recalled_minor; /* of approved RECALLs */
+    bool recall_certain;    /* one of them lies within the period for certain */
+    struct there there;     /* the first line; line 0: none */
+    int64_t lines, own_lines, forwards;
+    int64_t forward_minor, back_minor;
+    bool currencies_differ; /* among the lines */
+};
+void reconcile_add_here(struct group *group, const struct here *here, const struct period *period);
+void reconcile_add_there(struct group *group, const struct there *there);
+
+enum finding_verdict {
+    FOUND_NOTHING = 1, /* nothing moved, and nobody says otherwise */
+    FOUND_MATCHED,
+    FOUND_WAITING,
+    FOUND_EDGE,
+    FOUND_DIFFERENCE,
+};
+struct finding {
+    enum finding_verdict verdict;
+    enum difference_kind kind; /* DIFFERS */
+    int64_t here_minor, there_minor;
+};
+struct finding reconcile_judge(const struct group *group, const struct period *period);
+
+/* --- a record ----------------------------------------------------------------------------------
+ */
+
+#define RECORD_LINE_MAX  16384
+#define RECORD_LINES_MAX INT64_C(100000000)
+
+struct record {
+    /* By the caller. */
+    FILE *file;
+    const char *path;
+    struct writer *why;
+    enum status (*take)(const struct record_line *line, void *arg);
+    void *arg;
+    /* By the reader. */
+    const char *format;
+    char currency[4];          /* if it is of one currency only; else empty */
+    int64_t from_us, until_us; /* if it names a period; else 0 */
+    int64_t lines;
+    int64_t first_us, last_us; /* of its lines */
+};
+
+/* Each reads the whole record and hands out its lines; OK only when it is whole. */
+enum status record_read_card(struct record *r);
+enum status record_read_wallet(struct record *r);
+enum status record_read_ledger(struct record *r);
+enum status record_read_camt(struct record *r);
+
+/* Says "path:line: what" in r->why (line 0: without), and gives `status`. */
+enum status record_refuse(const struct record *r, enum status status, uint64_t line,
+                          const char *what);
+/* Hands out a line; checks name, amount and count. */
+enum status record_hand_out(struct record *r, const struct record_line *line);
+
+/* Lines of text, and the digest of all before the one at hand. */
+struct record_lines {
+    struct record *record;
+    struct secret_digest *digest;
+    uint64_t number;
+    struct view text; /* without LF; lives until the next call */
+    bool ended;       /* with an LF */
+    uint8_t room[RECORD_LINE_MAX + 1];
+};
+enum status record_lines_open(struct record_lines **out, struct record *record);
+/* NOT_FOUND at the end of the file; RANGE for a line that is too long; IO. Both are said. */
+enum status record_lines_next(struct record_lines *lines);
+/* Whether `hex` is the digest of everything before the line at hand. */
+bool record_digest_is(const struct record_lines *lines, struct view hex);
+void record_lines_close(struct record_lines *lines);
+
+/* Rows with named columns (RFC 4180). The last line is a trailer whose first field is TRAILER. */
+#define CSV_COLUMNS_MAX 48
+struct record_csv {
+    struct record_lines *lines;
+    struct view fields[CSV_COLUMNS_MAX];
+    size_t count;
+    uint8_t place[CSV_COLUMNS_MAX]; /* of each wanted column, from 1 */
+    bool trailer;                   /* the row at hand is it */
+    uint8_t room[RECORD_LINE_MAX];
+};
+/* Reads the header: every one of `columns` must be there, once, in any order. */
+enum status record_csv_open(struct record_csv **out, struct record *record,
+                            const char *const *columns, size_t count);
+/* The next row or the trailer; NOT_FOUND behind the trailer. A file that ends without one, or goes
+ * on behind it, is refused. */
+enum status record_csv_next(struct record_csv *csv);
+struct view record_csv_field(const struct record_csv *csv, size_t column);
+enum status record_csv_refuse(const struct record_csv *csv, enum status status, const char *what);
+/* The trailer's number in field `at`, compared. */
+enum status record_csv_total(const struct record_csv *csv, size_t at, int64_t counted,
+                             const char *what);
+void record_csv_close(struct record_csv *csv);
+
+/* --- small readings ----------------------------------------------------------------------------
+ */
+
+/* "12.50" with `exponent` digits behind the point; exact: with all of them, else at most (further
+ * zeros are let through). MALFORMED, RANGE. Never negative. */
+enum status record_decimal(struct view text, unsigned exponent, bool exact, int64_t *out_minor);
+/* Three letters; the exponent where we know the currency, else 2. MALFORMED. */
+enum status record_currency(struct view text, char out[4], unsigned *exponent);
+/* Saturating. */
+int64_t record_add(int64_t a, int64_t b);
+
+/* --- into the store ----------------------------------------------------------------------------
+ */
+
+/* One that was found, as it lies in the sort. Texts are zero-terminated. */
+struct found {
+    struct finding finding;
+    struct here here;
+    int64_t line, at_us;
+    char currency[4];
+    char name[NAME_MAX_BYTES + 1];
+    char here_words[40], there_words[40];
+};
+
+struct reconcile_journal {
+    struct loop *loop;
+    struct store *store;
+    const struct reconcile_options *options;
+    struct reconcile_report *report;
+    struct id_source ids;
+    int lock_fd;
+    struct view file;
+    struct journal_page *pages;
+    size_t page_count, in_page; /* pages that are full, differences in the next one */
+    struct writer *why;
+};
+/* Takes the lock, ends what was left unfinished, and writes the row. BUSY, IO. */
+enum status reconcile_journal_begin(struct reconcile_journal *journal,
+                                    const struct reconcile_options *options,
+                                    struct reconcile_report *report, struct view file_name,
+                                    struct writer *why);
+/* Written with the next page. */
+enum status reconcile_journal_add(struct reconcile_journal *journal, const struct found *found,
+                                  int64_t *id);
+/* The last page, and the row that makes all of it visible. */
+enum status reconcile_journal_finish(struct reconcile_journal *journal);
+/* After begin, whatever it said; without finish nothing of it becomes visible. */
+void reconcile_journal_end(struct reconcile_journal *journal);
+/* A found one as a row, for whoever watches. */
+void reconcile_found_row(const struct reconcile_options *options, const struct found *found,
+                         int64_t id, struct difference_row *out);
+
+/* Asks and waits. */
+enum status reconcile_ask(struct loop *loop, struct store *store, struct store_read *read);
+
+#endif

@@ -1,0 +1,245 @@
+/* test_reconcile_judge.c - what two sides say under one name, and what is made of it: every row of
+ * the table in judge.c, the ends of the period, and what comes back. */
+#include "reconcile/reconcile_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define FROM  INT64_C(1000000)
+#define UNTIL INT64_C(9000000)
+#define EDGE  INT64_C(100000)
+
+static const struct period period = { FROM, UNTIL, EDGE };
+
+static struct group of(enum rail rail)
+{
+    return (struct group){ .rail = rail };
+}
+
+static struct here ours(enum attempt_state state, int64_t minor)
+{
+    return (struct here){ .attempt = 7,
+                          .payment = 5,
+                          .amount_minor = minor,
+                          .created_us = 2000000,
+                          .updated_us = 3000000,
+                          .role = HERE_MAIN,
+                          .state = (uint8_t)state,
+                          .verb = OPERATION_SALE,
+                          .currency = "EUR" };
+}
+
+static struct there theirs(enum role role, int64_t minor)
+{
+    return (struct there){
+        .amount_minor = minor, .line = 2, .what = "SALE", .role = (uint8_t)role, .currency = "EUR"
+    };
+}
+
+static void say_here(struct group *g, struct here here)
+{
+    reconcile_add_here(g, &here, &period);
+}
+
+static void say_there(struct group *g, struct there there)
+{
+    reconcile_add_there(g, &there);
+}
+
+static void is(const struct group *g, enum finding_verdict verdict)
+{
+    assert_int_equal(reconcile_judge(g, &period).verdict, verdict);
+}
+
+static void differs(const struct group *g, enum difference_kind kind, int64_t here, int64_t there)
+{
+    struct finding finding = reconcile_judge(g, &period);
+    assert_int_equal(finding.verdict, FOUND_DIFFERENCE);
+    assert_string_equal(difference_kind_word(finding.kind), difference_kind_word(kind));
+    assert_int_equal(finding.here_minor, here);
+    assert_int_equal(finding.there_minor, there);
+}
+
+static void approved_here(void **state)
+{
+    (void)state;
+    struct group g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    differs(&g, DIFFERENCE_MISSING_THERE, 1250, 0);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    is(&g, FOUND_MATCHED);
+    struct group again = g;
+    say_there(&again, theirs(ROLE_FORWARD, 1250));
+    differs(&again, DIFFERENCE_TWICE, 1250, 2500);
+    struct group reversed = g;
+    say_there(&reversed, theirs(ROLE_BACK, 1250));
+    differs(&reversed, DIFFERENCE_AMOUNT, 1250, 0);
+    g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    say_there(&g, theirs(ROLE_FORWARD, 1251));
+    differs(&g, DIFFERENCE_AMOUNT, 1250, 1251);
+    g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    struct there yen = theirs(ROLE_FORWARD, 1250);
+    memcpy(yen.currency, "JPY", 4);
+    say_there(&g, yen);
+    differs(&g, DIFFERENCE_CURRENCY, 1250, 1250);
+}
+
+static void nothing_here(void **state)
+{
+    (void)state;
+    struct group g = of(RAIL_CARD);
+    say_there(&g, theirs(ROLE_FORWARD, 4711));
+    differs(&g, DIFFERENCE_MISSING_HERE, 0, 4711);
+    g = of(RAIL_CARD);
+    struct there outside = theirs(ROLE_FORWARD, 4711);
+    outside.outside = 1;
+    say_there(&g, outside);
+    is(&g, FOUND_NOTHING);
+    g = of(RAIL_QR); /* it stands under its own name, and is judged there */
+    struct there beside = theirs(ROLE_BACK, 250);
+    beside.beside = 1;
+    say_there(&g, beside);
+    is(&g, FOUND_NOTHING);
+    /* The refund by which we undid something. */
+    g = of(RAIL_QR);
+    struct here remedy = ours(ATTEMPT_APPROVED, 1250);
+    remedy.role = HERE_REMEDY;
+    say_here(&g, remedy);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    is(&g, FOUND_NOTHING);
+}
+
+static void failed_here(void **state)
+{
+    (void)state;
+    static const enum attempt_state states[] = { ATTEMPT_DECLINED, ATTEMPT_REJECTED,
+                                                 ATTEMPT_NOT_SENT, ATTEMPT_REVERSED };
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        struct group g = of(RAIL_CARD);
+        say_here(&g, ours(states[i], 1250));
+        is(&g, FOUND_NOTHING);
+        say_there(&g, theirs(ROLE_FORWARD, 1250));
+        differs(&g, DIFFERENCE_FAILED_HERE, 0, 1250);
+        say_there(&g, theirs(ROLE_BACK, 1250));
+        is(&g, FOUND_MATCHED);
+        say_there(&g, theirs(ROLE_BACK, 1250));
+        differs(&g, DIFFERENCE_FAILED_HERE, 0, -1250);
+    }
+}
+
+static void not_known_here(void **state)
+{
+    (void)state;
+    static const enum attempt_state stuck[] = { ATTEMPT_UNKNOWN, ATTEMPT_PARKED, ATTEMPT_CONFLICT };
+    static const enum attempt_state works[] = { ATTEMPT_SENDING, ATTEMPT_PENDING,
+                                                ATTEMPT_REVERSING };
+    for (size_t i = 0; i < 3; i++) {
+        struct group g = of(RAIL_BANK);
+        say_here(&g, ours(stuck[i], 1250));
+        differs(&g, DIFFERENCE_UNKNOWN_HERE, 1250, 0);
+        say_there(&g, theirs(ROLE_FORWARD, 1250));
+        differs(&g, DIFFERENCE_UNKNOWN_HERE, 1250, 1250);
+        g = of(RAIL_BANK);
+        say_here(&g, ours(works[i], 1250));
+        is(&g, FOUND_WAITING);
+        say_there(&g, theirs(ROLE_FORWARD, 1250));
+        differs(&g, DIFFERENCE_UNKNOWN_HERE, 1250, 1250);
+    }
+}
+
+/* What may stand in the record before or after is not missed in this one. */
+static void at_the_edge(void **state)
+{
+    (void)state;
+    struct here before = ours(ATTEMPT_APPROVED, 1250), after = before, stuck = before;
+    before.created_us = FROM + EDGE - 1;
+    after.updated_us = UNTIL - EDGE;
+    stuck.state = ATTEMPT_PARKED;
+    stuck.created_us = UNTIL - EDGE;
+    const struct here edges[] = { before, after, stuck };
+    for (size_t i = 0; i < 3; i++) {
+        struct group g = of(RAIL_CARD);
+        say_here(&g, edges[i]);
+        is(&g, FOUND_EDGE);
+    }
+    /* Reversed today, booked yesterday: this record has only the reversal. */
+    before.state = ATTEMPT_REVERSED;
+    struct group g = of(RAIL_CARD);
+    say_here(&g, before);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    is(&g, FOUND_EDGE);
+    struct here within = ours(ATTEMPT_REVERSED, 1250);
+    g = of(RAIL_CARD);
+    say_here(&g, within);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    differs(&g, DIFFERENCE_FAILED_HERE, 0, -1250);
+}
+
+static void what_a_bank_sends_back(void **state)
+{
+    (void)state;
+    struct here sale = ours(ATTEMPT_APPROVED, 1250), recall = sale;
+    recall.role = HERE_RECALL;
+    struct group g = of(RAIL_BANK);
+    say_here(&g, sale);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    struct group unheard = g;
+    say_there(&unheard, theirs(ROLE_BACK, 1250));
+    differs(&unheard, DIFFERENCE_AMOUNT, 1250, 0); /* returned, and we do not know */
+    struct group known = of(RAIL_BANK);
+    sale.refunded = 1250;
+    say_here(&known, sale);
+    say_there(&known, theirs(ROLE_FORWARD, 1250));
+    is(&known, FOUND_MATCHED); /* the return may stand in a later one */
+    say_there(&known, theirs(ROLE_BACK, 1250));
+    is(&known, FOUND_MATCHED);
+    /* Asked for back, agreed, and not there. */
+    say_here(&g, recall);
+    differs(&g, DIFFERENCE_MISSING_THERE, 0, 1250);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    is(&g, FOUND_MATCHED);
+}
+
+static void locks_that_end(void **state)
+{
+    (void)state;
+    struct there back = theirs(ROLE_BACK, 1250);
+    back.beside = 1;
+    struct group g = of(RAIL_CBDC);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    say_there(&g, back);
+    is(&g, FOUND_MATCHED);
+    g = of(RAIL_CBDC); /* found only when it had ended */
+    say_here(&g, ours(ATTEMPT_DECLINED, 1250));
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    say_there(&g, back);
+    is(&g, FOUND_MATCHED);
+}
+
+static void sums_do_not_run_over(void **state)
+{
+    (void)state;
+    struct group g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, INT64_MAX));
+    say_there(&g, theirs(ROLE_FORWARD, INT64_MAX));
+    is(&g, FOUND_MATCHED);
+    say_there(&g, theirs(ROLE_FORWARD, INT64_MAX));
+    differs(&g, DIFFERENCE_TWICE, INT64_MAX, INT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(approved_here),  cmocka_unit_test(nothing_here),
+        cmocka_unit_test(failed_here),    cmocka_unit_test(not_known_here),
+        cmocka_unit_test(at_the_edge),    cmocka_unit_test(what_a_bank_sends_back),
+        cmocka_unit_test(locks_that_end), cmocka_unit_test(sums_do_not_run_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
