@@ -89,7 +89,8 @@ static void bank_settle_invent(void *state, uint64_t dice, struct settle_line *l
                               .kind = KIND_TRANSFER,
                               .state = STATE_BOOKED,
                               .bookings = 1,
-                              .booked_us = s->window.to_us - 1,
+                              .booked_us =
+                                  like->booked_us > 0 ? like->booked_us : s->window.to_us - 1,
                               .debit = s->account,
                               .credit = BANK_CLEARING };
     if (s->account == BANK_CLEARING)

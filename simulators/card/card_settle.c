@@ -16,7 +16,8 @@ struct card_settle {
     uint64_t number, last;
     char key[CARD_IDENTITY_SIZE + 3]; /* "stan/transmitted/terminal" of the line at hand */
     struct card_entry invented;
-    char like[3]; /* ISO 4217 number of the line before, for an invented one */
+    char like[3];    /* ISO 4217 number of the line before, for an invented one */
+    int64_t like_us; /* and when it was booked, wall; 0: there was none */
 };
 
 static struct view field_of(const struct card_identity *id, size_t at, size_t len)
@@ -84,6 +85,7 @@ static enum settle_next card_settle_next(void *state, struct settle_line *line)
         s->number++;
         line->amount_minor = e->approved_minor;
         memcpy(s->like, e->currency, sizeof s->like);
+        s->like_us = booked_wall_us(s->h, e);
         fill_line(s, e, line);
         return SETTLE_LINE;
     }
@@ -95,7 +97,7 @@ static void card_settle_invent(void *state, uint64_t dice, struct settle_line *l
     struct card_settle *s = state;
     struct card_entry *e = &s->invented;
     char text[CARD_IDENTITY_SIZE];
-    int64_t wall_us = s->window.to_us - 1;
+    int64_t wall_us = s->like_us > 0 ? s->like_us : s->window.to_us - 1;
     struct view terminal = view_text(s->params[0].value);
     struct writer id = writer_over(text, sizeof text), rrn = writer_over(e->rrn, 12);
     struct writer auth = writer_over(e->auth_code, 6);

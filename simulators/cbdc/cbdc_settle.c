@@ -58,7 +58,7 @@ static void cbdc_settle_invent(void *state, uint64_t dice, struct settle_line *l
                               .state = CBDC_SETTLED,
                               .from = like != NULL ? like->from : 0,
                               .to = like != NULL ? like->to : cbdc_wallet_count(s->c->books) - 1,
-                              .at_us = s->window.to_us - 1 };
+                              .at_us = like != NULL ? like->at_us : s->window.to_us - 1 };
     settle_alike(&w, like != NULL ? view_text(like->id) : VIEW("transfer00"), dice);
     if (like != NULL)
         memcpy(e->client, like->client, sizeof e->client);

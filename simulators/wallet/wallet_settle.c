@@ -21,6 +21,7 @@ struct wallet_settle {
     int64_t fees_minor;
     char trade_no[32], refund_trade_no[32]; /* of the line at hand */
     struct entry entry;                     /* of the line at hand; the book's own may move */
+    int64_t model_us;                       /* when the line before was booked; 0: there is none */
     const struct deal *model;               /* of the line before: what an invented one is like */
     struct deal deal;                       /* of an invented line */
 };
@@ -62,6 +63,7 @@ static enum settle_next wallet_settle_next(void *state, struct settle_line *line
         line->amount_minor = e->amount_minor;
         s->entry = *e;
         s->model = e->deal;
+        s->model_us = e->at_us;
         fill_names(s, &s->entry, line);
         return SETTLE_LINE;
     }
@@ -81,7 +83,9 @@ static void wallet_settle_invent(void *state, uint64_t dice, struct settle_line 
     const struct deal *model = s->model;
     const char *order_id =
         model != NULL && model->order_id[0] != '\0' ? model->order_id : "order00";
-    s->entry = (struct entry){ .kind = ENTRY_PAID, .deal = &s->deal, .at_us = s->window.to_us - 1 };
+    s->entry = (struct entry){ .kind = ENTRY_PAID,
+                               .deal = &s->deal,
+                               .at_us = s->model_us > 0 ? s->model_us : s->window.to_us - 1 };
     s->deal =
         (struct deal){ .kind = DEAL_ORDER,
                        .state = DEAL_PAID,
