@@ -427,7 +427,9 @@ void payment_notice(struct payments *room, struct channel *channel,
     if (status != STATUS_OK) {
         heard_free(heard);
         done(arg, status);
+        return;
     }
+    step_at(room, "notice_heard");
 }
 
 void heards_forget(struct payments *room)

@@ -241,7 +241,7 @@ struct payments {
 
 /* Named steps, for tests:
  *     before_record after_record after_send after_exchange before_settle after_settle
- *     reversal_recorded reversal_sent before_resolve after_resolve */
+ *     reversal_recorded reversal_sent before_resolve after_resolve notice_heard */
 static inline void step_at(const struct payments *room, const char *name)
 {
     if (room->o.step != NULL)

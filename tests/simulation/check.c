@@ -7,8 +7,10 @@
  *        nothing was booked twice; all together the card host's total is the gateway's
  *     4  the sums of every payment hold, and nothing is on its way any more
  *     5  every attempt has come to its end; none waits for a person, except where an approval
- *        came after its attempt had been reversed (docs: a late answer is a conflict)
+ *        came after its attempt had been reversed (docs: a late answer is a conflict), or where an
+ *        answer named another amount
  *     6  the journal has no gap, and every payment's part of it begins with payment.created
+ *        What it tells is what the rows say (check_retold.c)
  *     7  requests that went out on two connections at once were answered with the same bytes
  *
  * The card host and the gateway share no name for a thing. What ties an entry to an attempt is what
@@ -31,6 +33,7 @@ struct books {
     struct world *world;
     const struct card_ledger *ledger;
     struct map *entries; /* identity and MTI -> entry */
+    struct map *traces;  /* those that were used */
     bool *seen;          /* by entry number: an attempt belongs to it */
     uint64_t first, last;
     int64_t charged_minor; /* by the gateway's books */
@@ -110,12 +113,17 @@ static const struct card_entry *entry_of(struct books *books, const struct attem
 struct operation_sums {
     int64_t in_force; /* at the card host: booked, less what was given back */
     unsigned attempts, booked, approved;
+    bool conflict; /* an answer named another amount, and a person has it */
 };
 
 static void check_attempt_state(struct books *books, const struct attempt_row *row,
-                                const struct operation_row *operation)
+                                const struct operation_row *operation, struct operation_sums *sums)
 {
     struct world *world = books->world;
+    bool first = row->verb == OPERATION_AUTHORISE || row->verb == OPERATION_SALE;
+    if (first && row->amount == CARD_AMOUNT_ANSWERED_WRONG && row->state == ATTEMPT_APPROVED)
+        wrong(world, row->payment, "an attempt (%s) is approved by an answer of another amount",
+              operation_word(row->verb));
     switch (row->state) {
     case ATTEMPT_SENDING:
     case ATTEMPT_PENDING:
@@ -127,7 +135,9 @@ static void check_attempt_state(struct books *books, const struct attempt_row *r
         break;
     case ATTEMPT_CONFLICT:
         world->conflicts++;
-        if (operation->status != OPERATION_STATUS_FAILED)
+        sums->conflict = operation->status == OPERATION_STATUS_PENDING &&
+                         row->amount == CARD_AMOUNT_ANSWERED_WRONG;
+        if (operation->status != OPERATION_STATUS_FAILED && !sums->conflict)
             wrong(world, row->payment, "an attempt (%s) is in conflict, its operation %s",
                   operation_word(row->verb), operation_status_word(operation->status));
         break;
@@ -155,7 +165,8 @@ static void add_attempt(struct books *books, const struct attempt_row *row,
     sums->in_force += e->approved_minor - e->reversed_minor;
 }
 
-static void check_operation(struct books *books, const struct payment_row *p,
+/* True: a person has it. */
+static bool check_operation(struct books *books, const struct payment_row *p,
                             const struct operation_row *o, const struct attempt_row *attempts,
                             size_t count)
 {
@@ -164,8 +175,14 @@ static void check_operation(struct books *books, const struct payment_row *p,
     for (size_t i = 0; i < count; i++) {
         if (attempts[i].operation != o->id)
             continue;
-        check_attempt_state(books, &attempts[i], o);
+        check_attempt_state(books, &attempts[i], o, &sums);
         add_attempt(books, &attempts[i], &sums);
+    }
+    if (sums.conflict) { /* the card host has booked it all the same */
+        books->charged_minor += o->kind == OPERATION_AUTHORISE ? 0
+                                : o->kind == OPERATION_REFUND  ? -sums.in_force
+                                                               : sums.in_force;
+        return true;
     }
     int64_t expected = o->status == OPERATION_STATUS_SUCCEEDED ? o->amount : 0;
     if (o->kind == OPERATION_AUTHORISE && o->status == OPERATION_STATUS_SUCCEEDED)
@@ -173,7 +190,7 @@ static void check_operation(struct books *books, const struct payment_row *p,
     if (o->status == OPERATION_STATUS_PENDING)
         wrong(world, p->id, "an operation (%s) is left pending", operation_word(o->kind));
     if (o->kind == OPERATION_CANCEL && count == 0) /* it waited for somebody: nothing was sent */
-        return;
+        return false;
     if (sums.approved != (o->status == OPERATION_STATUS_SUCCEEDED ? 1 : 0))
         wrong(world, p->id, "%s %s with %u approved attempts", operation_word(o->kind),
               operation_status_word(o->status), sums.approved);
@@ -182,6 +199,7 @@ static void check_operation(struct books *books, const struct payment_row *p,
               "%s %s: the gateway has %lld in force, the card host %lld (%u attempts, %u booked)",
               operation_word(o->kind), operation_status_word(o->status), (long long)expected,
               (long long)sums.in_force, sums.attempts, sums.booked);
+    return false;
 }
 
 /* --- one payment -------------------------------------------------------------------------------
@@ -284,12 +302,15 @@ static void check_twins(struct world *world, const struct story *story)
 
 static struct story *story_of(struct world *world, const struct payment_row *p);
 
-static void check_card_payment(struct books *books, const struct payment_row *p,
+static bool check_card_payment(struct books *books, const struct payment_row *p,
                                const struct store_read *ops, const struct store_read *attempts)
 {
+    bool with_a_person = false;
     for (size_t i = 0; i < ops->count; i++)
-        check_operation(books, p, &ops->operations[i], attempts->attempts, attempts->count);
+        if (check_operation(books, p, &ops->operations[i], attempts->attempts, attempts->count))
+            with_a_person = true;
     books->charged_minor += p->captured - p->refunded;
+    return with_a_person;
 }
 
 static void check_payment(struct books *books, const struct payment_row *p)
@@ -306,13 +327,15 @@ static void check_payment(struct books *books, const struct payment_row *p)
     if (ops.count == 0)
         wrong(world, p->id, "a payment without an operation");
     if (p->rail == RAIL_CARD)
-        check_card_payment(books, p, &ops, &attempts);
+        with_a_person = check_card_payment(books, p, &ops, &attempts);
     else if (books->http[p->rail] == NULL)
         wrong(world, p->id, "a payment of a rail that nobody asked for");
     else
         with_a_person = check_http_payment(books->http[p->rail], p, story, ops.operations,
                                            ops.count, attempts.attempts, attempts.count);
     check_sums(world, p, ops.operations, ops.count, with_a_person);
+    check_traces(world, books->traces, attempts.attempts, attempts.count);
+    check_retold(world, p, ops.operations, ops.count, attempts.attempts, attempts.count);
     if (story != NULL && story->payment == p->id)
         check_told(world, story, p, ops.operations, ops.count);
     rules_check_payment(books->rules, story, p, attempts.count);
@@ -469,7 +492,8 @@ void check_books(struct world *world)
                            .ledger = card_host_ledger(card_side_host(world->card)) };
     size_t room = 256 + world->options->payments * 128;
     books.entries = map_open(room, 1);
-    ENSURE(books.entries != NULL);
+    books.traces = map_open(room, 1);
+    ENSURE(books.entries != NULL && books.traces != NULL);
     index_entries(&books);
     books.rules = rules_check_open(world);
     books.seen = calloc(books.last + 1, sizeof *books.seen);
@@ -489,4 +513,5 @@ void check_books(struct world *world)
     rules_check_close(books.rules);
     free(books.seen);
     map_close(books.entries);
+    map_close(books.traces);
 }

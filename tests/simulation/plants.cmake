@@ -1,5 +1,5 @@
 # For every plants/*.plant an executable railgate-simulate-<bug>: the objects of railgate-simulate, and the
-# one source that the bug is in with the bug in it. That object comes before its room's archive, so the
+# source (or sources) that the bug is in, with the bug in it. That object comes before its room's archive, so the
 # linker never takes the archive's member of that name; would it be needed for something that the object
 # does not define, every name of it would be defined twice, and the link fails.
 #
@@ -17,47 +17,52 @@ add_custom_target(plants)
 
 foreach(plant ${plants})
   get_filename_component(bug ${plant} NAME_WE)
-  file(STRINGS ${plant} source REGEX "^file: ")
-  string(REGEX REPLACE "^file: " "" source "${source}")
-  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
-    message(FATAL_ERROR "plant ${bug}: there is no file ${source}")
-  endif()
-  get_filename_component(base ${source} NAME)
-  set(mutated ${CMAKE_CURRENT_BINARY_DIR}/plants/${bug}/${base})
-  add_custom_command(
-    OUTPUT ${mutated}
-    COMMAND ${Python3_EXECUTABLE} ${plants_dir}/plants.py make ${plant} ${CMAKE_SOURCE_DIR} ${mutated}
-    DEPENDS ${plant} ${CMAKE_SOURCE_DIR}/${source} ${plants_dir}/plants.py
-    VERBATIM)
-  get_filename_component(room_dir ${CMAKE_SOURCE_DIR}/${source} DIRECTORY)
-  add_library(plant_${bug} OBJECT EXCLUDE_FROM_ALL ${mutated})
-  # Its neighbours are those of the original; what only a bug leaves unused is no finding.
-  target_compile_options(plant_${bug} PRIVATE -iquote ${room_dir} -Wno-unused)
   add_executable(railgate-simulate-${bug} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:railgate-simulate>)
   target_link_libraries(railgate-simulate-${bug} PRIVATE ${simulate_libraries})
   add_dependencies(railgate-simulate-${bug} railgate-simulate)
-  set(inside ${adapters_inside})
-  if(source MATCHES "^gateway/([a-z]+)/")
-    target_link_libraries(plant_${bug} PRIVATE room_${CMAKE_MATCH_1})
-    target_sources(railgate-simulate-${bug} PRIVATE $<TARGET_OBJECTS:plant_${bug}>)
-  elseif(source MATCHES "^adapters/(card|qr|bank|cbdc)/")
-    set(adapter ${CMAKE_MATCH_1})
-    string(REPLACE "." "\\." pattern ${base})
-    target_link_libraries(plant_${bug} PRIVATE ${adapter}_objects)
-    target_compile_options(plant_${bug} PRIVATE -fvisibility=hidden)
-    adapter_object(${bug}_${adapter} ${adapter}
-                   "$<FILTER:$<TARGET_OBJECTS:${adapter}_objects>,EXCLUDE,/${pattern}\\.o$>;$<TARGET_OBJECTS:plant_${bug}>"
-                   ${kits_of_${adapter}})
-    list(REMOVE_ITEM inside ${CMAKE_CURRENT_BINARY_DIR}/${adapter}_inside.o)
-    list(APPEND inside ${CMAKE_CURRENT_BINARY_DIR}/${bug}_${adapter}_inside.o)
-  else()
-    message(FATAL_ERROR "plant ${bug}: ${source} is in no room and in no adapter of the simulation")
-  endif()
-  target_sources(railgate-simulate-${bug} PRIVATE ${inside})
   add_dependencies(plants railgate-simulate-${bug})
   add_test(NAME plant_${bug}
            COMMAND ${Python3_EXECUTABLE} ${plants_dir}/plants.py run ${plant}
                    $<TARGET_FILE:railgate-simulate-${bug}> $<TARGET_FILE:railgate-simulate>
                    ${results}/${bug}.json)
   set_tests_properties(plant_${bug} PROPERTIES LABELS plants TIMEOUT 1200)
+
+  set(inside ${adapters_inside})
+  file(STRINGS ${plant} sources REGEX "^file: ")
+  list(TRANSFORM sources REPLACE "^file: " "")
+  foreach(source ${sources})
+    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
+      message(FATAL_ERROR "plant ${bug}: there is no file ${source}")
+    endif()
+    get_filename_component(name ${source} NAME_WE)
+    get_filename_component(room_dir ${CMAKE_SOURCE_DIR}/${source} DIRECTORY)
+    set(mutated ${CMAKE_CURRENT_BINARY_DIR}/plants/${bug}/${name}.c)
+    set(object plant_${bug}_${name})
+    add_custom_command(
+      OUTPUT ${mutated}
+      COMMAND ${Python3_EXECUTABLE} ${plants_dir}/plants.py make ${plant} ${source} ${CMAKE_SOURCE_DIR}
+              ${mutated}
+      DEPENDS ${plant} ${CMAKE_SOURCE_DIR}/${source} ${plants_dir}/plants.py
+      VERBATIM)
+    add_library(${object} OBJECT EXCLUDE_FROM_ALL ${mutated})
+    # Its neighbours are those of the original; what only a bug leaves unused is no finding.
+    target_compile_options(${object} PRIVATE -iquote ${room_dir} -Wno-unused)
+    if(source MATCHES "^gateway/([a-z]+)/")
+      target_link_libraries(${object} PRIVATE room_${CMAKE_MATCH_1})
+      target_sources(railgate-simulate-${bug} PRIVATE $<TARGET_OBJECTS:${object}>)
+    elseif(source MATCHES "^adapters/(card|qr|bank|cbdc)/")
+      set(adapter ${CMAKE_MATCH_1})
+      target_link_libraries(${object} PRIVATE ${adapter}_objects)
+      target_compile_options(${object} PRIVATE -fvisibility=hidden)
+      adapter_object(
+        ${bug}_${adapter} ${adapter}
+        "$<FILTER:$<TARGET_OBJECTS:${adapter}_objects>,EXCLUDE,/${name}\\.c\\.o$>;$<TARGET_OBJECTS:${object}>"
+        ${kits_of_${adapter}})
+      list(REMOVE_ITEM inside ${CMAKE_CURRENT_BINARY_DIR}/${adapter}_inside.o)
+      list(APPEND inside ${CMAKE_CURRENT_BINARY_DIR}/${bug}_${adapter}_inside.o)
+    else()
+      message(FATAL_ERROR "plant ${bug}: ${source} is in no room and in no adapter of the simulation")
+    endif()
+  endforeach()
+  target_sources(railgate-simulate-${bug} PRIVATE ${inside})
 endforeach()

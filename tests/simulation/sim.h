@@ -11,6 +11,7 @@
  *     story_qr.c, story_bank.c, story_cbdc.c   what is particular to a rail, phones and payers too
  *     check.c      when all is quiet: the gateway's books against those of the counterparts
  *     check_http.c the ledgers of wallet, bank and central bank
+ *     check_retold.c   what the journal tells against the rows
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened
@@ -32,6 +33,8 @@
 #define MERCHANTS_COUNT 3
 #define STORY_ASKS_MAX  48
 #define STAN_LEN        6
+/* The card host's answers to this amount name another one (its magic amounts). */
+#define CARD_AMOUNT_ANSWERED_WRONG 9105
 
 enum sim_faults { FAULTS_NONE = 1, FAULTS_NETWORK, FAULTS_CRASH, FAULTS_ALL };
 /* Bugs put in on purpose: the checks must find each. */
@@ -331,6 +334,14 @@ bool check_http_payment(struct http_books *books, const struct payment_row *p,
                         const struct attempt_row *attempts, size_t attempt_count);
 /* What belongs to no attempt, or was booked twice. */
 void check_http_rest(struct http_books *books);
+/* check_retold.c: the journal tells what the rows of a payment say; no trace number was used twice.
+ */
+void check_retold(struct world *world, const struct payment_row *p,
+                  const struct operation_row *operations, size_t operation_count,
+                  const struct attempt_row *attempts, size_t attempt_count);
+struct map;
+void check_traces(struct world *world, struct map *seen, const struct attempt_row *attempts,
+                  size_t count);
 void tell_payment(struct world *world, int64_t payment);
 /* The letters that stand for an attempt where a bank or wallet allows no more. */
 void attempt_base36(int64_t number, char out[14]);

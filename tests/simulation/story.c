@@ -27,8 +27,9 @@ static const char *const cards[] = {
 #define CARDS_GOOD 5
 
 /* Amounts with a meaning: declines, a half approval, and trouble of the card host. */
-static const int64_t magic[] = { 9051, 9005, 9010, 9101, 9102, 9103, 9104, 9107, 9108,
-                                 9109, 9110, 9111, 9112, 9113, 9121, 9122, 9123 };
+static const int64_t magic[] = { 9051, 9005, 9010, 9101, 9102, 9103,
+                                 9104, 9107, 9108, 9109, 9110, 9111,
+                                 9112, 9113, 9121, 9122, 9123, CARD_AMOUNT_ANSWERED_WRONG };
 #define MAGIC_PEACEFUL 3
 
 static void story_next(struct timer *timer, void *arg);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Known bugs, planted one at a time into a gateway that is built beside the real one.
 
-    plants.py make PLANT ROOT OUT             the source that PLANT names, with its bug in it
+    plants.py make PLANT FILE ROOT OUT        the source FILE of ROOT, with the bug in it
     plants.py run PLANT BUGGY CLEAN [RESULT]  seed after seed until the bug is found; RESULT: a file
     plants.py table RESULTS README [--write]  the table of README.md, from the files that runs left
 
@@ -17,8 +17,8 @@ A plant is a text:
     what stands there instead
     --- end
 
-There may be several pieces of old and new. `run` are options of railgate-simulate; `seeds` (20) is how
-many runs may pass before the bug has to be found. A bug that is found only because the gateway's own
+There may be several pieces of old and new, and several files, each with its pieces behind it. `run` are
+options of railgate-simulate; `seeds` (20) is how many runs may pass before the bug has to be found. A bug that is found only because the gateway's own
 assertion stops it, or because a run takes for ever, was not found by a checker, and counts as not found.
 """
 import json
@@ -35,11 +35,14 @@ RUN_SECONDS_MAX = 120  # a net below the bound of seeds: a gateway that spins wo
 class Plant:
     def __init__(self, path):
         self.name = pathlib.Path(path).stem
-        self.settings, self.pieces = {}, []
+        self.settings, self.pieces = {}, {}
         sentence, part, lines = [], None, []
         for line in pathlib.Path(path).read_text().splitlines():
             if line in ("--- old", "--- new", "--- end"):
-                self.part_ends(part, lines)
+                if part in ("old", "new"):
+                    self.pieces[self.settings["file"]][-1].append(lines)
+                if line == "--- old":
+                    self.pieces.setdefault(self.settings.get("file", ""), []).append([])
                 part, lines = line[4:], []
             elif part in ("old", "new"):
                 lines.append(line)
@@ -48,28 +51,23 @@ class Plant:
             elif line:
                 sentence.append(line)
         self.sentence = " ".join(sentence)
-        if not self.sentence or "file" not in self.settings or not self.pieces or part != "end":
+        whole = all(len(piece) == 2 and piece[0] for pieces in self.pieces.values() for piece in pieces)
+        if not self.sentence or not self.pieces or "" in self.pieces or part != "end" or not whole:
             sys.exit(f"{path}: a plant needs a sentence, a file, and pieces of old and new up to --- end")
-
-    def part_ends(self, part, lines):
-        if part == "old":
-            self.pieces.append((lines, []))
-        elif part == "new":
-            self.pieces[-1][1].extend(lines)
 
     def options(self):
         options = self.settings.get("run", "").split()
         return options if "--payments" in options else options + ["--payments", str(PAYMENTS)]
 
 
-def make(plant, root, out):
-    source = pathlib.Path(root) / plant.settings["file"]
+def make(plant, file, root, out):
+    source = pathlib.Path(root) / file
     text = source.read_text()
-    for old, new in plant.pieces:
+    for old, new in plant.pieces[file]:
         old_text, new_text = "\n".join(old) + "\n", "\n".join(new) + "\n" if new else ""
         found = text.count(old_text)
         if found != 1:
-            sys.exit(f"plant {plant.name}: its old text stands {found} times in {plant.settings['file']}, "
+            sys.exit(f"plant {plant.name}: its old text stands {found} times in {file}, "
                      f"and must stand there once. It begins with:\n{old[0]}\nAdapt the plant to the source.")
         text = text.replace(old_text, new_text)
     out = pathlib.Path(out)
@@ -133,7 +131,7 @@ def table(results, readme, write):
         if not result_path.exists():
             sys.exit(f"{result_path} is missing: run ctest -L plants first")
         result = json.loads(result_path.read_text())
-        where = plant.settings["file"].removeprefix("gateway/")
+        where = ", ".join(file.removeprefix("gateway/") for file in plant.pieces)
         lines.append(f"| `{plant.name}`: {plant.sentence} | {where} | {result['payments']} | "
                      f"{found_by(result['wrong'])} |")
     readme = pathlib.Path(readme)
@@ -149,8 +147,8 @@ def table(results, readme, write):
 
 def main(args):
     match args:
-        case ["make", plant, root, out]:
-            make(Plant(plant), root, out)
+        case ["make", plant, file, root, out]:
+            make(Plant(plant), file, root, out)
         case ["run", plant, buggy, clean, *result]:
             run(Plant(plant), buggy, clean, result[0] if result else "")
         case ["table", results, readme, *write] if write in ([], ["--write"]):
