@@ -338,6 +338,8 @@ static void check_payment(struct books *books, const struct payment_row *p)
     check_retold(world, p, ops.operations, ops.count, attempts.attempts, attempts.count);
     if (story != NULL && story->payment == p->id)
         check_told(world, story, p, ops.operations, ops.count);
+    if (!with_a_person && story != NULL)
+        check_in_time(world, story, p, ops.operations, ops.count);
     rules_check_payment(books->rules, story, p, attempts.count);
     world_tally(world, "%s payment %s", rail_word(p->rail), payment_status_word(p->status));
     arena_reset(&arena);

@@ -35,6 +35,7 @@ struct rules_side {
     const struct rulebook *book;
     struct dice dice;
     bool on;
+    int64_t calm_us;            /* wall clock; 0: not yet */
     enum rules_text file, good; /* what lies in the file; what lay there last and can be used */
     enum rules_text now;        /* in force */
     struct settings *settings;  /* of this life */
@@ -310,6 +311,8 @@ void rules_side_sign(struct rules_side *side, struct view bytes, uint8_t out[64]
 void rules_side_wakes(struct rules_side *side, struct settings *settings)
 {
     struct findings findings;
+    if (side->calm_us != 0)
+        side->calm_us = wall_us(side);
     if (!side->on)
         return;
     if (!is_good(side->file))
@@ -352,6 +355,12 @@ void rules_side_trouble(struct rules_side *side)
 void rules_side_calm(struct rules_side *side)
 {
     timer_stop(&side->change);
+    side->calm_us = wall_us(side);
+}
+
+int64_t rules_side_calm_us(const struct rules_side *side)
+{
+    return side->calm_us;
 }
 
 /* --- open, close -------------------------------------------------------------------------------

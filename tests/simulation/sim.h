@@ -13,6 +13,7 @@
  *     check_http.c the ledgers of wallet, bank and central bank
  *     check_retold.c   what the journal tells against the rows
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
+ *     check_time.c whether everything came to its end in its time
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened
  *     runs.h       many seeds, by workers side by side
@@ -322,6 +323,9 @@ static inline bool world_has(const struct world *world, enum rail rail)
 }
 
 void check_books(struct world *world);
+/* check_time.c: its operations have ended in the time they are given. */
+void check_in_time(struct world *world, const struct story *story, const struct payment_row *p,
+                   const struct operation_row *ops, size_t count);
 
 /* check_http.c: the books of wallet, bank or central bank. */
 struct http_books;

@@ -603,6 +603,10 @@ static void settle_down(struct world *world)
 {
     int64_t trouble_us =
         (int64_t)world->options->payments * world->story_every_us + TROUBLE_MORE_US;
+    /* In some runs it ends in the middle: then much is open, and has to end in its time. */
+    if (dice_percent(&world->dice, 35))
+        trouble_us = dice_between(&world->dice, 0,
+                                  (int64_t)world->options->payments * world->story_every_us);
     (void)pass_until_quiet(world, trouble_us);
     trouble_ends(world);
     if (!pass_until_quiet(world, CALM_MAX_US))

@@ -1,0 +1,109 @@
+/* check_time.c - once faults have stopped, everything comes to its end within the time that
+ * settings and profile give it, each operation by itself.
+ *
+ * The time of an operation, from its beginning or, if that was earlier, from the moment when
+ * nothing disturbs any more:
+ *
+ *     waiting for a yes      authentication.valid_for, review.valid_for, and the next look at those
+ *                            whose time is over; only when the decision asked for one
+ *     waiting for a payer    how long a code may be scanned, or a transfer is waited for
+ *     on the rail            one deadline for the message, the channel's late window, one deadline
+ *                            for the last word (inquiry, reversal), and the pauses between
+ *
+ * What was left to a person has no end of its own.
+ *
+ * Times are those of the wall clock that the records have. Where it jumped, an end before the calm
+ * may be stamped later than the calm began, so a run with a clock that jumps is only held to its
+ * end as a whole (world.c).
+ */
+#include "sim.h"
+
+#include "base/ensure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOOK_US      (5 * LOOP_US_PER_S)   /* at what waits too long (payment/hold.c) */
+#define RECONNECT_US (10 * LOOP_US_PER_S)  /* links that were lost come back */
+#define CODE_US      (900 * LOOP_US_PER_S) /* code_expires_s of the QR adapter */
+#define TRANSFER_US  (300 * LOOP_US_PER_S) /* receive_expires_s of channels/bank_a.yaml */
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* On the slowest of the rail's channels. */
+static int64_t on_the_rail_us(const struct world *world, enum rail rail, enum operation verb)
+{
+    struct channels *channels = gateway_channels(world->gateway);
+    int64_t most_us = 0;
+    for (size_t i = 0; i < channels_count(channels); i++) {
+        struct channel *channel = channels_at(channels, i);
+        const struct channel_settings *s = channel_settings_of(channel);
+        struct channel_ability ability;
+        if ((enum rail)s->rail != rail)
+            continue;
+        channel_ability(channel, verb, &ability);
+        int64_t us = 2 * ability.deadline_us + ability.late_window_us + s->reversal_first_delay_us +
+                     s->reversal_retry_every_us + RECONNECT_US;
+        most_us = larger(most_us, us);
+    }
+    return most_us;
+}
+
+static bool says(struct view text, const char *part)
+{
+    return text.len > 0 && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+}
+
+static int64_t for_a_yes_us(const struct world *world, const struct payment_row *p)
+{
+    int64_t most_us = 0;
+    if (!says(p->facts_json, "\"decision\":{\"result\":\"challenge\"") &&
+        !says(p->facts_json, "\"decision\":{\"result\":\"review\""))
+        return 0;
+    for (int i = RULES_NORMAL; i < RULES_BROKEN_FORM; i++) {
+        const struct region_settings *r =
+            rulebook_region(world->options->rules, (enum rules_text)i);
+        int64_t us = r->authentication_valid_for_us;
+        if (says(p->facts_json, "\"decision\":{\"result\":\"review\""))
+            us += r->review_valid_for_us + LOOK_US;
+        if (says(p->facts_json, r->content_hash))
+            most_us = larger(most_us, us + LOOK_US);
+    }
+    return most_us;
+}
+
+static int64_t for_a_payer_us(const struct story *story)
+{
+    const char *expires = strstr(story->asks[0]->body, "\"expires_in\":");
+    if (story->receives)
+        return TRANSFER_US;
+    if (story->rail != RAIL_QR)
+        return 0;
+    return expires != NULL ? strtoll(expires + 13, NULL, 10) * LOOP_US_PER_S : CODE_US;
+}
+
+void check_in_time(struct world *world, const struct story *story, const struct payment_row *p,
+                   const struct operation_row *ops, size_t count)
+{
+    int64_t calm_us = rules_side_calm_us(world->rules);
+    for (size_t i = 0; i < count; i++) {
+        const struct operation_row *o = &ops[i];
+        bool first = o->kind == OPERATION_AUTHORISE || o->kind == OPERATION_SALE;
+        int64_t took_us = o->updated_us - larger(o->created_us, calm_us);
+        int64_t most_us = on_the_rail_us(world, p->rail, o->kind);
+        if (first)
+            most_us += for_a_yes_us(world, p) + for_a_payer_us(story);
+        if (took_us > 0)
+            world_tally(world, "%s %s ended in the calm", rail_word(p->rail),
+                        operation_word(o->kind));
+        if (took_us > most_us && world->clock_jumps)
+            world_tally(world, "excused: ended by a clock that jumped");
+        else if (took_us > most_us)
+            wrong(world, p->id, "%s %s took %lld s in the calm, and may take %lld s",
+                  operation_word(o->kind), operation_status_word(o->status),
+                  (long long)(took_us / LOOP_US_PER_S), (long long)(most_us / LOOP_US_PER_S));
+    }
+}
