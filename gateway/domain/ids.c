@@ -64,7 +64,7 @@ void id_write(struct writer *w, enum id_kind kind, int64_t id)
 
 enum status id_parse(enum id_kind kind, struct view text, int64_t *out)
 {
-    ENSURE(kind >= ID_PAYMENT && kind <= ID_ENDPOINT);
+    ENSURE(kind >= ID_PAYMENT && kind <= ID_DIFFERENCE);
     struct view prefix = view_text(prefixes[kind]);
     if (text.len != prefix.len + 1 + LETTERS || !view_starts_with(text, prefix) ||
         text.ptr[prefix.len] != '_')

@@ -31,6 +31,7 @@ struct gateway {
     struct notify *notify; /* NULL: no address for notices */
     char notice_base[384];
     struct outbox *outbox;
+    struct open_differences open_differences;
     struct api *api;
     struct http_server *ops;
     struct list traces; /* blocks being taken */
@@ -541,6 +542,11 @@ void gateway_use_policy(struct gateway *g, struct settings **settings, struct po
 struct reload *gateway_reload(struct gateway *g)
 {
     return g->reload;
+}
+
+struct open_differences *gateway_open_differences(struct gateway *g)
+{
+    return &g->open_differences;
 }
 
 int64_t gateway_wall_us(const struct gateway *g)

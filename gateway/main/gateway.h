@@ -12,6 +12,7 @@
 #include "admin/admin.h"
 #include "api/api.h"
 #include "channel/channel.h"
+#include "main/open_differences.h"
 #include "main/reload.h"
 #include "notify/notify.h"
 #include "outbox/outbox.h"
@@ -64,6 +65,7 @@ const char *gateway_notices(const struct gateway *gateway);
 struct notify *gateway_notify(const struct gateway *gateway);
 struct outbox *gateway_outbox(const struct gateway *gateway);
 struct store *gateway_store(struct gateway *gateway);
+struct open_differences *gateway_open_differences(struct gateway *gateway);
 struct channels *gateway_channels(struct gateway *gateway);
 struct payments *gateway_payments(struct gateway *gateway);
 void gateway_api_stats(const struct gateway *gateway, struct api_stats *out);

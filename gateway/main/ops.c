@@ -315,6 +315,21 @@ static void metrics_webhooks(struct writer *w, struct gateway *g)
            api.streams_dropped);
 }
 
+static void metrics_reconciliation(struct writer *w, struct gateway *g)
+{
+    struct open_differences *open = gateway_open_differences(g);
+    if (open->known) {
+        int64_t age_us = open->count > 0 ? gateway_wall_us(g) - open->since_us : 0;
+        metric(w, "reconciliation_differences_open", "gauge",
+               "Differences of reconciliations that nobody has resolved, as of the last scrape.",
+               (uint64_t)open->count);
+        metric(w, "reconciliation_differences_age_seconds", "gauge",
+               "How long the oldest of them has been known.",
+               (uint64_t)(age_us > 0 ? age_us / LOOP_US_PER_S : 0));
+    }
+    open_differences_ask(open, gateway_store(g));
+}
+
 static void metrics_channels(struct writer *w, struct gateway *g)
 {
     static const char *const names[] = { "ready",    "links_ready", "circuit_open", "in_flight",
@@ -358,6 +373,7 @@ static void metrics(struct http_request *request, struct gateway *g)
     metrics_store(&w, g);
     metrics_notify(&w, g);
     metrics_webhooks(&w, g);
+    metrics_reconciliation(&w, g);
     metrics_channels(&w, g);
     if (w.overflow)
         text(request, 500, VIEW("too many channels for one page\n"));

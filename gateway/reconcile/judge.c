@@ -55,7 +55,8 @@ void reconcile_add_there(struct group *g, const struct there *there)
     if (g->lines > 0 && strcmp(g->there.currency, there->currency) != 0)
         g->currencies_differ = true;
     g->lines++;
-    g->own_lines += there->beside == 0 && there->outside == 0;
+    g->own_lines += there->beside == 0;
+    g->within += there->beside == 0 && there->outside == 0;
     if (there->role == ROLE_FORWARD) {
         g->forwards++;
         g->forward_minor = record_add(g->forward_minor, there->amount_minor);
@@ -93,10 +94,12 @@ static struct finding judge_approved(const struct group *g, const struct period 
 {
     int64_t approved = g->approved_minor, net = record_add(g->forward_minor, -g->back_minor);
     bool must = certain(&g->here, period);
-    if (g->lines == 0)
-        return must ? differs(DIFFERENCE_MISSING_THERE, approved, 0) : found(FOUND_EDGE);
+    if (g->rail == RAIL_QR || g->rail == RAIL_CBDC)
+        net = g->forward_minor; /* what came back is an operation of its own */
     if (g->forwards == 0 && must)
         return differs(DIFFERENCE_MISSING_THERE, approved, net);
+    if (g->lines == 0)
+        return found(FOUND_EDGE);
     if (g->forwards > g->here_count)
         return differs(DIFFERENCE_TWICE, approved, g->forward_minor);
     if (g->forwards > 0 && g->forward_minor != approved)
@@ -141,8 +144,11 @@ struct finding reconcile_judge(const struct group *g, const struct period *perio
 {
     int64_t net = record_add(g->forward_minor, -g->back_minor);
     if (g->here_count == 0) {
-        if (g->own_lines == 0 || g->has_remedy)
+        if (g->within == 0 || g->has_remedy)
             return found(FOUND_NOTHING);
+        /* What we asked back came back; the payment itself is older than we looked. */
+        if (g->forwards == 0 && g->recalled_minor > 0 && g->back_minor == g->recalled_minor)
+            return found(FOUND_EDGE);
         return differs(DIFFERENCE_MISSING_HERE, 0, net);
     }
     if (g->lines > 0 && (g->currencies_differ || strcmp(g->there.currency, g->here.currency) != 0))

@@ -285,10 +285,10 @@ static void put_words(const struct group *g, struct found *out)
         (void)snprintf(out->here_words, sizeof out->here_words, "%s %s",
                        operation_word((enum operation)g->here.verb),
                        attempt_state_word((enum attempt_state)g->here.state));
-    if (g->lines > 1)
+    if (g->own_lines > 1)
         (void)snprintf(out->there_words, sizeof out->there_words, "%s and %lld more", what,
-                       (long long)g->lines - 1);
-    else if (g->lines == 1)
+                       (long long)g->own_lines - 1);
+    else if (g->own_lines == 1)
         (void)snprintf(out->there_words, sizeof out->there_words, "%s", what);
 }
 
@@ -301,9 +301,10 @@ static enum status put_difference(struct run *run, const struct group *g,
     out.finding = *finding;
     if (g->here_count > 0)
         out.here = g->here;
-    out.line = g->lines > 0 ? g->there.line : 0;
-    out.at_us = g->lines > 0 ? g->there.at_us : g->here.created_us;
-    memcpy(out.currency, g->lines > 0 ? g->there.currency : g->here.currency, sizeof out.currency);
+    out.line = g->own_lines > 0 ? g->there.line : 0;
+    out.at_us = g->own_lines > 0 ? g->there.at_us : g->here.created_us;
+    memcpy(out.currency, g->own_lines > 0 ? g->there.currency : g->here.currency,
+           sizeof out.currency);
     /* What somebody else wrote into a file must not bring a card number into the journal. */
     struct writer w = writer_over(out.name, sizeof out.name - 1);
     redact_text(&w, view_text(name));

@@ -82,7 +82,10 @@ struct group {
     int64_t recalled_minor; /* of approved RECALLs */
     bool recall_certain;    /* one of them lies within the period for certain */
     struct there there;     /* the first line; line 0: none */
-    int64_t lines, own_lines, forwards;
+    int64_t lines;          /* all; */
+    int64_t own_lines;      /* not those that stand beside; */
+    int64_t within;         /* of these, those of the period */
+    int64_t forwards;
     int64_t forward_minor, back_minor;
     bool currencies_differ; /* among the lines */
 };

@@ -203,6 +203,13 @@ static void what_a_bank_sends_back(void **state)
     differs(&g, DIFFERENCE_MISSING_THERE, 0, 1250);
     say_there(&g, theirs(ROLE_BACK, 1250));
     is(&g, FOUND_MATCHED);
+    /* The payment is older than what was looked at. */
+    g = of(RAIL_BANK);
+    say_here(&g, recall);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    is(&g, FOUND_EDGE);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    differs(&g, DIFFERENCE_MISSING_HERE, 0, -2500);
 }
 
 static void locks_that_end(void **state)

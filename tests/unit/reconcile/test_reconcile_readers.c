@@ -301,7 +301,8 @@ static void a_ledger_is_read(void **state)
     refused(ledger, LOCK EXPIRE, STATUS_SHORT, "without a summary");
     refused(ledger, "", STATUS_SHORT, "without a summary");
     refused(ledger, with_digest(LOCK, end), STATUS_MISMATCH, "counts other entries");
-    refused(ledger, with_digest(EXPIRE LOCK, end), STATUS_MALFORMED, "day:2: `seq`");
+    refused(ledger, with_digest(EXPIRE LOCK, end), STATUS_MISMATCH, "another first or last");
+    refused(ledger, "{\"seq\":\"1\"}\n", STATUS_MALFORMED, "day:1: `seq`");
     refused(ledger, "{\"seq\":1,\"kind\":\"gift\"}\n", STATUS_MALFORMED, "all of its members");
     refused(ledger, "[1]\n", STATUS_MALFORMED, "no JSON object");
     refused(ledger, "{\"seq\":1\n", STATUS_MALFORMED, "no JSON object");

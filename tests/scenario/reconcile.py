@@ -1,0 +1,407 @@
+"""railgate reconcile: on each rail a mixed run (sales, captures, refunds, reversals, a kill -9 with recovery) matches
+the counterpart's own record; then the record is made wrong in each way that records are, and each difference is
+found, by name and amount; it is in the journal, is resolved by a person once, and no merchant sees any of it."""
+
+import datetime
+import http.client
+import json
+import os
+import re
+
+import rgbank
+import rgrails
+import rgwallet
+from rgbank import bank_receive, bank_send
+from rgledger import attempts_of, settle
+from rgrails import cbdc_sale, journal, qr_sale, qr_scan, refund, settled, store_is_sound
+from rgtest import DECLINES, SLOW, Story, authorisation, main, ops, sale, until
+
+LOST = (OSError, http.client.HTTPException)
+
+
+def money(value):
+    return {"amount": {"value": value, "currency": "EUR"}}
+
+
+class Reconcile(Story):
+    """A gateway, a counterpart, and what is asked of both."""
+
+    channel = None
+
+    def record(self, name="day", **query):
+        """The counterpart's own record, as bytes in a file; its path."""
+        path = os.path.join(self.stage.folder, name)
+        query = "&".join(f"{key}={value}" for key, value in query.items())
+        host = re.sub(r"^https?://", "", self.sim.control_url).rstrip("/")
+        connection = http.client.HTTPConnection(host, timeout=20 * SLOW)
+        try:
+            connection.request("GET", "/settlement" + ("?" + query if query else ""))
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        self.assertEqual(answer.status, 200, text)
+        with open(path, "wb") as file:
+            file.write(text)
+        return path
+
+    def run_on(self, path, *options, code=0):
+        """What the command finds; clocks are the same here, so nothing is near an edge."""
+        out = self.gateway.cli(
+            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", "--json", *options, code=code
+        )[1]
+        return json.loads(out)
+
+    def matches(self, **query):
+        """Everything matches; how many."""
+        found = self.run_on(self.record("good", **query))
+        self.assertEqual(found["found"], [])
+        self.assertEqual(found["summary"]["differences"], 0, found)
+        self.assertGreater(found["summary"]["matched"], 0, found)
+        return found["summary"]
+
+    def wrong(self, *faults, options=(), name="wrong"):
+        """The differences that a record with these faults leads to."""
+        self.sim.knobs(settlement={"seed": 7, "faults": list(faults)})
+        path = self.record(name)
+        self.sim.knobs(settlement={"seed": 7, "faults": []})
+        return self.run_on(path, *options, code=1)["found"]
+
+    def refused(self, *faults, says):
+        self.sim.knobs(settlement={"seed": 7, "faults": list(faults)})
+        path = self.record("cut")
+        self.sim.knobs(settlement={"seed": 7, "faults": []})
+        before = len(self.reconciliations())
+        code, out, err = self.gateway.cli(
+            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", code=2
+        )
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn(says, err)
+        self.assertIn(path, err)
+        self.assertEqual(len(self.reconciliations()), before)
+
+    def reconciliations(self):
+        return json.loads(self.gateway.cli("reconcile", "list", "--json")[1])
+
+    def differences(self, *options, code=None):
+        return json.loads(self.gateway.cli("reconcile", "differences", "--json", *options, code=code)[1])
+
+    def attempt(self, payment, operation):
+        rows = attempts_of(self.api.events(payment), payment)
+        return next(a for a in rows if a.operation == operation)
+
+    def crash_and_recover(self, body, step="after_exchange"):
+        self.gateway.stop()
+        self.gateway.start(env={"RAILGATE_CRASH_AT": step})
+        try:
+            self.api.post("/v1/payments", body, "the-key")
+            self.fail("it did not crash")
+        except LOST:
+            pass
+        self.assertEqual(self.gateway.wait_end(), -9)
+        self.gateway.start()
+
+        def asked():
+            answer = self.api.post("/v1/payments", body, "the-key")
+            return answer if answer.status not in (409, 503) else None
+
+        return until("the repeat is answered", asked, 15).json()
+
+    def each_fault(self, victim, amount):
+        """Every fault on the line of `victim`, an attempt of `amount` minor units."""
+        one = self.wrong({"fault": "omit", "id": self.line_of(victim)})
+        self.assertEqual([(d["kind"], d["here_minor"], d["there_minor"]) for d in one], [("missing_there", amount, 0)])
+        self.assertEqual(one[0]["attempt"], victim.id)
+        self.assertEqual(one[0]["payment"], victim.payment)
+        self.assertNotIn("line", one[0])
+        one = self.wrong({"fault": "amount", "id": self.line_of(victim), "by_minor": -100})
+        self.assertEqual(
+            [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in one],
+            [("different_amount", victim.id, amount, amount - 100)],
+        )
+        self.assertGreater(one[0]["line"], 0)
+        one = self.wrong({"fault": "repeat", "id": self.line_of(victim)})
+        self.assertEqual(
+            [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in one],
+            [("booked_twice", victim.id, amount, 2 * amount)],
+        )
+        one = self.wrong({"fault": "invent", "line": 0, "amount_minor": 4711})
+        self.assertEqual([(d["kind"], d["here_minor"], d["there_minor"]) for d in one], [("missing_here", 0, 4711)])
+        self.assertNotIn("attempt", one[0])
+        self.refused({"fault": "truncate", "line": 1}, says="cut")
+        self.refused({"fault": "trailer"}, says="whole")
+        # All at once: in the order of the record, those without a line last.
+        found = self.wrong(
+            {"fault": "invent", "line": 0, "amount_minor": 4711}, {"fault": "omit", "id": self.line_of(victim)}
+        )
+        self.assertEqual([d["kind"] for d in found], ["missing_here", "missing_there"])
+        self.assertEqual(len(self.differences("--open", code=1)), 6)
+        self.assertEqual(len(journal(self.gateway, "reconciliation.difference")), 6)
+        store_is_sound(self.gateway)
+        self.no_merchant_sees_it()
+
+    def no_merchant_sees_it(self):
+        for client in (self.api, self.gateway.client()):
+            page = client.get("/v1/events?limit=100").json()
+            kinds = {event["kind"] for event in page["data"]}
+            self.assertFalse([kind for kind in kinds if kind.startswith("reconciliation")])
+        for payment in self.api.payments():
+            kinds = [event["kind"] for event in self.api.events(payment["id"])]
+            self.assertFalse([kind for kind in kinds if kind.startswith("reconciliation")])
+
+
+class Card(Reconcile):
+    channel = "card_demo"
+
+    def setUp(self):
+        super().setUp()
+        self.sim = self.stage.simulator()
+        self.gateway = self.stage.gateway(self.sim, channel={"name": self.channel, "deadline": "1s"})
+        self.api = self.gateway.client()
+
+    def gauge_says(self, count):
+        """A scrape shows what was true when the one before asked."""
+
+        def asked():
+            lines = ops(self.gateway, "/metrics").body.decode().splitlines()
+            return f"railgate_reconciliation_differences_open {count}" in lines
+
+        until(f"{count} differences are open", asked)
+
+    def line_of(self, attempt):
+        return f"{attempt.stan}/{attempt.time}/{attempt.terminal}"
+
+    def mixed(self):
+        """Payments of all kinds; the first is a plain sale of 1250."""
+        first = self.api.post("/v1/payments", sale(1250)).json()
+        held = self.api.post("/v1/payments", authorisation(3000)).json()["id"]
+        self.api.post(f"/v1/payments/{held}/capture", money(1000))
+        gone = self.api.post("/v1/payments", authorisation(3000)).json()["id"]
+        self.api.post(f"/v1/payments/{gone}/cancel", {})
+        self.api.post(f"/v1/payments/{first['id']}/refunds", money(250))
+        self.api.post("/v1/payments", sale(700, DECLINES))
+        self.sim.fault("drop_after_booking", mti="0200", next=1)  # booked there, no answer: reversed
+        self.api.post("/v1/payments", sale(800))
+        self.sim.calm()
+        self.crash_and_recover(sale(900))
+        settle(self.api)
+        return self.attempt(first["id"], "sale")
+
+    def test_a_mixed_day_and_each_difference(self):
+        victim = self.mixed()
+        summary = self.matches()
+        self.assertGreaterEqual(summary["lines"], 5)
+        self.each_fault(victim, 1250)
+
+    def test_what_is_journaled_and_resolved(self):
+        victim = self.mixed()
+        found = self.wrong({"fault": "omit", "id": self.line_of(victim)})
+        row = self.reconciliations()[0]
+        self.assertEqual((row["state"], row["channel"], row["differences"]), ("finished", "card_demo", 1))
+        ended = journal(self.gateway, "reconciliation.finished")[-1]
+        self.assertEqual((ended["reconciliation"], ended["sha256"]), (row["id"], row["sha256"]))
+        self.assertEqual(ended["summary"]["matched"], row["summary"]["matched"])
+        self.assertEqual(ended["summary"]["currencies"][0]["missing_there"], {"count": 1, "here_minor": 1250, "there_minor": 0})
+        told = journal(self.gateway, "reconciliation.difference")[-1]
+        self.assertEqual((told["difference"], told["attempt"]), (found[0]["id"], victim.id))
+        # The operator's timeline of the payment tells of it.
+        self.assertIn("reconciliation.difference", self.gateway.cli("payments", "show", victim.payment)[1])
+        shown = json.loads(self.gateway.cli("reconcile", "show", row["id"], "--json")[1])
+        self.assertEqual([d["id"] for d in shown["differences"]], [found[0]["id"]])
+        self.assertIn("missing_there", self.gateway.cli("reconcile", "show", row["id"])[1])
+        self.gauge_says(1)
+
+        one = found[0]["id"]
+        self.gateway.cli("reconcile", "resolve", one, "--by", "ops", code=2)  # no reason
+        self.gateway.cli("reconcile", "resolve", one, "--by", "ops", "--why", "in tomorrow's file", "--evidence", "mail 7")
+        again = self.gateway.cli("reconcile", "resolve", one, "--by", "another", "--why", "me too", code=2)
+        self.assertIn("resolved already, by ops: in tomorrow's file", again[2])
+        self.gateway.cli("reconcile", "resolve", one[:-1] + ("0" if one[-1] != "0" else "1"), "--by", "a", "--why", "b", code=2)
+        self.assertEqual(self.differences("--open", code=0), [])
+        self.assertEqual([(d["status"], d["by"]) for d in self.differences(code=0)], [("resolved", "ops")])
+        word = journal(self.gateway, "reconciliation.resolved")
+        self.assertEqual([(w["difference"], w["by"], w["why"], w["evidence"]) for w in word], [(one, "ops", "in tomorrow's file", "mail 7")])
+        self.gauge_says(0)
+        self.no_merchant_sees_it()
+        # The journal has no gap, though two processes write it, and the gateway goes on.
+        self.assertEqual(self.api.post("/v1/payments", sale(100)).status, 201)
+        store_is_sound(self.gateway)
+
+    def test_the_same_file_twice(self):
+        self.mixed()
+        path = self.record()
+        first = self.run_on(path)
+        second = self.run_on(path)
+        self.assertEqual(second["known"], first["reconciliation"])
+        self.assertNotIn("reconciliation", second)
+        self.assertEqual(len(self.reconciliations()), 1)
+        out = self.gateway.cli("reconcile", "--channel", self.channel, "--file", path)[1]
+        self.assertIn(f"reconciled before: {first['reconciliation']}", out)
+        third = self.run_on(path, "--again")
+        self.assertNotEqual(third["reconciliation"], first["reconciliation"])
+        self.assertEqual(len(self.reconciliations()), 2)
+
+    def test_what_does_not_belong_together(self):
+        self.mixed()
+        other = self.stage.simulator()
+        gateway = self.stage.gateway(other, channel={"name": "elsewhere"})
+        gateway.client().post("/v1/payments", sale(1250))
+        own, self.sim = self.sim, other
+        foreign = self.record("foreign")
+        self.sim = own
+        err = self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--tolerance", "0s", code=2)[2]
+        self.assertIn("record of another channel", err)
+        self.assertEqual(self.reconciliations(), [])
+        self.assertGreater(len(self.run_on(foreign, "--force", "--dry-run", code=1)["found"]), 2)
+        err = self.gateway.cli("reconcile", "--channel", "nobody", "--file", foreign, code=2)[2]
+        self.assertIn("there is no channel `nobody`", err)
+        err = self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign + "x", code=2)[2]
+        self.assertIn("No such file", err)
+        self.gateway.cli("reconcile", code=2)
+        self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--from", "noon", code=2)
+        self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--tolerance", "5", code=2)
+
+    def test_a_dry_run_writes_nothing(self):
+        self.mixed()
+        before = len(journal(self.gateway, "reconciliation.finished"))
+        found = self.run_on(self.record(), "--dry-run")
+        self.assertTrue(found["dry_run"])
+        self.assertNotIn("reconciliation", found)
+        self.assertEqual(self.reconciliations(), [])
+        self.assertEqual(len(journal(self.gateway, "reconciliation.finished")), before)
+
+    def test_the_text_for_people(self):
+        victim = self.mixed()
+        self.sim.knobs(settlement={"seed": 7, "faults": [{"fault": "omit", "id": self.line_of(victim)}]})
+        out = self.gateway.cli(
+            "reconcile", "--channel", self.channel, "--file", self.record(), "--tolerance", "0s", code=1
+        )[1]
+        for text in (r"missing_there +1 +12\.50 EUR +0\.00 EUR", r"matched +\d+ ", r"record +card settlement, ",
+                     rf"dif_\w+ +missing_there +- +12\.50 EUR +0\.00 EUR +{victim.id} "):  # fmt: skip
+            self.assertRegex(out, text)
+        self.assertNotIn("\x1b", out)
+        self.assertIn("card_demo", self.gateway.cli("reconcile", "list")[1])
+
+    def test_an_unknown_outcome_is_settled_by_the_record(self):
+        self.sim.knobs(faults=[{"fault": "drop_after_booking"}])  # everything, reversals too
+        payment = self.api.post("/v1/payments", sale(1250)).json()
+        self.sim.knobs(faults=[], down_ms=600000)
+        path = self.record()
+        found = self.run_on(path, "--force", code=1)["found"]
+        self.assertEqual([(d["kind"], d["payment"]) for d in found], [("unknown_here", payment["id"])])
+        self.sim.calm()
+        settle(self.api)
+        self.assertEqual(self.run_on(self.record("later"), "--again")["summary"]["differences"], 0)
+
+    def test_only_a_part_of_the_day(self):
+        """Two records of one day: what stands in the other one is not missed in either."""
+        early = self.mixed()
+        noon = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        late = self.api.post("/v1/payments", sale(400)).json()["id"]
+        first = self.run_on(self.record("first", to=noon[:-4] + "Z"), "--to", noon)
+        second = self.run_on(self.record("second", **{"from": noon[:-4] + "Z"}), "--from", noon)
+        self.assertEqual((first["summary"]["differences"], second["summary"]["differences"]), (0, 0))
+        self.assertEqual(second["summary"]["matched"], 1)
+        self.assertNotEqual(early.payment, late)
+
+
+class Wallet(Reconcile):
+    channel = "wallet"
+
+    def setUp(self):
+        super().setUp()
+        self.sim = rgwallet.start(self.stage)
+        self.gateway = rgrails.rails(self.stage, [rgrails.qr_channel(self.sim)])
+        self.api = self.gateway.client()
+
+    def line_of(self, attempt):
+        return attempt.id
+
+    def paid(self, value, **how):
+        payment = self.api.post("/v1/payments", qr_sale(value, **how)).json()
+        self.sim.scan(code=payment["next_action"]["payload"])
+        return settled(self.api, payment["id"])
+
+    def test_a_mixed_day_and_each_difference(self):
+        first = self.paid(1250)
+        refund(self.api, first, 250)
+        self.api.post("/v1/payments", qr_scan(500, rgwallet.make_code("REC1", "5.00")))
+        self.api.post("/v1/payments", qr_scan(600, self.sim.present()))
+        canceled = self.api.post("/v1/payments", qr_sale(700)).json()
+        self.api.post(f"/v1/payments/{canceled['id']}/cancel", {})
+        self.crash_and_recover(qr_scan(800, rgwallet.make_code("REC2", "8.00")))
+        settle(self.api)
+        waits = self.api.post("/v1/payments", qr_sale(900)).json()
+        summary = self.matches()
+        self.assertGreaterEqual(summary["matched"], 5)
+        self.assertEqual(summary["waiting"], 1, waits)  # nobody has scanned it yet
+        self.each_fault(self.attempt(first["id"], "sale"), 1250)
+
+
+class Cbdc(Reconcile):
+    channel = "cbdc"
+
+    def setUp(self):
+        super().setUp()
+        self.sim = rgrails.start_ledger(self.stage)
+        self.gateway = rgrails.rails(self.stage, [rgrails.cbdc_channel(self.sim)])
+        self.api = self.gateway.client()
+
+    def line_of(self, attempt):
+        return attempt.id
+
+    def test_a_mixed_day_and_each_difference(self):
+        first = self.api.post("/v1/payments", cbdc_sale(1250)).json()
+        refund(self.api, first, 250)
+        held = self.api.post("/v1/payments", cbdc_sale(2000, capture="manual")).json()["id"]
+        self.api.post(f"/v1/payments/{held}/capture", money(1500))
+        gone = self.api.post("/v1/payments", cbdc_sale(2000, capture="manual")).json()["id"]
+        self.api.post(f"/v1/payments/{gone}/cancel", {})
+        ended = cbdc_sale(300, capture="manual", expires_in=1)
+        self.api.post("/v1/payments", ended)
+        self.crash_and_recover(cbdc_sale(900))
+        settle(self.api)
+        self.assertGreaterEqual(self.matches(client="railgate")["matched"], 7)
+        self.each_fault(self.attempt(first["id"], "sale"), 1250)
+
+
+class Bank(Reconcile):
+    channel = "bank"
+
+    def setUp(self):
+        super().setUp()
+        self.sim = rgbank.start(self.stage, settings={"scheme": "sepa", "delay_ms": 100})
+        self.gateway = rgbank.gateway(self.stage, [rgbank.bank_channel(self.sim)])
+        self.sim.settings(notice_url=self.gateway.ready["notices"] + "bank")
+        self.api = self.gateway.client()
+
+    def line_of(self, attempt):
+        return self.end_to_end[attempt.id]
+
+    def test_a_mixed_day_and_each_difference(self):
+        first = self.api.post("/v1/payments", bank_send(1250)).json()
+        self.api.post("/v1/payments", bank_send(9004))  # refused
+        awaited = self.api.post("/v1/payments", bank_receive(2000)).json()
+        self.sim.credit(2000, reference=awaited["next_action"]["reference"], debtor="Anna Beispiel",
+                        debtor_account=rgbank.CUSTOMER)  # fmt: skip
+        settled(self.api, awaited["id"])
+        refund(self.api, awaited, 500)
+        recalled = self.api.post("/v1/payments", bank_send(1700)).json()
+        refund(self.api, recalled, 1700)
+        returned = self.api.post("/v1/payments", bank_send(1800)).json()
+        entry = next(e for e in self.sim.transfers() if e["amount_minor"] == 1800)
+        self.sim.give_back(entry)
+        until("the return is heard of", lambda: self.api.payment(returned["id"])["refunded"] == 1800)
+        self.crash_and_recover(bank_send(900))
+        settle(self.api)
+        self.end_to_end = {}
+        victim = self.attempt(first["id"], "sale")
+        self.end_to_end[victim.id] = first["outcome"]["rail"]["end_to_end_id"]
+        self.assertGreaterEqual(self.matches()["matched"], 6)
+        notification = self.run_on(self.record("camt054", format="camt.054"))
+        self.assertEqual((notification["format"], notification["summary"]["differences"]), ("camt.054", 0))
+        self.each_fault(victim, 1250)
+
+
+if __name__ == "__main__":
+    main()
