@@ -40,6 +40,7 @@ struct piece {
 struct memory_wire {
     struct wire base; /* first */
     struct memory_faults faults;
+    struct memory_counts counts;
     struct list dead; /* conns and listeners that crashed, by their link */
     struct list dead_listeners;
     uint64_t conns_made;
@@ -68,10 +69,12 @@ static struct memory_wire *wire_of(const struct memory_conn *c)
 }
 
 /* --- dice -------------------------------------------------------------------------------- */
-static bool happens(struct memory_wire *wire, uint32_t per_million)
+static bool happens(struct memory_wire *wire, uint32_t per_million, uint64_t *count)
 {
     /* No throw when it cannot happen: turning one accident off must not shift all others. */
-    return per_million > 0 && loop_random_u64(wire->base.loop) % PER_MILLION < per_million;
+    bool does = per_million > 0 && loop_random_u64(wire->base.loop) % PER_MILLION < per_million;
+    *count += does;
+    return does;
 }
 
 static uint64_t below(struct memory_wire *wire, uint64_t limit)
@@ -107,9 +110,9 @@ static void inbox_put(struct memory_conn *to, enum piece_kind kind, struct view 
     if (bytes.len > 0)
         memcpy(piece->bytes, bytes.ptr, bytes.len);
     piece->due_us = loop_now_us(wire->base.loop) + delay_us(wire);
-    if (kind == PIECE_BYTES && happens(wire, wire->faults.stall_per_million))
+    if (kind == PIECE_BYTES && happens(wire, wire->faults.stall_per_million, &wire->counts.stalled))
         piece->due_us += wire->faults.stall_us;
-    if (kind == PIECE_BYTES && happens(wire, wire->faults.flip_per_million))
+    if (kind == PIECE_BYTES && happens(wire, wire->faults.flip_per_million, &wire->counts.flipped))
         piece->bytes[below(wire, bytes.len)] ^= (uint8_t)(1 + below(wire, 255));
     if (piece->due_us < to->last_due_us)
         piece->due_us = to->last_due_us;
@@ -204,7 +207,7 @@ static void send_cut(struct memory_conn *c, struct view bytes)
 {
     struct memory_wire *wire = wire_of(c);
     for (int cuts = 0; cuts < CUTS_MAX && bytes.len > 1; cuts++) {
-        if (!happens(wire, wire->faults.cut_per_million))
+        if (!happens(wire, wire->faults.cut_per_million, &wire->counts.cut))
             break;
         size_t len = 1 + (size_t)below(wire, bytes.len - 1);
         inbox_put(c->peer, PIECE_BYTES, view_slice(bytes, 0, len));
@@ -217,12 +220,17 @@ static void send_cut(struct memory_conn *c, struct view bytes)
 static bool send_bytes(struct memory_conn *c, struct view bytes)
 {
     struct memory_wire *wire = wire_of(c);
-    if (!happens(wire, wire->faults.reset_per_million)) {
+    if (!happens(wire, wire->faults.reset_per_million, &wire->counts.reset)) {
         send_cut(c, bytes);
         return false;
     }
-    /* The sender cannot know which of the two it was; that is the point. */
-    if (below(wire, 2) == 1)
+    /* The sender cannot know which of the three it was; that is the point. */
+    uint64_t which = below(wire, 3);
+    if (which == 1 && bytes.len > 1) {
+        bytes = view_slice(bytes, 0, 1 + (size_t)below(wire, bytes.len - 1));
+        wire->counts.truncated++;
+    }
+    if (which > 0)
         send_cut(c, bytes);
     inbox_put(c->peer, PIECE_RESET, VIEW_EMPTY);
     c->peer->peer = NULL;
@@ -392,7 +400,7 @@ static void dial(struct memory_conn *c)
     struct memory_wire *wire = wire_of(c);
     struct listener *listener = find_listener(wire, &c->to);
     if (listener == NULL || listener->conns >= listener->options.conns_max ||
-        happens(wire, wire->faults.connect_refused_per_million)) {
+        happens(wire, wire->faults.connect_refused_per_million, &wire->counts.refused)) {
         finish(c, STATUS_REFUSED, FAREWELL_NONE);
         return;
     }
@@ -538,4 +546,11 @@ void wire_memory_set_faults(struct wire *wire, const struct memory_faults *fault
     ENSURE_MAGIC(wire, WIRE_MAGIC);
     ENSURE(wire->ops == &memory_ops);
     ((struct memory_wire *)wire)->faults = *faults;
+}
+
+void wire_memory_counts(const struct wire *wire, struct memory_counts *out)
+{
+    ENSURE_MAGIC(wire, WIRE_MAGIC);
+    ENSURE(wire->ops == &memory_ops);
+    *out = ((const struct memory_wire *)wire)->counts;
 }

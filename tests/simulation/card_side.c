@@ -31,7 +31,6 @@ struct card_side {
     struct side_link *links[LINKS_MAX];
     uint64_t next_link;
     struct dice dice;
-    bool books_late;
 };
 
 static int64_t now_us(const struct card_side *side)
@@ -140,6 +139,9 @@ static void saw(void *arg, const struct card_sight *sight)
                   (int)sight->response.len, (const char *)sight->response.ptr, sight->faults,
                   sight->note);
     world_trace(side->world, "card", writer_done(&w));
+    for (unsigned f = 1; f < 32; f++)
+        if ((sight->faults >> f & 1u) != 0)
+            world_faults(side->world, "card", card_fault_name((enum card_fault)f));
 }
 
 /* --- accidents ---------------------------------------------------------------------------------
@@ -203,8 +205,8 @@ void card_side_trouble(struct card_side *side)
     json_open_object(&j, "settings");
     json_put_text(&j, "repeat_answer", dice_percent(dice, 50) ? VIEW("same") : VIEW("94"));
     json_put_text(&j, "key_scope", VIEW("link"));
-    side->books_late = dice_percent(dice, 25);
-    json_put_text(&j, "late_original", side->books_late ? VIEW("book") : VIEW("refuse"));
+    bool late = dice_percent(dice, 25) && !side->world->clock_jumps;
+    json_put_text(&j, "late_original", late ? VIEW("book") : VIEW("refuse"));
     json_close_object(&j);
     json_open_array(&j, "faults");
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -229,14 +231,15 @@ void card_side_trouble(struct card_side *side)
     set_knobs(side, writer_done(&w), CARD_KNOBS_REPLACE);
 }
 
-bool card_side_books_late(const struct card_side *side)
-{
-    return side->books_late;
-}
-
 void card_side_calm(struct card_side *side)
 {
     set_knobs(side, VIEW("{\"faults\":[],\"down_ms\":0}"), CARD_KNOBS_REPLACE);
+}
+
+static void drop_links(struct card_side *side, enum card_drop how)
+{
+    card_host_drop_links(side->host, how, 0, now_us(side));
+    world_fault(side->world, FAULT_RESTARTED, "card", 1);
 }
 
 void card_side_incident(struct card_side *side)
@@ -247,9 +250,10 @@ void card_side_incident(struct card_side *side)
     case 0:
         writer_format(&w, "{\"down_ms\":%lld}", (long long)dice_between(&side->dice, 100, 20000));
         set_knobs(side, writer_done(&w), CARD_KNOBS_ADD);
+        world_fault(side->world, FAULT_DOWN, "card", 1);
         break;
-    case 1: card_host_drop_links(side->host, CARD_DROP_CLOSE, 0, now_us(side)); break;
-    case 2: card_host_drop_links(side->host, CARD_DROP_RESET, 0, now_us(side)); break;
+    case 1: drop_links(side, CARD_DROP_CLOSE); break;
+    case 2: drop_links(side, CARD_DROP_RESET); break;
     case 3: IGNORE_STATUS(card_host_send(side->host, VIEW("101"), 0, now_us(side))); break;
     case 4: IGNORE_STATUS(card_host_send(side->host, VIEW("301"), 0, now_us(side))); break;
     /* The two above are NOT_FOUND without a link: then there is nobody to send to. */

@@ -45,7 +45,7 @@ struct http_side {
     struct world *world;
     enum rail rail;
     struct dice dice;
-    bool books_late, loses, garbles;
+    bool loses, garbles;
     unsigned planted;
     struct said *said;
     size_t said_count;
@@ -108,8 +108,7 @@ static void saw(void *arg, const char *what, struct view method, struct view tar
     ENSURE_MAGIC(side, HTTP_SIDE_MAGIC);
     writer_format(&w, "%d %s", http_status, faults);
     note(side, what, target, writer_done(&w));
-    if (faults[0] != '\0')
-        world_tally(side->world, "%s %.32s", side->shell.options.brain->name, faults);
+    world_faults(side->world, side->shell.options.brain->name, faults);
 }
 
 /* --- requests in ---------------------------------------------------------------------------------
@@ -248,6 +247,7 @@ void http_side_forge(struct http_side *side, const char *path, struct view heade
                                        .headers = headers,
                                        .body = body };
     note(side, "is forged", action.url, body);
+    world_fault(side->world, FAULT_FORGED, "notice", 1);
     http_notice_send(&side->shell, &action);
 }
 
@@ -335,9 +335,11 @@ void http_side_trouble(struct http_side *side)
     for (size_t i = 0; i < COUNT_OF(accidents); i++) {
         if (!dice_percent(&side->dice, accidents[i].percent))
             continue;
-        put_accident(&j, &side->dice, i);
         const char *name = accidents[i].name;
-        side->books_late |= strcmp(name, "late_booking") == 0 || strcmp(name, "reorder") == 0;
+        bool late = strcmp(name, "late_booking") == 0 || strcmp(name, "reorder") == 0;
+        if (late && side->world->clock_jumps)
+            continue;
+        put_accident(&j, &side->dice, i);
         side->garbles |= strcmp(name, "garble") == 0;
         side->loses |= strcmp(name, "notice_drop") == 0 || strcmp(name, "notice_unsigned") == 0;
     }
@@ -361,15 +363,12 @@ void http_side_incident(struct http_side *side)
     struct writer w = writer_over(text, sizeof text);
     if (side->rail == RAIL_CBDC && dice_percent(&side->dice, 40)) {
         (void)http_side_command(side, "/tokens/drop", "", answer, sizeof answer);
+        world_fault(side->world, FAULT_RESTARTED, "cbdc", 1);
         return;
     }
     writer_format(&w, "{\"down_ms\":%lld}", (long long)dice_between(&side->dice, 100, 20000));
     set_knobs(side, writer_done(&w));
-}
-
-bool http_side_books_late(const struct http_side *side)
-{
-    return side->books_late;
+    world_fault(side->world, FAULT_DOWN, side->shell.options.brain->name, 1);
 }
 
 bool http_side_garbles(const struct http_side *side)

@@ -54,6 +54,7 @@ static const char help[] =
     "  --verbose         everything that happens, and the gateway's log\n"
     "\n"
     "To test the checks\n"
+    "  --expect-faults   every kind of fault that there is must have happened at least once\n"
     "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded, new_key,\n"
     "                    lose, altered, unsigned, wrong_amount, no_inquiry, new_id\n";
 
@@ -94,7 +95,7 @@ struct arguments {
     struct sim_options sim;
     uint64_t seeds, until_payments;
     unsigned long jobs;
-    bool twice, tell_tally, quiet, summary, help;
+    bool twice, tell_tally, quiet, summary, help, expect_faults;
     const char *config, *rails, *record;
 };
 
@@ -109,7 +110,8 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         { "plant", 1, NULL, 'b' },  { "verbose", 0, NULL, 'v' },
         { "tally", 0, NULL, 'y' },  { "quiet", 0, NULL, 'q' },
         { "help", 0, NULL, 'h' },   { "summary", 0, NULL, 'm' },
-        { "record", 1, NULL, 'o' }, { NULL, 0, NULL, 0 },
+        { "record", 1, NULL, 'o' }, { "expect-faults", 0, NULL, 'e' },
+        { NULL, 0, NULL, 0 },
     };
     for (int letter; (letter = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         switch (letter) {
@@ -127,6 +129,7 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         case 'q': out->quiet = true; break;
         case 'm': out->summary = true; break;
         case 'o': out->record = optarg; break;
+        case 'e': out->expect_faults = true; break;
         case 'h': out->help = true; break;
         case 'c': out->config = optarg; break;
         case 'r':
@@ -219,7 +222,7 @@ static void memory_habits(void)
     (void)mallopt(M_TOP_PAD, 16 << 20);
 }
 
-/* The number of seeds that were wrong. */
+/* The number of seeds that were wrong, and of faults that should have happened. */
 static uint64_t run_all(struct arguments *a)
 {
     struct runs runs = { .first = a->sim.seed,
@@ -250,6 +253,8 @@ static uint64_t run_all(struct arguments *a)
         fprintf(stderr, "%s: the record could not be written\n", a->record);
         bad += bad == 0;
     }
+    if (a->expect_faults)
+        bad += runs_faults_missing(scores);
     free(scores);
     return bad;
 }

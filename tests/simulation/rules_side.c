@@ -132,6 +132,7 @@ static void reloaded(void *arg, int http_status, struct view body)
     bool good = side->rollback || is_good(side->asked_for);
     world_tally(world, "%s %s %d", side->rollback ? "rollback" : "reload", good ? "good" : "broken",
                 http_status);
+    world_fault(world, FAULT_RELOADED, side->rollback ? "rollback" : "reload", 1);
     if (world->gateway == NULL) /* it stops, and nothing is known of it */
         return;
     enum rules_text before = side->now;

@@ -42,6 +42,8 @@ struct runs_told {
     const char *about; /* the options that make the same again */
 };
 void runs_print(const struct runs_told *told);
+/* Prints which faults of faults.def never happened; their number. */
+unsigned runs_faults_missing(const struct scores *scores);
 bool runs_record(const struct runs_told *told, const char *path);
 
 #endif

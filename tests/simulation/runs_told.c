@@ -1,8 +1,8 @@
 /* runs_told.c - what many runs were, for people and for a record. */
 #include "runs.h"
 
-#include "base/json_out.h"
 #include "base/ensure.h"
+#include "base/json_out.h"
 #include "loop/loop.h"
 
 #include <fcntl.h>
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define RECORD_BYTES ((size_t)256 * 1024)
-#define FAULT_PREFIX "fault "
 
 /* Of this process and its workers. */
 static double core_seconds(void)
@@ -48,20 +47,22 @@ static void processor(char *out, size_t room)
         (void)fclose(file);
 }
 
-static bool is_fault(const char *name)
-{
-    return strncmp(name, FAULT_PREFIX, sizeof FAULT_PREFIX - 1) == 0;
-}
-
 static void print_faults(const struct tally *tally)
 {
-    struct tally faults = { 0 };
-    for (size_t i = 0; i < tally->count; i++)
-        if (is_fault(tally->rows[i].name))
-            tally_add(&faults, tally->rows[i].name + sizeof FAULT_PREFIX - 1, tally->rows[i].times);
-    if (faults.count > 0)
-        printf("faults that happened:\n");
-    tally_print(&faults);
+    printf("what went wrong meanwhile:\n");
+    for (enum fault f = FAULT_NONE + 1; f < FAULT_KINDS; f++)
+        printf("%9llu  %s\n", (unsigned long long)tally_fault(tally, f), fault_text(f));
+}
+
+unsigned runs_faults_missing(const struct scores *scores)
+{
+    unsigned missing = 0;
+    for (enum fault f = FAULT_NONE + 1; f < FAULT_KINDS; f++)
+        if (tally_fault(&scores->tally, f) == 0) {
+            printf("  WRONG: it never happened that %s\n", fault_text(f));
+            missing++;
+        }
+    return missing;
 }
 
 void runs_print(const struct runs_told *told)
@@ -115,6 +116,10 @@ bool runs_record(const struct runs_told *told, const char *path)
     json_put_text(&j, "compiler", VIEW(__VERSION__));
     json_put_text(&j, "processor", view_text(cpu));
     json_put_i64(&j, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+    json_open_object(&j, "faults");
+    for (enum fault f = FAULT_NONE + 1; f < FAULT_KINDS; f++)
+        json_put_i64(&j, fault_word(f), (int64_t)tally_fault(&told->scores->tally, f));
+    json_close_object(&j);
     json_open_object(&j, "tally");
     const struct tally *tally = &told->scores->tally;
     for (size_t i = 0; i < tally->count; i++)

@@ -15,7 +15,7 @@
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
  *     tell.c       the story of one payment, for people
- *     tally.c      how often what happened
+ *     tally.c      how often what happened; faults.def: which faults there are
  *     runs.h       many seeds, by workers side by side
  *
  * What must hold is written in check.c; `wrong()` notes what does not. Everything that happens goes
@@ -58,7 +58,7 @@ enum sim_plant {
 /* How often things happened, over all runs: a simulation in which nothing happens finds nothing.
  * Plain memory: it may lie where another process sees it. */
 #define TALLY_ROWS_MAX  1024
-#define TALLY_NAME_SIZE 48
+#define TALLY_NAME_SIZE 64
 struct tally {
     size_t count;
     uint16_t slots[2 * TALLY_ROWS_MAX]; /* by hash of the name: row plus one; 0: free */
@@ -72,6 +72,20 @@ void tally_add(struct tally *tally, const char *name, uint64_t times);
 void tally_join(struct tally *tally, const struct tally *more);
 /* By name, alphabetically. */
 void tally_print(const struct tally *tally);
+
+enum fault {
+    FAULT_NONE,
+#define FAULT(kind, word, text) FAULT_##kind,
+#include "faults.def"
+#undef FAULT
+    FAULT_KINDS
+};
+const char *fault_word(enum fault fault);
+const char *fault_text(enum fault fault);
+/* Of a fault that one of the simulators names so. */
+enum fault fault_of_simulator(const char *word);
+/* How often it happened. */
+uint64_t tally_fault(const struct tally *tally, enum fault fault);
 
 struct sim_sums {
 #define SUM(name) uint64_t name;
@@ -221,8 +235,6 @@ void card_side_close(struct card_side *side);
 struct card_host *card_side_host(struct card_side *side);
 /* Chooses which accidents this run has; none any more. */
 void card_side_trouble(struct card_side *side);
-/* It books a message that comes after its reversal: only the repeats of the reversal undo it. */
-bool card_side_books_late(const struct card_side *side);
 void card_side_calm(struct card_side *side);
 /* One of those that take a moment: links dropped, host down, an 0800 of its own. */
 void card_side_incident(struct card_side *side);
@@ -237,8 +249,6 @@ void http_side_trouble(struct http_side *side);
 void http_side_calm(struct http_side *side);
 void http_side_incident(struct http_side *side);
 struct http_host *http_side_host(struct http_side *side);
-/* A request may be booked long after it was sent: the gateway needs an honest clock. */
-bool http_side_books_late(const struct http_side *side);
 /* Notices were lost for good, or taken for hints only. */
 bool http_side_lost_notices(struct http_side *side);
 /* Answers may have been garbled into others that can be read. */
@@ -306,6 +316,10 @@ void world_trace(struct world *world, const char *what, struct view bytes);
 /* One more of these. */
 void world_tally(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* It happened, `times` times; who did it, in a word or two. */
+void world_fault(struct world *world, enum fault fault, const char *who, uint64_t times);
+/* As simulators tell it: names with commas between. */
+void world_faults(struct world *world, const char *who, const char *words);
 void wrong(struct world *world, int64_t payment, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* With --payments-per-crash a crash may have to wait until enough payments have begun. Where it

@@ -196,10 +196,15 @@ static void life_ends(struct world *world, enum gateway_life how)
     world->gateway = NULL;
     world->life = LIFE_DOWN;
     world_trace(world, how == LIFE_DOWN ? "crash" : "close", VIEW_EMPTY);
-    world_tally(world, "gateway %s%s", how == LIFE_DOWN ? "crashed" : "closed",
-                gateway_ready(gateway) ? "" : " before it was ready");
+    world_fault(world,
+                how != LIFE_DOWN         ? FAULT_CLOSED
+                : gateway_ready(gateway) ? FAULT_CRASH
+                                         : FAULT_CRASH_EARLY,
+                "gateway", 1);
     if (how == LIFE_DOWN) {
         world->crashes++;
+        if (store_pending(gateway_store(gateway)) > 0)
+            world_fault(world, FAULT_UNFLUSHED, "gateway", 1);
         crash_budget(world);
         gateway_crash(gateway);
     } else {
@@ -223,6 +228,7 @@ static void life_ends(struct world *world, enum gateway_life how)
             world->options->rails == 1u << RAIL_CARD ? CLOCK_JUMP_CARD_S : CLOCK_JUMP_HTTP_S;
         int64_t offset_us = dice_between(&world->dice, -most_s, most_s) * LOOP_US_PER_S;
         loop_shift_wall(world->loop, offset_us - world->clock_offset_us);
+        world_fault(world, FAULT_CLOCK_JUMP, "gateway", 1);
         world->clock_offset_us = offset_us;
     }
     timer_start(&world->accident, dice_percent(&world->dice, 40)
@@ -339,6 +345,9 @@ static void aimed(struct timer *timer, void *arg)
 
 static void trouble_begins(struct world *world)
 {
+    /* Ages are told by the wall clock, since they outlive the process; the late window is one. A
+     * counterpart that books late needs an honest clock, so there is the one or the other. */
+    world->clock_jumps = crashes_on(world) && dice_percent(&world->dice, 15);
     network_calm(world);
     rules_side_trouble(world->rules);
     if (network_on(world)) {
@@ -353,12 +362,6 @@ static void trouble_begins(struct world *world)
     if (crashes_on(world)) {
         world->aim_permille = (unsigned)dice_below(&world->dice, 12);
         world->crash_percent = (unsigned)dice_below(&world->dice, 40);
-        /* Ages are told by the wall clock, since they outlive the process; the late window is one.
-         * A counterpart that books late needs an honest clock. */
-        bool late = card_side_books_late(world->card);
-        for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
-            late = late || (world->sides[rail] != NULL && http_side_books_late(world->sides[rail]));
-        world->clock_jumps = !late && dice_percent(&world->dice, 30);
     }
     world->incident_percent = (unsigned)dice_below(&world->dice, 60);
     if (world->options->faults != FAULTS_NONE)
@@ -566,8 +569,24 @@ static bool world_open(struct world *world, const struct sim_options *options, c
     return true;
 }
 
+/* What is only known, or only counted, when all is over. */
+static void tally_rest(struct world *world)
+{
+    for (uint32_t i = 0; i < world->options->payments; i++)
+        if ((world->stories[i].excuses & EXCUSE_AMOUNT) != 0 && world->stories[i].payment != 0)
+            world_fault(world, FAULT_WRONG_AMOUNT, rail_word(world->stories[i].rail), 1);
+    struct memory_counts counts;
+    wire_memory_counts(world->wire, &counts);
+    world_fault(world, FAULT_DELAYED, "network", counts.stalled);
+    world_fault(world, FAULT_TRUNCATED, "network", counts.truncated);
+    world_fault(world, FAULT_RESET, "network", counts.reset);
+    world_fault(world, FAULT_REFUSED, "network", counts.refused);
+    world_fault(world, FAULT_GARBLED, "network", counts.flipped);
+}
+
 static void world_close(struct world *world)
 {
+    tally_rest(world);
     timer_stop(&world->accident);
     timer_stop(&world->aimed);
     rules_side_stop(world->rules);
