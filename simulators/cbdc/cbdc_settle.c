@@ -53,8 +53,7 @@ static void cbdc_settle_invent(void *state, uint64_t dice, struct settle_line *l
     struct cbdc_entry *e = &s->invented;
     const struct cbdc_entry *like = s->model > 0 ? cbdc_entry_at(s->c->books, s->model) : NULL;
     struct writer w = writer_over(e->id, sizeof e->id - 1);
-    *e = (struct cbdc_entry){ .number = s->last + 1 + dice % 1000,
-                              .kind = CBDC_TRANSFER,
+    *e = (struct cbdc_entry){ .kind = CBDC_TRANSFER,
                               .state = CBDC_SETTLED,
                               .from = like != NULL ? like->from : 0,
                               .to = like != NULL ? like->to : cbdc_wallet_count(s->c->books) - 1,
@@ -106,12 +105,14 @@ static void cbdc_settle_line(void *state, const struct settle_line *line, struct
     bool made_up = line->record == &s->invented;
     const struct cbdc_entry *e = made_up ? &s->invented : cbdc_entry_at(s->c->books, s->model);
     struct json_out j;
-    s->first_told = s->first_told > 0 ? s->first_told : e->number;
-    s->last_told = e->number;
+    /* A line that comes twice, or that nobody made, has a number of its own: they rise. */
+    uint64_t seq = e->number > s->last_told ? e->number : s->last_told + 1;
+    s->first_told = s->first_told > 0 ? s->first_told : seq;
+    s->last_told = seq;
     s->sum_minor += line->amount_minor;
     json_out_init(&j, w);
     json_open_object(&j, NULL);
-    json_put_i64(&j, "seq", (int64_t)e->number);
+    json_put_i64(&j, "seq", (int64_t)seq);
     json_put_text(&j, "kind", view_text(cbdc_kind_name(e->kind)));
     json_put_text(&j, "id", view_text(e->id));
     json_put_text(&j, "client", view_text(e->client));

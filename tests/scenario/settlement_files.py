@@ -479,6 +479,10 @@ class Cbdc(Record, Story):
             self.assertIsNotNone(self.attempt_of(line, attempts), line)
         self.assertEqual(self.read(client="railgate"), [line for line in lines if line["client"] == "railgate"])
         self.assertEqual(self.read(client="nobody"), [])
+        rgsettle.fault(self.sim, {"fault": "repeat", "line": 1}, {"fault": "invent", "line": 2})
+        numbers = [line["seq"] for line in self.read()]
+        self.assertEqual(numbers, sorted(set(numbers)), "they rise, whatever is wrong")
+        rgsettle.fault(self.sim)
         self.check_windows()
         self.check_faults()
         self.check_at_the_end(self.path())
