@@ -141,6 +141,36 @@ static void say_everything(struct customer *c)
     customer_command(c, "/statement", "{\"account\":\"990000000001\",\"currency\":\"USD\"}");
 }
 
+/* The same books as files of every account, with lines that are wrong. */
+static void write_files(struct customer *c)
+{
+    static const char *const queries[] = { "",
+                                           "format=camt.054",
+                                           "account=" CREDITOR,
+                                           "account=PARTICIPANT&currency=USD",
+                                           "account=990000000001&currency=USD&to=2026-11-23",
+                                           "account=PARTICIPANT&format=camt.054" };
+    static const struct settle_faults wrong = {
+        .count = 2,
+        .rules = { { .fault = SETTLE_INVENT, .amount_minor = 1 },
+                   { .fault = SETTLE_REPEAT, .has_line = true, .line = 2 } },
+    };
+    static uint8_t text[1 << 20];
+    uint64_t books = 0;
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        struct settle_source source;
+        struct writer w = writer_over(text, sizeof text), why = writer_over(text, sizeof text);
+        assert_int_equal(
+            bank_brain.settlement(c->bank, view_text(queries[i]), c->now_us, &source, &why),
+            STATUS_OK);
+        struct settlement *s = settlement_open(&source, i % 2 == 0 ? &wrong : NULL, &books);
+        assert_non_null(s);
+        assert_false(settlement_read(s, &w)); /* all of it */
+        settlement_close(s);
+        must_be_valid(writer_done(&w));
+    }
+}
+
 static void everything_it_writes_is_valid(void **state)
 {
     struct customer *c = *state;
@@ -163,6 +193,7 @@ static void everything_it_writes_is_valid(void **state)
         c->sees = must_be_valid;
         customer_set(c, settings[i]);
         say_everything(c);
+        write_files(c);
         assert_true(balanced(c));
     }
     print_message("%zu messages of the bank are valid\n", seen_count - before);
