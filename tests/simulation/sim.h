@@ -14,6 +14,7 @@
  *     check_retold.c   what the journal tells against the rows
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
+ *     hooks.h      webhooks: hook_side.c, hook_serve.c, check_hooks.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened; faults.def: which faults there are
  *     runs.h       many seeds, by workers side by side
@@ -262,6 +263,21 @@ void http_side_forge(struct http_side *side, const char *path, struct view heade
 /* Prints what was said there about any of these names. */
 void http_side_tell(struct http_side *side, const char *const *names, size_t count);
 
+/* --- webhooks (hooks.h) ------------------------------------------------------------------------
+ */
+struct hook_side;
+/* Back-off and time-outs that suit a run; before the gateway opens. */
+void hook_settings(struct world *world);
+/* After the merchants' keys were made. */
+enum status hook_side_open(struct hook_side **out, struct world *world);
+void hook_side_trouble(struct hook_side *side);
+void hook_side_calm(struct hook_side *side);
+/* Every endpoint has what is due to it, or is disabled. */
+bool hook_side_quiet(const struct hook_side *side);
+void hook_side_stop(struct hook_side *side); /* before wire_close */
+void hook_side_close(struct hook_side *side);
+void check_hooks(struct world *world);
+
 /* --- the world ---------------------------------------------------------------------------------
  */
 enum gateway_life { LIFE_DOWN = 1, LIFE_UP, LIFE_DRAINING };
@@ -280,6 +296,7 @@ struct world {
     struct gateway *gateway; /* NULL: down */
     enum gateway_life life;
     struct rules_side *rules;
+    struct hook_side *hooks;
     struct card_side *card;
     struct http_side *sides[RAIL_CBDC + 1]; /* by rail; NULL: not in this run */
     struct channel_settings *channels;      /* those of the rails of this run */
@@ -305,7 +322,7 @@ struct world {
 
     /* Told at the end. */
     uint64_t crashes, restarts, tries, answers, replays, conflicts, parked, excused;
-    uint64_t events, virtual_us;
+    uint64_t events, virtual_us, hooks_taken;
     size_t wrongs;
     int64_t wrong_payment; /* the first one concerned; 0: none */
 };

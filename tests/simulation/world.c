@@ -352,6 +352,7 @@ static void trouble_begins(struct world *world)
     rules_side_trouble(world->rules);
     if (network_on(world)) {
         network_trouble(world);
+        hook_side_trouble(world->hooks);
         card_side_trouble(world->card);
         for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
             if (world->sides[rail] != NULL)
@@ -374,6 +375,7 @@ static void trouble_ends(struct world *world)
     world->calm = true;
     timer_stop(&world->aimed);
     rules_side_calm(world->rules);
+    hook_side_calm(world->hooks);
     network_calm(world);
     card_side_calm(world->card);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
@@ -409,7 +411,8 @@ static bool quiet(const struct world *world)
     return world->stories_done == world->options->payments && world->life == LIFE_UP &&
            gateway_ready(world->gateway) &&
            payments_working(gateway_payments(world->gateway)) == 0 &&
-           store_pending(gateway_store(world->gateway)) == 0 && !stories_running(world);
+           store_pending(gateway_store(world->gateway)) == 0 && !stories_running(world) &&
+           hook_side_quiet(world->hooks);
 }
 
 /* True when it became quiet within the time. */
@@ -513,6 +516,7 @@ static bool open_settings(struct world *world, const char *config)
     for (size_t i = 0; i < world->loaded->channels_count; i++)
         if (world_has(world, (enum rail)world->loaded->channels[i].rail))
             world->channels[world->settings.channels_count++] = world->loaded->channels[i];
+    hook_settings(world);
     /* As many as there can be: room for all that a real gateway has would be taken, and cleared, at
      * every start. */
     world->settings.limit_payments_in_flight = 256 + (int64_t)world->options->payments;
@@ -557,6 +561,7 @@ static bool world_open(struct world *world, const struct sim_options *options, c
         if (world_has(world, (enum rail)rail))
             ENSURE(http_side_open(&world->sides[rail], world, (enum rail)rail) == STATUS_OK);
     open_store_and_keys(world);
+    ENSURE(hook_side_open(&world->hooks, world) == STATUS_OK);
     timer_init(&world->accident, world->loop, accident, world);
     timer_init(&world->aimed, world->loop, aimed, world);
     world->stories = calloc(options->payments, sizeof *world->stories);
@@ -590,6 +595,7 @@ static void world_close(struct world *world)
     timer_stop(&world->accident);
     timer_stop(&world->aimed);
     rules_side_stop(world->rules);
+    hook_side_stop(world->hooks);
     for (uint32_t i = 0; i < world->options->payments; i++)
         story_close(&world->stories[i]);
     free(world->stories);
@@ -601,6 +607,7 @@ static void world_close(struct world *world)
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
         http_side_stop(world->sides[rail]);
     wire_close(world->wire);
+    hook_side_close(world->hooks);
     card_side_close(world->card);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
         http_side_close(world->sides[rail]);
@@ -675,6 +682,7 @@ bool world_run(const struct sim_options *options, const char *config, uint64_t *
     settle_down(world);
     replay_all(world);
     check_books(world);
+    check_hooks(world);
     if (world->wrong_payment != 0)
         tell_payment(world, world->wrong_payment);
     *trace = world->trace;
@@ -682,12 +690,13 @@ bool world_run(const struct sim_options *options, const char *config, uint64_t *
     world_close(world);
     add_sums(world, options->sums);
     printf("%016llx  crashes %llu restarts %llu tries %llu answers %llu repeats %llu events %llu "
-           "conflicts %llu parked %llu excused %llu\n",
+           "conflicts %llu parked %llu excused %llu webhooks %llu\n",
            (unsigned long long)*trace, (unsigned long long)world->crashes,
            (unsigned long long)world->restarts, (unsigned long long)world->tries,
            (unsigned long long)world->answers, (unsigned long long)world->replays,
            (unsigned long long)world->events, (unsigned long long)world->conflicts,
-           (unsigned long long)world->parked, (unsigned long long)world->excused);
+           (unsigned long long)world->parked, (unsigned long long)world->excused,
+           (unsigned long long)world->hooks_taken);
     bool good = world->wrongs == 0;
     free(world);
     return good;

@@ -1,0 +1,345 @@
+/* hook_side.c - what merchants do about their webhooks: make endpoints, change secrets, ask for
+ * tests and for events once more, look after endpoints that were disabled.
+ *
+ * One call at a time. What may be repeated is repeated until it is answered; a secret is changed
+ * only once when the answer is lost: then there is a secret that nobody knows, and the one from
+ * before signs as well for the whole run.
+ */
+#include "hooks.h"
+
+#include "base/ensure.h"
+#include "outbox/outbox.h"
+#include "wire/http_client.h"
+#include "json/json_read.h"
+
+#include <openssl/evp.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HOOK_RUNS_PERCENT 40
+#define SETTLED_US        (60 * LOOP_US_PER_S) /* then no answer is on its way any more */
+#define CALL_US           (20 * LOOP_US_PER_S)
+
+enum doing {
+    DOING_NOTHING = 1,
+    DOING_MAKE,
+    DOING_MARK,
+    DOING_LOOK,
+    DOING_ENABLE,
+    DOING_ROTATE,
+    DOING_TEST,
+    DOING_RESEND
+};
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+static void add_secret(struct hook_endpoint *e, struct view text)
+{
+    char base64[128];
+    ENSURE(e->secret_count < HOOK_SECRETS_MAX && view_starts_with(text, VIEW("whsec_")));
+    ENSURE(view_to_text(view_slice(text, 6, text.len), base64, sizeof base64) == STATUS_OK);
+    size_t len = strlen(base64), pad = 0;
+    while (pad < len && base64[len - 1 - pad] == '=')
+        pad++;
+    ENSURE(len <= 84);
+    int got = EVP_DecodeBlock(e->secrets[e->secret_count], (const unsigned char *)base64, (int)len);
+    ENSURE(got > 0);
+    e->secret_lens[e->secret_count++] = (size_t)got - pad;
+}
+
+static void read_answer(struct hook_side *side, int http_status, struct view body)
+{
+    struct hook_endpoint *e = side->about;
+    struct arena arena;
+    const struct json_node *root = NULL;
+    struct view text = VIEW_EMPTY;
+    arena_init(&arena, (size_t)1 << 20);
+    bool good = http_status / 100 == 2 && json_read(body, NULL, &arena, &root, NULL) == STATUS_OK;
+    if (side->doing == DOING_ROTATE && !good && http_status / 100 != 4)
+        e->secret_lost = true;
+    if (good && (side->doing == DOING_MAKE || side->doing == DOING_ROTATE)) {
+        ENSURE(json_text(json_member(root, "secret"), &text) == STATUS_OK);
+        add_secret(e, text);
+    }
+    if (good && side->doing == DOING_MAKE) {
+        ENSURE(json_text(json_member(root, "id"), &text) == STATUS_OK &&
+               view_to_text(text, e->id, sizeof e->id) == STATUS_OK);
+        e->made = true;
+    }
+    if (good && side->doing == DOING_MARK)
+        ENSURE(json_text(json_member(root, "event"), &text) == STATUS_OK &&
+               id_parse(ID_EVENT, text, &e->sure_from) == STATUS_OK);
+    if (http_status == 409 && side->doing == DOING_MARK) /* disabled before it was marked */
+        e->found_off = true;
+    if (good && (side->doing == DOING_LOOK || side->doing == DOING_ENABLE)) {
+        ENSURE(json_text(json_member(root, "status"), &text) == STATUS_OK);
+        e->found_off = view_is(text, "disabled");
+        e->looked =
+            side->world->calm && loop_now_us(side->world->loop) - side->calm_us > SETTLED_US;
+    }
+    arena_reset(&arena);
+}
+
+static void next_act(struct hook_side *side);
+
+static void on_answer(void *arg, const struct http_answer *answer)
+{
+    struct hook_side *side = arg;
+    ENSURE_MAGIC(side, HOOK_MAGIC);
+    side->calling = false;
+    if (side->stopped)
+        return;
+    int status = answer->status == STATUS_OK ? answer->http_status : 0;
+    world_tally(side->world, "webhook call %d: %d", side->doing, status);
+    read_answer(side, status, answer->body);
+    next_act(side);
+}
+
+/* --- calls --------------------------------------------------------------------------------------
+ */
+
+static enum status call_api(struct hook_side *side, const struct merchant *merchant,
+                            const char *method, const char *path, const char *key, struct view body,
+                            http_done_fn *done, void *arg)
+{
+    char bearer[API_KEY_TEXT_MAX + 8];
+    struct http_header headers[3];
+    size_t count = 0;
+    (void)snprintf(bearer, sizeof bearer, "Bearer %s", merchant->key);
+    headers[count++] = (struct http_header){ VIEW("Authorization"), view_text(bearer) };
+    if (body.len > 0)
+        headers[count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/json") };
+    if (key != NULL)
+        headers[count++] = (struct http_header){ VIEW("Idempotency-Key"), view_text(key) };
+    return http_call(side->client, method, view_text(path), headers, count, body, CALL_US, done,
+                     arg, NULL);
+}
+
+/* "payment.* refund.*" to "payment.*","refund.*" */
+static void put_kinds(struct writer *w, const char *kinds)
+{
+    writer_u8(w, '"');
+    for (; *kinds != '\0'; kinds++)
+        if (*kinds == ' ')
+            writer_text(w, "\",\"");
+        else
+            writer_u8(w, (uint8_t)*kinds);
+    writer_u8(w, '"');
+}
+
+static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing doing)
+{
+    char path[128], key[32], id[ID_TEXT_MAX], text[512];
+    struct writer body = writer_over(text, sizeof text);
+    const char *method = "POST", *idempotency = NULL;
+    (void)snprintf(path, sizeof path, "/v1/webhook_endpoints/%s", e->id);
+    switch (doing) {
+    case DOING_NOTHING: return;
+    case DOING_MAKE:
+        (void)snprintf(path, sizeof path, "/v1/webhook_endpoints");
+        (void)snprintf(key, sizeof key, "hook-%u", e->index);
+        idempotency = key;
+        writer_format(&body, "{\"url\":\"http://shop/hook/%u\",\"events\":[", e->index);
+        put_kinds(&body, e->kinds);
+        writer_text(&body, "]}");
+        break;
+    case DOING_MARK:
+    case DOING_TEST: (void)strcat(path, "/test"); break;
+    case DOING_LOOK: method = "GET"; break;
+    case DOING_ENABLE:
+        method = "PATCH";
+        writer_text(&body, "{\"status\":\"enabled\"}");
+        break;
+    case DOING_ROTATE:
+        (void)strcat(path, "/rotate_secret");
+        writer_text(&body, "{\"overlap_seconds\":604800}");
+        break;
+    case DOING_RESEND:
+        (void)snprintf(path, sizeof path, "/v1/events/%s/resend",
+                       id_format(ID_EVENT, e->got[dice_below(&side->dice, e->got_count)].seq, id));
+        writer_format(&body, "{\"endpoint\":\"%s\"}", e->id);
+        break;
+    }
+    side->about = e;
+    side->doing = (int)doing;
+    side->calling = call_api(side, e->merchant, method, path, idempotency, writer_done(&body),
+                             on_answer, side) == STATUS_OK;
+    ENSURE(side->calling);
+}
+
+static enum doing draw_act(struct hook_side *side, struct hook_endpoint *e)
+{
+    uint64_t die = dice_below(&side->dice, 10);
+    if (e->found_off)
+        return DOING_ENABLE;
+    if (die < 2 && !e->secret_lost && e->secret_count < HOOK_SECRETS_MAX)
+        return DOING_ROTATE;
+    if (die < 4)
+        return DOING_TEST;
+    if (die < 7 && e->got_count > 0)
+        return DOING_RESEND;
+    return DOING_LOOK;
+}
+
+/* After all calmed down there is nothing more to call for. */
+static bool hook_done(const struct hook_endpoint *e)
+{
+    return e->made && (e->sure_from != 0 || e->dead) && e->looked && (!e->found_off || e->dead);
+}
+
+static void on_act(struct timer *timer, void *arg)
+{
+    struct hook_side *side = arg;
+    (void)timer;
+    ENSURE_MAGIC(side, HOOK_MAGIC);
+    for (size_t i = 0; i < side->count; i++) {
+        struct hook_endpoint *e = &side->endpoints[i];
+        bool off = e->made && e->found_off && !e->dead;
+        if (side->world->calm ? hook_done(e) : e->made && (e->sure_from != 0 || e->dead))
+            continue;
+        act_now(side, e,
+                !e->made                        ? DOING_MAKE
+                : off                           ? DOING_ENABLE
+                : e->sure_from == 0 && !e->dead ? DOING_MARK
+                                                : DOING_LOOK);
+        return;
+    }
+    if (side->world->calm || side->acts_left == 0)
+        return;
+    side->acts_left--;
+    struct hook_endpoint *e = &side->endpoints[dice_below(&side->dice, side->count)];
+    act_now(side, e, e->dead ? DOING_LOOK : draw_act(side, e));
+}
+
+static void next_act(struct hook_side *side)
+{
+    timer_start(&side->act, dice_between(&side->dice, 1000, 4 * LOOP_US_PER_S));
+}
+
+struct waiting {
+    bool done;
+    int status;
+    char *body;
+    size_t len;
+};
+
+static void on_got(void *arg, const struct http_answer *answer)
+{
+    struct waiting *w = arg;
+    w->done = true;
+    w->status = answer->status == STATUS_OK ? answer->http_status : 0;
+    w->len = answer->body.len;
+    w->body = malloc(w->len + 1);
+    ENSURE(w->body != NULL);
+    if (w->len > 0)
+        memcpy(w->body, answer->body.ptr, w->len);
+    w->body[w->len] = '\0';
+}
+
+int hook_get(struct hook_side *side, const struct merchant *merchant, const char *path, char **body,
+             size_t *len)
+{
+    struct waiting w = { 0 };
+    ENSURE(call_api(side, merchant, "GET", path, NULL, VIEW_EMPTY, on_got, &w) == STATUS_OK);
+    while (!w.done)
+        ENSURE(loop_step(side->world->loop, INT64_MAX));
+    *body = w.body;
+    *len = w.len;
+    return w.status;
+}
+
+/* --- the side -----------------------------------------------------------------------------------
+ */
+
+void hook_settings(struct world *world)
+{
+    struct settings *s = &world->settings;
+    s->webhooks_allow_http = true;
+    s->webhooks_allow_private = true;
+    s->webhooks_first_retry_us = LOOP_US_PER_S / 5;
+    s->webhooks_give_up_us = 600 * LOOP_US_PER_S;
+    s->webhooks_timeout_us = 10 * LOOP_US_PER_S;
+    s->webhooks_connections = 4; /* fewer than may be slow at once */
+}
+
+enum status hook_side_open(struct hook_side **out, struct world *world)
+{
+    static const char *const kinds[] = { "*", "payment.*", "payment.succeeded refund.*",
+                                         "attempt.* webhook_endpoint.disabled" };
+    struct hook_side *side = calloc(1, sizeof *side);
+    if (side == NULL)
+        return STATUS_NO_MEMORY;
+    *side = (struct hook_side){ .magic = HOOK_MAGIC, .world = world };
+    side->dice.state = world->options->seed ^ 0x4007;
+    timer_init(&side->act, world->loop, on_act, side);
+    *out = side;
+    if (!dice_percent(&side->dice, HOOK_RUNS_PERCENT))
+        return STATUS_OK;
+    side->count = 2 + dice_below(&side->dice, HOOK_ENDPOINTS_MAX - 1);
+    for (unsigned i = 0; i < side->count; i++)
+        side->endpoints[i] =
+            (struct hook_endpoint){ .side = side,
+                                    .merchant = &world->merchants[dice_below(&side->dice, 2)],
+                                    .index = i,
+                                    .kinds = kinds[dice_below(&side->dice, COUNT_OF(kinds))],
+                                    .dead = i > 0 && dice_percent(&side->dice, 10) };
+    side->acts_left = 6 + (unsigned)dice_below(&side->dice, 30);
+    struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
+    TRY(endpoint_parse(VIEW("gateway:80"), &client.to));
+    TRY(http_client_open(&side->client, world->wire, world->loop, &client));
+    TRY(hook_server_open(&side->server, side));
+    timer_start(&side->act, 0);
+    return STATUS_OK;
+}
+
+/* Not in a run without faults. */
+void hook_side_trouble(struct hook_side *side)
+{
+    side->trouble = true;
+}
+
+void hook_side_calm(struct hook_side *side)
+{
+    side->trouble = false;
+    side->calm_us = loop_now_us(side->world->loop);
+    if (side->count > 0 && !side->calling)
+        timer_start(&side->act, 0);
+}
+
+bool hook_side_quiet(const struct hook_side *side)
+{
+    struct outbox_stats stats;
+    if (side->count == 0 || !side->world->calm) /* trouble ends when the payments have ended */
+        return true;
+    if (side->calling)
+        return false;
+    for (size_t i = 0; i < side->count; i++)
+        if (!hook_done(&side->endpoints[i]))
+            return false;
+    outbox_stats(gateway_outbox(side->world->gateway), &stats);
+    return stats.endpoints == side->count && stats.pending == 0 && stats.working == 0;
+}
+
+void hook_side_stop(struct hook_side *side)
+{
+    side->stopped = true;
+    timer_stop(&side->act);
+    http_client_close(side->client);
+}
+
+void hook_side_close(struct hook_side *side)
+{
+    hook_server_close(side->server);
+    for (size_t i = 0; i < side->count; i++) {
+        struct hook_unverified *row;
+        while ((row = side->endpoints[i].unverified) != NULL) {
+            side->endpoints[i].unverified = row->next;
+            free(row);
+        }
+        free(side->endpoints[i].got);
+    }
+    side->magic = 0;
+    free(side);
+}
