@@ -41,6 +41,7 @@ def tell(actors):
     teller.chapter("At the end")
     qr.nobody_came(teller, alone)
     books.compare(teller, opening)
+    books.reconcile(teller)
     return teller.summary()
 
 

@@ -244,6 +244,8 @@ static int run(struct serve *serve)
     serve->on_hup.run = hup_task;
     if (pthread_create(&serve->signals, NULL, wait_for_signals, serve) != 0)
         return EXIT_COULD_NOT;
+    /* Before what the start asks, so that the first scrape shows it. */
+    open_differences_ask(gateway_open_differences(serve->gateway), gateway_store(serve->gateway));
     gateway_start(serve->gateway, ready, serve);
     loop_run(serve->loop);
     gateway_close(serve->gateway);

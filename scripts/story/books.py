@@ -4,6 +4,10 @@ tests/support/rgledger.py and rgbank.py compare payment by payment and attempt b
 difference. The sums told here are added up once from the gateway's payments and once from the other side's books.
 """
 
+import json
+import os
+import urllib.request
+
 import rgbank
 import rgledger
 import rgtest
@@ -62,3 +66,28 @@ def compare(t, opening):
         t.expect(f"{rail}: equal sums", mine == theirs)
     t.line("", "(what came in, less what was given back or paid to others)")
     t.done(f"{len(payments)} payments, and every entry has its attempt")
+
+
+def reconcile(t):
+    """What an operator does the next day, with the card host's own record; then with one that lacks a line."""
+    host, gateway = t.actors.card, t.actors.gateway
+    path = os.path.join(gateway.place, "settlement.csv")
+    t.step("The card host's own record, compared by the operator")
+    lines = 0
+    for faults in ([], [{"fault": "omit", "line": 1}]):
+        host.knobs(settlement={"seed": 1, "faults": faults})
+        with urllib.request.urlopen(f"{host.control_url.rstrip('/')}/settlement") as answer, open(path, "wb") as file:
+            file.write(answer.read())
+        t.line("operator", "railgate reconcile --channel card_demo --file settlement.csv" + ("" if not faults else "   (one without its first line)"))
+        code, out, _ = gateway.cli(
+            "reconcile", "--channel", "card_demo", "--file", path, "--tolerance", "0s", "--json", code=None
+        )
+        told = json.loads(out)
+        for row in told["found"]:
+            t.plain(f"{row['kind']}  {money(row['here_minor'])} here, {money(row['there_minor'])} there  {row['attempt']}")
+        summary = told["summary"]
+        t.plain(f"{summary['lines']} lines, {summary['matched']} attempts match, {summary['differences']} differ")
+        t.expect(f"exit code {len(faults)}, {len(faults)} differences", (code, summary["differences"]) == (len(faults), len(faults)))
+        lines = max(lines, summary["lines"])
+    host.knobs(settlement={"faults": []})
+    t.done(f"{lines} lines match; a missing one is found, and named")

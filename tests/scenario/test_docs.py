@@ -11,7 +11,7 @@ their order, on a gateway and a card host of the page's own:
     ```sh run                                a shell runs it, all blocks of a page in one shell, exit code 0
     ```text output                           what it printed; ... is anything, alone on a line any lines
 
-The shell has API, KEY, OPS, CONFIG, ADAPTER, DATABASE, HOST_KEY, BACKUP, the programs in its PATH, and
+The shell has API, KEY, OPS, CARD_HOST, CONFIG, ADAPTER, DATABASE, HOST_KEY, BACKUP, the programs in its PATH, and
 begins in a folder with var/demo/ready.json as `scripts/demo --serve` leaves it.
 
 Besides: links lead somewhere, files that are named exist, tables are those of the sources, log lines and
@@ -165,6 +165,7 @@ class Page(Story):
             **os.environ,
             "PATH": os.path.dirname(gateway_program()) + ":" + os.environ["PATH"],
             "API": self.gateway.url, "KEY": self.client.key, "OPS": self.gateway.ops_url,
+            "CARD_HOST": self.sims["card"].control_url.rstrip("/"),
             "CONFIG": self.gateway.config, "ADAPTER": card_adapter(), "DATABASE": self.gateway.database,
             "HOST_KEY": os.path.join(self.gateway.var, "host.key"), "BACKUP": os.path.join(place, "backup"),
         }  # fmt: skip
