@@ -92,9 +92,10 @@ void http_side_tell(struct http_side *side, const char *const *names, size_t cou
         bool about = false;
         for (size_t k = 0; k < count; k++)
             about = about || (names[k][0] != '\0' && strstr(side->said[i].text, names[k]) != NULL);
-        if (about)
-            printf("    %10.6f %s %.*s\n", (double)(side->said[i].at_us - 1000000000) / 1e6,
-                   side->shell.options.brain->name, TOLD_BYTES_MAX, side->said[i].text);
+        if (!about)
+            continue;
+        tell_time(side->world, side->said[i].at_us);
+        printf("%s %.*s\n", side->shell.options.brain->name, TOLD_BYTES_MAX, side->said[i].text);
     }
 }
 

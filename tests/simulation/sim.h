@@ -325,6 +325,7 @@ struct world {
     uint64_t events, virtual_us, hooks_taken;
     size_t wrongs;
     int64_t wrong_payment; /* the first one concerned; 0: none */
+    char wrong_text[600];  /* about it */
 };
 
 /* Runs one seed from beginning to end. True when nothing was wrong. */
@@ -377,6 +378,8 @@ void check_retold(struct world *world, const struct payment_row *p,
 struct map;
 void check_traces(struct world *world, struct map *seen, const struct attempt_row *attempts,
                   size_t count);
+/* Prints the begin of a line that happened then (by the loop's clock). */
+void tell_time(const struct world *world, int64_t loop_us);
 void tell_payment(struct world *world, int64_t payment);
 /* The letters that stand for an attempt where a bank or wallet allows no more. */
 void attempt_base36(int64_t number, char out[14]);

@@ -80,19 +80,20 @@ void world_tally(struct world *world, const char *format, ...)
 
 void wrong(struct world *world, int64_t payment, const char *format, ...)
 {
+    char text[sizeof world->wrong_text];
     va_list args;
-    if (world->wrong_payment == 0)
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (world->wrong_payment == 0 && payment != 0) {
         world->wrong_payment = payment;
+        memcpy(world->wrong_text, text, sizeof text);
+    }
     if (world->wrongs++ >= WRONGS_TOLD_MAX)
         return;
     char id[ID_TEXT_MAX];
-    printf("%s  WRONG %s: ", world->wrongs == 1 ? "\n" : "",
-           payment != 0 ? id_format(ID_PAYMENT, payment, id) : "");
-    va_start(args, format);
-    (void)vprintf(format, args);
-    va_end(args);
-    printf("\n");
-    fflush(stdout); /* what was found is told even if the gateway stops itself next */
+    printf("%s  WRONG %s: %s\n", world->wrongs == 1 ? "\n" : "",
+           payment != 0 ? id_format(ID_PAYMENT, payment, id) : "", text);
 }
 
 /* --- the gateway -------------------------------------------------------------------------------
