@@ -65,6 +65,9 @@ void rules_side_calm(struct rules_side *side);
 int64_t rules_side_calm_us(const struct rules_side *side);
 /* Whether this text may have been in force at that wall clock. */
 bool rules_side_in_force(const struct rules_side *side, enum rules_text text, int64_t wall_us);
+/* Sometimes the gateway crashes soon after something was asked of it. */
+struct dice;
+void rules_side_hurts(struct world *world, struct dice *dice, unsigned percent, int64_t within_us);
 /* Whether an operator has said yes to it, or tried to. */
 bool rules_side_approved(const struct rules_side *side, int64_t payment);
 /* The one in force at the end. */

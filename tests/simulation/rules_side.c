@@ -157,6 +157,13 @@ static void reloaded(void *arg, int http_status, struct view body)
     side->asked = false;
 }
 
+void rules_side_hurts(struct world *world, struct dice *dice, unsigned percent, int64_t within_us)
+{
+    if (!world->calm && world->aim_permille > 0 && world_may_crash(world) &&
+        dice_percent(dice, percent) && !timer_is_armed(&world->aimed))
+        timer_start(&world->aimed, dice_between(dice, 0, within_us));
+}
+
 static enum rules_text some_text(struct rules_side *side, bool good_only)
 {
     return (enum rules_text)dice_between(&side->dice, RULES_NORMAL,
@@ -192,9 +199,7 @@ static void change(struct timer *timer, void *arg)
     if (!up || !dice_percent(&side->dice, side->reload_percent))
         return; /* it counts from the next reload or start */
     ask_for_reload(side);
-    if (world->aim_permille > 0 && world_may_crash(world) && dice_percent(&side->dice, 20) &&
-        !timer_is_armed(&world->aimed))
-        timer_start(&world->aimed, dice_between(&side->dice, 0, 3000));
+    rules_side_hurts(world, &side->dice, 20, 3000);
 }
 
 /* --- reviews -----------------------------------------------------------------------------------
@@ -233,6 +238,7 @@ static void review(struct rules_side *side, int64_t payment)
     unsigned times = dice_percent(&side->dice, 15) ? 2 : 1; /* two of them at once */
     for (unsigned i = 0; i < times; i++)
         payments_review(gateway_payments(side->world->gateway), &review, reviewed, side);
+    rules_side_hurts(side->world, &side->dice, 10, 6000);
 }
 
 static void waiting_read(struct store_read *read, void *arg)
@@ -369,12 +375,14 @@ int64_t rules_side_calm_us(const struct rules_side *side)
 
 /* Just before something begins: a year, a Monday, a month, a night's end (06:00), a night, all in
  * Sao Paulo; a day in Kolkata; noon there, where nothing does. */
-static int64_t some_start(struct dice *dice)
+static int64_t some_start(struct dice *dice, uint32_t payments)
 {
     static const int64_t moments_s[] = { 1767225600, 1767236400, 1767582000, 1769914800,
                                          1767258000, 1767308400, 1767292200, 1767279600 };
-    return (moments_s[dice_below(dice, COUNT_OF(moments_s))] - dice_between(dice, 0, 90)) *
-           LOOP_US_PER_S;
+    /* So that mostly some payments come before it, and some behind. */
+    int64_t before_us = dice_between(dice, 0, (int64_t)payments * 150 * LOOP_US_PER_MS);
+    int64_t moment_s = moments_s[dice_below(dice, COUNT_OF(moments_s))];
+    return moment_s * LOOP_US_PER_S - before_us % (3600 * LOOP_US_PER_S);
 }
 
 enum status rules_side_open(struct rules_side **out, struct world *world)
@@ -390,7 +398,7 @@ enum status rules_side_open(struct rules_side **out, struct world *world)
                                  .good = RULES_PLAIN,
                                  .now = RULES_PLAIN };
     side->on = dice_percent(&side->dice, RULES_PERCENT) && world->options->plant == PLANT_NOTHING;
-    int64_t start_us = side->on ? some_start(&side->dice) : wall_us(side);
+    int64_t start_us = side->on ? some_start(&side->dice, world->options->payments) : wall_us(side);
     if (side->on)
         side->file = side->good =
             (enum rules_text)dice_between(&side->dice, RULES_NORMAL, RULES_LOOSE);

@@ -45,7 +45,7 @@ static void choose(struct story *story, const struct ask *create)
     struct dice *dice = &story->dice;
     unsigned risk = (unsigned)dice_below(dice, 100);
     bool sent = story->rail == RAIL_BANK && !story->receives;
-    h->risk = risk < 30 ? "high" : risk < 45 ? "medium" : risk < 60 ? "low" : "";
+    h->risk = risk < 36 ? "high" : risk < 48 ? "medium" : risk < 60 ? "low" : "";
     h->watched = dice_percent(dice, 7);
     h->gambling = dice_percent(dice, 2);
     h->nobody = dice_percent(dice, 12);
@@ -215,6 +215,7 @@ static void confirm(struct story *story, const struct authentication_of *of, boo
     story->hold.said_yes = story->hold.said_yes || said != SAID_NEVER;
     story->running++;
     ask_start(ask);
+    rules_side_hurts(story->world, &story->dice, 8, 8000);
 }
 
 bool story_hold_meets(struct story *story)
@@ -248,6 +249,7 @@ bool story_hold_meets(struct story *story)
         confirm(story, &of, false, now_us - 900 * LOOP_US_PER_S, SAID_OLD);
     } else if (throw < 92 && !story->canceled) {
         story_cancel(story);
+        rules_side_hurts(story->world, dice, 30, 6000);
     } /* else it takes a while */
     return true;
 }
