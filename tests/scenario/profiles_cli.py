@@ -394,7 +394,7 @@ class Reload(Running):
         self.assertEqual(self.version(), "2")
 
     def test_what_needs_a_restart_is_said(self):
-        settings = {**self.gateway.settings, "limits": {"wait_max": "30s"}}
+        settings = {**self.gateway.settings, "limits": {**self.gateway.settings["limits"], "wait_max": "30s"}}
         self.gateway.write("gateway.yaml", settings)
         told = json.loads(self.gateway.cli("reload", "--json")[1])
         self.assertEqual(told["needs_restart"], ["limits.wait_max"])
