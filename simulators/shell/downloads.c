@@ -18,17 +18,15 @@ struct download {
     struct http_request *request;
     struct settlement *settlement;
     struct timer timer;
+    bool ended; /* all of it was written */
     uint8_t chunk[CHUNK_BYTES];
 };
 
 enum download_end { DOWNLOAD_WHOLE = 1, DOWNLOAD_BROKEN };
 
-static void download_close(struct download *d, enum download_end how)
+/* It is in no list any more. */
+static void download_end(struct download *d, enum download_end how)
 {
-    struct download **place = &d->all->first;
-    while (*place != d)
-        place = &(*place)->next;
-    *place = d->next;
     timer_stop(&d->timer);
     if (how == DOWNLOAD_WHOLE)
         http_stream_end(d->request);
@@ -39,6 +37,15 @@ static void download_close(struct download *d, enum download_end how)
     free(d);
 }
 
+static void download_close(struct download *d, enum download_end how)
+{
+    struct download **place = &d->all->first;
+    while (*place != d)
+        place = &(*place)->next;
+    *place = d->next;
+    download_end(d, how);
+}
+
 static void download_go_on(struct timer *timer, void *arg)
 {
     struct download *d = arg;
@@ -46,17 +53,18 @@ static void download_go_on(struct timer *timer, void *arg)
     ENSURE_MAGIC(d, DOWNLOAD_MAGIC);
     while (!http_client_gone(d->request)) {
         struct writer w = writer_over(d->chunk, sizeof d->chunk);
-        if (http_stream_pending(d->request) > UNREAD_BYTES) {
+        /* A connection that is closed has five seconds to send what waits: so nothing may. */
+        if (http_stream_pending(d->request) > (d->ended ? 0 : UNREAD_BYTES)) {
             timer_start(&d->timer, LOOK_AGAIN_US);
             return;
         }
-        bool more = settlement_read(d->settlement, &w);
-        if (w.len > 0 && http_stream_write(d->request, writer_done(&w)) != STATUS_OK)
-            break;
-        if (!more) {
+        if (d->ended) {
             download_close(d, DOWNLOAD_WHOLE);
             return;
         }
+        d->ended = !settlement_read(d->settlement, &w);
+        if (w.len > 0 && http_stream_write(d->request, writer_done(&w)) != STATUS_OK)
+            break;
     }
     download_close(d, DOWNLOAD_BROKEN);
 }
@@ -81,6 +89,7 @@ void downloads_start(struct downloads *all, struct http_request *request,
     d->next = all->first;
     d->request = request;
     d->settlement = settlement;
+    d->ended = false;
     all->first = d;
     timer_init(&d->timer, all->loop, download_go_on, d);
     http_stream_start(request, 200, settlement_type(settlement), NULL, 0);
@@ -89,8 +98,13 @@ void downloads_start(struct downloads *all, struct http_request *request,
 
 void downloads_drop_all(struct downloads *all)
 {
-    while (all->first != NULL)
-        download_close(all->first, DOWNLOAD_BROKEN);
+    struct download *next = all->first;
+    all->first = NULL;
+    while (next != NULL) {
+        struct download *d = next;
+        next = d->next;
+        download_end(d, DOWNLOAD_BROKEN);
+    }
 }
 
 bool downloads_to_file(struct settlement *settlement, const char *path)

@@ -6,6 +6,8 @@ Test card numbers from published ranges only.
 """
 
 import os
+import re
+import socket
 
 import rgbank
 import rgrails
@@ -424,6 +426,28 @@ class Bank(Record, Story):
         self.assertEqual(self.head["opening"], closing)
         self.check_faults()
         self.check_at_the_end(self.path())
+
+    def test_a_reader_who_takes_his_time(self):
+        # More than is written ahead of a reader: the rest comes as he reads, and is whole. One who leaves is no harm.
+        for _ in range(900):
+            self.sim.credit(100, account=rgbank.MERCHANT)
+        address = re.sub(r"^https?://", "", self.sim.control_url).rstrip("/").rpartition(":")
+        request = b"GET /settlement HTTP/1.1\r\nHost: bank\r\n\r\n"
+        with socket.create_connection((address[0], int(address[2])), timeout=20) as leaver:
+            leaver.sendall(request)
+            self.assertTrue(leaver.recv(100))
+        with socket.create_connection((address[0], int(address[2])), timeout=20) as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            reader.sendall(request)
+            pieces = [reader.recv(1000)]
+            self.sim.credit(100, account=rgbank.MERCHANT)  # not in this record any more
+            while pieces[-1]:
+                pieces.append(reader.recv(1000))
+        body = b"".join(pieces).partition(b"\r\n\r\n")[2]
+        self.assertGreater(len(body), 700000)
+        self.assertEqual(len(self.parse(body)), 900)
+        self.assertEqual(len(self.read()), 901)
+        self.assertEqual(self.sim.stop(), 0)
 
     def reference_of(self, payment):
         return next(a.reference for a in self.attempts().values() if a.payment == payment["id"] and a.reference)
