@@ -80,8 +80,9 @@ static bool signed_with(const struct hook_endpoint *e, size_t which, struct view
 
 static bool signed_well(const struct hook_endpoint *e, struct view text, const char *signature)
 {
+    int64_t now_us = loop_now_us(e->side->world->loop);
     for (size_t i = 0; i < e->secret_count; i++)
-        if (signed_with(e, i, text, signature))
+        if (e->secret_from_us[i] <= now_us && signed_with(e, i, text, signature))
             return true;
     return false;
 }
@@ -99,7 +100,8 @@ void hook_verify_again(struct hook_endpoint *e)
     }
 }
 
-/* A secret may have been changed whose answer is still on its way: looked at again later. */
+/* A receiver knows the secrets that its people have put in; while one is changed that must do. Only
+ * the very first may come later than what it signs: then it is looked at again. */
 static void verify(struct hook_endpoint *e, const char *id, const char *timestamp,
                    const char *signature, struct view body)
 {
@@ -116,6 +118,9 @@ static void verify(struct hook_endpoint *e, const char *id, const char *timestam
         free(row);
         return;
     }
+    if (e->made)
+        wrong(e->side->world, 0, "endpoint %u knows no secret that fits: %.80s", e->index,
+              row->text);
     row->next = e->unverified;
     e->unverified = row;
 }

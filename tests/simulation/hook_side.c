@@ -46,7 +46,11 @@ static void add_secret(struct hook_endpoint *e, struct view text)
     ENSURE(len <= 84);
     int got = EVP_DecodeBlock(e->secrets[e->secret_count], (const unsigned char *)base64, (int)len);
     ENSURE(got > 0);
-    e->secret_lens[e->secret_count++] = (size_t)got - pad;
+    e->secret_lens[e->secret_count] = (size_t)got - pad;
+    if (e->secret_count > 0) /* people take their time */
+        e->secret_from_us[e->secret_count] = loop_now_us(e->side->world->loop) +
+                                             dice_between(&e->side->dice, 0, 300 * LOOP_US_PER_S);
+    e->secret_count++;
 }
 
 static void read_answer(struct hook_side *side, int http_status, struct view body)
@@ -169,16 +173,23 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
     ENSURE(side->calling);
 }
 
+/* Not before the last one is in use. */
+static bool may_rotate(const struct hook_endpoint *e)
+{
+    return !e->secret_lost && e->secret_count > 0 && e->secret_count < HOOK_SECRETS_MAX &&
+           e->secret_from_us[e->secret_count - 1] <= loop_now_us(e->side->world->loop);
+}
+
 static enum doing draw_act(struct hook_side *side, struct hook_endpoint *e)
 {
     uint64_t die = dice_below(&side->dice, 10);
     if (e->found_off)
         return DOING_ENABLE;
-    if (die < 2 && !e->secret_lost && e->secret_count < HOOK_SECRETS_MAX)
+    if (die < 3 && may_rotate(e))
         return DOING_ROTATE;
-    if (die < 4)
+    if (die < 5)
         return DOING_TEST;
-    if (die < 7 && e->got_count > 0)
+    if (die < 8 && e->got_count > 0)
         return DOING_RESEND;
     return DOING_LOOK;
 }

@@ -23,7 +23,7 @@ struct hook_got {
     uint32_t arrivals, taken;      /* all; those that we answered with a whole 2xx */
 };
 
-/* An arrival whose signature fits no secret that is known yet. */
+/* An arrival before the answer that tells the first secret. */
 struct hook_unverified {
     struct hook_unverified *next;
     char signature[160];
@@ -44,7 +44,8 @@ struct hook_endpoint {
     int64_t sure_from; /* the event that was recorded after it was made; 0: not known yet */
     uint8_t secrets[HOOK_SECRETS_MAX][64];
     size_t secret_lens[HOOK_SECRETS_MAX], secret_count;
-    bool secret_lost; /* there is one that nobody was told */
+    int64_t secret_from_us[HOOK_SECRETS_MAX]; /* when the receiver is told it */
+    bool secret_lost;                         /* there is one that nobody was told */
     struct hook_unverified *unverified;
     struct hook_got *got;
     size_t got_count, got_room;

@@ -663,6 +663,7 @@ static void add_sums(const struct world *world, struct sim_sums *sums)
     sums->answers += world->answers;
     sums->replays += world->replays;
     sums->events += world->events;
+    sums->hooks_taken += world->hooks_taken;
     sums->conflicts += world->conflicts;
     sums->parked += world->parked;
     sums->excused += world->excused;
