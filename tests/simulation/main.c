@@ -225,8 +225,11 @@ static void memory_habits(void)
 /* The number of seeds that were wrong, and of faults that should have happened. */
 static uint64_t run_all(struct arguments *a)
 {
+    char text[512];
+    about(a, text, sizeof text);
     struct runs runs = { .first = a->sim.seed,
                          .count = a->seeds,
+                         .about = text,
                          /* What a quiet run holds back until it is known to be good is a
                           * worker's. */
                          .jobs = a->quiet && a->jobs == 0 ? 1 : (unsigned)a->jobs,
@@ -237,13 +240,11 @@ static uint64_t run_all(struct arguments *a)
                          .worker_ends = worker_ends,
                          .arg = a };
     struct scores *scores = calloc(1, sizeof *scores);
-    char text[512];
     double began_s = now_s();
     ENSURE(scores != NULL);
     uint64_t bad = runs_go(&runs, scores);
-    about(a, text, sizeof text);
     struct runs_told told = {
-        .runs = &runs, .scores = scores, .bad = bad, .seconds = now_s() - began_s, .about = text
+        .runs = &runs, .scores = scores, .bad = bad, .seconds = now_s() - began_s
     };
     if (a->tell_tally)
         tally_print(&scores->tally);

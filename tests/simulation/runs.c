@@ -163,7 +163,7 @@ static bool hire(const struct runs *runs, struct board *board, struct worker *w,
 }
 
 /* It ended in the middle of a seed. */
-static void buried(struct board *board, struct worker *w, int how)
+static void buried(const struct runs *runs, struct board *board, struct worker *w, int how)
 {
     atomic_fetch_add(&board->bad, 1);
     w->running = false;
@@ -174,6 +174,8 @@ static void buried(struct board *board, struct worker *w, int how)
     else
         printf("\n  WRONG: the worker ended with %d in seed %llu\n", WEXITSTATUS(how),
                (unsigned long long)w->seed);
+    printf("  repeat with: railgate-simulate --seed %llu %s\n", (unsigned long long)w->seed,
+           runs->about);
     fflush(stdout);
 }
 
@@ -214,7 +216,7 @@ static void wait_for_all(const struct runs *runs, struct board *board, int lock)
         if (w != NULL) {
             w->pid = 0;
             if (w->running) {
-                buried(board, w, how);
+                buried(runs, board, w, how);
                 if (++deaths < DEATHS_MAX)
                     (void)hire(runs, board, w, lock);
                 else

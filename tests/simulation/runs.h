@@ -19,6 +19,7 @@ struct scores {
 
 struct runs {
     uint64_t first, count; /* seeds first .. first + count - 1 */
+    const char *about;     /* the options that make a seed again */
     unsigned jobs;         /* workers; 0: none, in this process */
     bool quiet;            /* of a seed in which nothing was wrong, nothing is printed */
     bool progress;         /* a line on stderr every few seconds */
@@ -37,9 +38,8 @@ uint64_t runs_go(const struct runs *runs, struct scores *scores);
 struct runs_told {
     const struct runs *runs;
     const struct scores *scores;
-    uint64_t bad;      /* seeds */
-    double seconds;    /* real ones */
-    const char *about; /* the options that make the same again */
+    uint64_t bad;   /* seeds */
+    double seconds; /* real ones */
 };
 void runs_print(const struct runs_told *told);
 /* Prints which faults of faults.def never happened; their number. */

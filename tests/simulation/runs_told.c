@@ -73,7 +73,7 @@ void runs_print(const struct runs_told *told)
     processor(cpu, sizeof cpu);
     print_faults(&told->scores->tally);
     printf("seeds %llu to %llu, with %s\n", (unsigned long long)told->runs->first,
-           (unsigned long long)(told->runs->first + told->runs->count - 1), told->about);
+           (unsigned long long)(told->runs->first + told->runs->count - 1), told->runs->about);
     printf("%llu payments, %llu answers (%llu compared with the one before), %llu journal events\n",
            (unsigned long long)s->payments, (unsigned long long)s->answers,
            (unsigned long long)s->replays, (unsigned long long)s->events);
@@ -104,7 +104,7 @@ bool runs_record(const struct runs_told *told, const char *path)
     json_open_object(&j, NULL);
     json_put_i64(&j, "first_seed", (int64_t)told->runs->first);
     json_put_i64(&j, "seed_count", (int64_t)told->runs->count);
-    json_put_text(&j, "options", view_text(told->about));
+    json_put_text(&j, "options", view_text(told->runs->about));
     json_put_i64(&j, "seeds_wrong", (int64_t)told->bad);
 #define SUM(name) json_put_i64(&j, #name, (int64_t)told->scores->sums.name);
 #include "sums.def"
