@@ -1,11 +1,12 @@
 /* reconcile.c - how long a large record takes, and how much memory.
  *
- *     bench_reconcile [LINES] [FOLDER]        default: 1000000 lines, $TMPDIR or /tmp
+ *     bench_reconcile [LINES [FOLDER [KIB]]]    default: 1000000 lines, $TMPDIR or /tmp, any size
  *
  * Makes a store with LINES approved sales of one channel (written with SQLite's own speed, not a
  * gateway's: rows go in hundreds a commit) and a settlement file that tells of all of them but each
  * 10,000th, in an order of its own; then reconciles, in a process of its own, and prints lines a
- * second and the largest resident size of that process.
+ * second and the largest resident size of that process. Ends with 1 when that is above KIB, or when
+ * another number of differences was found than was made.
  */
 #include "reconcile/reconcile.h"
 #include "base/ensure.h"
@@ -169,7 +170,8 @@ static long resident_kib(void)
     return usage.ru_maxrss;
 }
 
-static int reconcile(const char *store_path, const char *record, const char *lock, unsigned lines)
+static int reconcile(const char *store_path, const char *record, const char *lock, unsigned lines,
+                     long kib_max)
 {
     char why[1000];
     struct writer w = writer_over(why, sizeof why);
@@ -200,7 +202,8 @@ static int reconcile(const char *store_path, const char *record, const char *loc
     printf("%.2f s, %.0f lines/s, largest resident size %ld KiB (%ld KiB before)\n", took,
            (double)report->lines / took, resident_kib(), before_kib);
     int wrong = report->differences != lines / LEFT_OUT ||
-                report->matched != (int64_t)lines - lines / LEFT_OUT;
+                report->matched != (int64_t)lines - lines / LEFT_OUT ||
+                (kib_max > 0 && resident_kib() > kib_max);
     store_close(store);
     loop_close(loop);
     free(report);
@@ -210,7 +213,8 @@ static int reconcile(const char *store_path, const char *record, const char *loc
 int main(int argc, char **argv)
 {
     unsigned lines = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000000;
-    const char *base = argc > 2 ? argv[2] : getenv("TMPDIR");
+    const char *base = argc > 2 && argv[2][0] != '\0' ? argv[2] : getenv("TMPDIR");
+    long kib_max = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
     char folder[200], store[256], record[256], lock[256], command[300];
     (void)snprintf(folder, sizeof folder, "%s/railgate-bench-XXXXXX", base != NULL ? base : "/tmp");
     if (lines == 0 || mkdtemp(folder) == NULL) {
@@ -228,7 +232,7 @@ int main(int argc, char **argv)
         _exit(0);
     }
     if (filler > 0 && waitpid(filler, &status, 0) == filler && status == 0)
-        status = reconcile(store, record, lock, lines);
+        status = reconcile(store, record, lock, lines, kib_max);
     (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
     if (system(command) != 0)
         fprintf(stderr, "%s is left\n", folder);

@@ -436,7 +436,9 @@ static void put_resolved(struct json_out *j, const void *of)
 /* Digits that are a card number do not enter the records, whoever typed them. */
 static struct view redacted(struct arena *arena, struct view text)
 {
-    uint8_t *room = text.len > 0 ? arena_alloc(arena, text.len) : NULL;
+    if (text.len == 0)
+        return VIEW_EMPTY;
+    uint8_t *room = arena_alloc(arena, text.len);
     struct writer w = writer_over(room, room != NULL ? text.len : 0);
     redact_text(&w, text);
     return writer_done(&w);

@@ -329,8 +329,10 @@ static enum status close_group(struct run *run, const struct group *g, const cha
     switch (finding.verdict) {
     case FOUND_MATCHED:
         report->matched++;
+        /* What failed here has cancelled out there; what came back of the rest is told by itself.
+         */
         add_sum(&currency_row(report, g->here.currency)->matched, g->approved_minor,
-                record_add(g->forward_minor, -g->back_minor));
+                g->approved_minor > 0 ? g->forward_minor : 0);
         return STATUS_OK;
     case FOUND_WAITING: report->waiting++; return STATUS_OK;
     case FOUND_EDGE: report->at_the_edge++; return STATUS_OK;

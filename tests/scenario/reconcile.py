@@ -14,7 +14,7 @@ import rgwallet
 from rgbank import bank_receive, bank_send
 from rgledger import attempts_of, settle
 from rgrails import cbdc_sale, journal, qr_sale, qr_scan, refund, settled, store_is_sound
-from rgtest import DECLINES, SLOW, Story, authorisation, main, ops, sale, until
+from rgtest import DECLINES, SLOW, Story, authorisation, main, ops, sale, together, until
 
 LOST = (OSError, http.client.HTTPException)
 
@@ -58,6 +58,8 @@ class Reconcile(Story):
         self.assertEqual(found["found"], [])
         self.assertEqual(found["summary"]["differences"], 0, found)
         self.assertGreater(found["summary"]["matched"], 0, found)
+        sums = found["summary"]["currencies"][0]["matched"]
+        self.assertEqual(sums["here_minor"], sums["there_minor"], found)
         return found["summary"]
 
     def wrong(self, *faults, options=(), name="wrong"):
@@ -139,6 +141,20 @@ class Reconcile(Story):
         self.assertEqual(len(journal(self.gateway, "reconciliation.difference")), 6)
         store_is_sound(self.gateway)
         self.no_merchant_sees_it()
+
+    def accidents(self, bodies):
+        """Whatever went wrong on the way: nothing differs but what a person has to settle, and that is told with what
+        the record says of it."""
+        together([lambda body=body: self.api.post("/v1/payments", body) for body in bodies], at_once=4)
+        settle(self.api, 40)
+        path = self.record()
+        found = json.loads(self.gateway.cli(
+            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", "--json", code=None)[1])["found"]  # fmt: skip
+        states = {a.id: a.state for p in self.api.payments() for a in attempts_of(self.api.events(p["id"]), p["id"])}
+        for row in found:
+            self.assertEqual(row["kind"], "unknown_here", row)
+            self.assertIn(states[row["attempt"]], ("conflict", "parked"), row)
+        return found
 
     def no_merchant_sees_it(self):
         for client in (self.api, self.gateway.client()):
@@ -305,6 +321,18 @@ class Card(Reconcile):
         self.assertNotEqual(early.payment, late)
 
 
+class CardAccidents(Reconcile):
+    channel = "card_demo"
+
+    def test_every_accident_of_the_card_host(self):
+        self.sim = self.stage.simulator()
+        self.gateway = self.stage.gateway(self.sim, channel={"name": self.channel, "deadline": "1s"})
+        self.api = self.gateway.client()
+        amounts = (9005, 9010, 9101, 9102, 9104, 9105, 9106, 9107, 9108, 9109, 9110, 9111, 9112, 9121, 9122, 9123)
+        found = self.accidents([sale(value) for value in amounts] + [authorisation(9102), sale(100)])
+        self.assertLess(len(found), 4, found)
+
+
 class Wallet(Reconcile):
     channel = "wallet"
 
@@ -337,6 +365,28 @@ class Wallet(Reconcile):
         self.assertEqual(summary["waiting"], 1, waits)  # nobody has scanned it yet
         self.each_fault(self.attempt(first["id"], "sale"), 1250)
 
+    def test_every_accident_of_the_provider(self):
+        self.sim.settings(slow_ms=200)
+        scans = [qr_scan(v, rgwallet.make_code(f"ACC{v}", f"{v // 100}.{v % 100:02}")) for v in (9051, 9062, 9005, 9111, 9112)]
+        found = self.accidents([qr_sale(v) for v in (9101, 9102, 9104)] + scans)
+        self.assertEqual([d["here_minor"] for d in found], [9102], "one minor unit less was paid")
+        self.assertEqual([d["there_minor"] for d in found], [9101])
+
+    def test_a_printed_code_that_is_paid_twice(self):
+        """It is named by its reference; the second payment is a difference until a person has explained it."""
+        payment = self.api.post("/v1/payments", qr_sale(700, code_type="static")).json()
+        code = payment["next_action"]["payload"]
+        self.sim.scan(code=code, amount="7.00")
+        settled(self.api, payment["id"])
+        refund(self.api, payment, 200)
+        self.assertEqual(self.matches()["matched"], 2)
+        self.sim.scan(code=code, amount="7.00", phone="phone-2")
+        found = self.run_on(self.record("twice"), code=1)["found"]
+        self.assertEqual(
+            [(d["kind"], d["payment"], d["here_minor"], d["there_minor"]) for d in found],
+            [("booked_twice", payment["id"], 700, 1400)],
+        )
+
 
 class Cbdc(Reconcile):
     channel = "cbdc"
@@ -363,6 +413,10 @@ class Cbdc(Reconcile):
         settle(self.api)
         self.assertGreaterEqual(self.matches(client="railgate")["matched"], 7)
         self.each_fault(self.attempt(first["id"], "sale"), 1250)
+
+    def test_every_accident_of_the_ledger(self):
+        amounts = (9001, 9004, 9007, 9021, 9022, 9023, 9024, 9025)
+        self.accidents([cbdc_sale(v) for v in amounts] + [cbdc_sale(v, capture="manual") for v in amounts])
 
 
 class Bank(Reconcile):
@@ -401,6 +455,9 @@ class Bank(Reconcile):
         notification = self.run_on(self.record("camt054", format="camt.054"))
         self.assertEqual((notification["format"], notification["summary"]["differences"]), ("camt.054", 0))
         self.each_fault(victim, 1250)
+
+    def test_every_accident_of_the_bank(self):
+        self.accidents([bank_send(v) for v in (9001, 9004, 9101, 9102, 9103, 9105, 9106, 9107, 9108, 9111)])
 
 
 if __name__ == "__main__":
