@@ -147,6 +147,7 @@ static enum status open_store(struct gateway *g, struct writer *why)
 {
     const struct settings *s = g->o.settings;
     struct store_options options = { .path = s->store_path,
+                                     .vfs = g->o.store_vfs,
                                      .log = g->o.log,
                                      .idem_keep_us =
                                          s->store_idempotency_days * 86400 * LOOP_US_PER_S };

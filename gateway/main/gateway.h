@@ -27,6 +27,7 @@ struct gateway_options {
     const struct log *log;
     builtin_fn *builtin; /* adapters that are linked in; NULL: from their files */
     void *builtin_arg;
+    const char *store_vfs;   /* see store_options; NULL but in a simulation */
     const uint8_t *host_key; /* 32 bytes; NULL: from the file that the settings name */
     void (*step)(void *arg, const char *name); /* see payments_options */
     void *step_arg;

@@ -420,7 +420,8 @@ static void db_warn_of_mode(const char *path, struct writer *why)
                       (unsigned)(info.st_mode & 07777));
 }
 
-static enum status db_connect(struct db *db, const char *path, bool read_only, struct writer *why)
+static enum status db_connect(struct db *db, const char *path, const char *vfs, bool read_only,
+                              struct writer *why)
 {
     char uri[600];
     int flags = SQLITE_OPEN_NOMUTEX | (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
@@ -432,12 +433,14 @@ static enum status db_connect(struct db *db, const char *path, bool read_only, s
         }
         flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
         path = uri;
+    } else if (vfs != NULL) {
+        flags |= read_only ? 0 : SQLITE_OPEN_CREATE;
     } else if (!read_only) {
         TRY(db_create_file(path, why));
     }
     /* Counting every allocation costs a lock each. Refused when SQLite runs already: no matter. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    int code = sqlite3_open_v2(path, &db->sqlite, flags, NULL);
+    int code = sqlite3_open_v2(path, &db->sqlite, flags, vfs);
     if (code != SQLITE_OK) {
         writer_format(why, "cannot open %s: %s", path,
                       db->sqlite != NULL ? sqlite3_errmsg(db->sqlite) : sqlite3_errstr(code));
@@ -577,7 +580,7 @@ static enum status db_read_hash_key(struct db *db)
     return status;
 }
 
-enum status db_open(struct db **out, const char *path, bool read_only,
+enum status db_open(struct db **out, const char *path, const char *vfs, bool read_only,
                     const uint8_t hash_key[DB_HASH_KEY_BYTES], struct writer *why)
 {
     *out = NULL;
@@ -588,7 +591,7 @@ enum status db_open(struct db **out, const char *path, bool read_only,
     if (db == NULL)
         return STATUS_NO_MEMORY;
     db->magic = DB_MAGIC;
-    enum status status = db_connect(db, path, read_only, why);
+    enum status status = db_connect(db, path, vfs, read_only, why);
     if (status == STATUS_OK)
         status = db_settings(db, is_memory(path), read_only);
     if (status == STATUS_OK)
@@ -603,7 +606,7 @@ enum status db_open(struct db **out, const char *path, bool read_only,
         db_close(db);
         return status;
     }
-    if (!read_only && !is_memory(path))
+    if (!read_only && vfs == NULL && !is_memory(path))
         db_warn_of_mode(path, why);
     *out = db;
     return STATUS_OK;

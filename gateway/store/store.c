@@ -362,7 +362,7 @@ static enum status store_prepare(struct store *store, const struct store_options
 {
     uint8_t hash_key[DB_HASH_KEY_BYTES];
     loop_random(store->loop, hash_key, sizeof hash_key);
-    TRY(db_open(&store->db, options->path, options->read_only, hash_key, why));
+    TRY(db_open(&store->db, options->path, options->vfs, options->read_only, hash_key, why));
     db_hash_key(store->db, store->hash_key);
     /* Waits for another process that is writing; reads the marks and the recent keys. */
     enum status status = options->read_only ? db_begin_read(store->db) : upkeep_begin(store);

@@ -263,6 +263,7 @@ struct store_txn {
     /* What to load before judge: 0 = nothing (the row is the caller's, to be inserted). A payment
      * is loaded only if it is this merchant's (merchant 0: any). */
     int64_t load_payment, load_operation, load_attempt, load_parent;
+    int64_t load_first;   /* an operation that ends along with `operation` */
     bool load_of_attempt; /* also the payment and the operation that load_attempt belongs to */
     int64_t load_held;    /* payment id; STORE_NO_PAYMENT when it is not held (any more) */
 
@@ -272,6 +273,8 @@ struct store_txn {
     struct attempt_row parent; /* attempt that `attempt` reverses or inquires */
     enum store_write write_payment, write_operation, write_attempt,
         write_parent; /* 0 counts as KEEP */
+    struct operation_row first;
+    enum store_write write_first;
     struct held_row held;
     enum store_write write_held;
     struct profile_row profile; /* STORE_INSERT only */
@@ -316,6 +319,8 @@ struct store_txn {
 struct store_options {
     const char *path; /* SQLite file; "memory:NAME" keeps it in this process (simulation): it
                          lives as long as a store_keeper or a store has it open */
+    const char *vfs;  /* SQLite's name of the file layer; NULL: the system's. Another one makes its
+                         files by itself; their mode is not looked at */
     const struct log *log;
     int64_t idem_keep_us;     /* how long idempotency records live at least; 0: 7 days */
     size_t queue_max;         /* requests waiting; 0: 16384. Beyond: BUSY */

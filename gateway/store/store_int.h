@@ -40,9 +40,10 @@ struct db_marks {
 
 enum { DB_HASH_KEY_BYTES = 16 };
 
-/* Opens or creates and brings the schema up to date. hash_key is kept if the database is new.
+/* Opens or creates and brings the schema up to date. vfs: NULL or SQLite's name of a file layer.
+ * hash_key is kept if the database is new.
  * DENIED: not ours, or of a newer version. `why` gets a sentence. */
-enum status db_open(struct db **out, const char *path, bool read_only,
+enum status db_open(struct db **out, const char *path, const char *vfs, bool read_only,
                     const uint8_t hash_key[DB_HASH_KEY_BYTES], struct writer *why);
 void db_close(struct db *db);
 /* What went wrong last; valid until the next call. */
@@ -213,7 +214,7 @@ void recent_undo_after(struct recent *recent, int64_t seq);
 /* What a judge or a load may have changed in a request, to be put back before a second call. */
 struct txn_copy {
     struct payment_row payment;
-    struct operation_row operation;
+    struct operation_row operation, first;
     struct attempt_row attempt, parent;
     struct held_row held;
     struct profile_row profile;
@@ -221,8 +222,9 @@ struct txn_copy {
     struct delivery_row delivery;
     struct reconciliation_row reconciliation;
     struct difference_row difference;
-    enum store_write write_payment, write_operation, write_attempt, write_parent, write_held,
-        write_profile, write_endpoint, write_delivery, write_reconciliation, write_difference;
+    enum store_write write_payment, write_operation, write_attempt, write_parent, write_first,
+        write_held, write_profile, write_endpoint, write_delivery, write_reconciliation,
+        write_difference;
     struct store_spend spends[STORE_SPENDS_MAX];
     size_t spend_count;
     bool spends_release;

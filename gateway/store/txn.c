@@ -29,12 +29,14 @@ void txn_copy_save(struct txn_copy *copy, const struct store_txn *txn)
     copy->operation = txn->operation;
     copy->attempt = txn->attempt;
     copy->parent = txn->parent;
+    copy->first = txn->first;
     copy->held = txn->held;
     copy->profile = txn->profile;
     copy->write_payment = txn->write_payment;
     copy->write_operation = txn->write_operation;
     copy->write_attempt = txn->write_attempt;
     copy->write_parent = txn->write_parent;
+    copy->write_first = txn->write_first;
     copy->write_held = txn->write_held;
     copy->write_profile = txn->write_profile;
     copy->endpoint = txn->endpoint;
@@ -61,12 +63,14 @@ void txn_copy_restore(const struct txn_copy *copy, struct store_txn *txn)
     txn->operation = copy->operation;
     txn->attempt = copy->attempt;
     txn->parent = copy->parent;
+    txn->first = copy->first;
     txn->held = copy->held;
     txn->profile = copy->profile;
     txn->write_payment = copy->write_payment;
     txn->write_operation = copy->write_operation;
     txn->write_attempt = copy->write_attempt;
     txn->write_parent = copy->write_parent;
+    txn->write_first = copy->write_first;
     txn->write_held = copy->write_held;
     txn->write_profile = copy->write_profile;
     txn->endpoint = copy->endpoint;
@@ -173,6 +177,8 @@ static enum status txn_load(struct store *store, struct store_txn *txn,
     }
     if (txn->load_parent != 0)
         TRY(db_attempt_load(db, txn->load_parent, txn->merchant, txn->arena, &txn->parent));
+    if (txn->load_first != 0)
+        TRY(db_operation_load(db, txn->load_first, txn->merchant, txn->arena, &txn->first));
     if (txn->load_held != 0)
         TRY(db_held_load(db, txn->load_held, txn->merchant, txn->arena, &txn->held));
     if (txn->load_endpoint != 0)
@@ -210,15 +216,35 @@ static bool texts_fit(const struct view *texts, size_t count)
 static bool txn_texts_fit(const struct store_txn *txn)
 {
     const struct view texts[] = {
-        txn->payment.channel,        txn->payment.reference,    txn->payment.facts_json,
-        txn->payment.outcome_json,   txn->payment.refs,         txn->operation.facts_json,
-        txn->operation.outcome_json, txn->attempt.channel,      txn->attempt.refs,
-        txn->attempt.outcome_json,   txn->parent.channel,       txn->parent.refs,
-        txn->parent.outcome_json,    txn->answer_body,          txn->held.data,
-        txn->profile.region,         txn->profile.version,      txn->profile.content_hash,
-        txn->profile.text,           txn->profile.by,           txn->endpoint.url,
-        txn->endpoint.kinds,         txn->endpoint.description, txn->endpoint.secret,
-        txn->endpoint.old_secret,    txn->endpoint.why,         txn->delivery.result,
+        txn->payment.channel,
+        txn->payment.reference,
+        txn->payment.facts_json,
+        txn->payment.outcome_json,
+        txn->payment.refs,
+        txn->operation.facts_json,
+        txn->operation.outcome_json,
+        txn->attempt.channel,
+        txn->attempt.refs,
+        txn->attempt.outcome_json,
+        txn->parent.channel,
+        txn->parent.refs,
+        txn->parent.outcome_json,
+        txn->first.facts_json,
+        txn->first.outcome_json,
+        txn->answer_body,
+        txn->held.data,
+        txn->profile.region,
+        txn->profile.version,
+        txn->profile.content_hash,
+        txn->profile.text,
+        txn->profile.by,
+        txn->endpoint.url,
+        txn->endpoint.kinds,
+        txn->endpoint.description,
+        txn->endpoint.secret,
+        txn->endpoint.old_secret,
+        txn->endpoint.why,
+        txn->delivery.result,
     };
     bool fit = texts_fit(texts, COUNT_OF(texts));
     const struct reconciliation_row *rec = &txn->reconciliation;
@@ -266,6 +292,7 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
         return txn_fault(store, "the judge left too many events");
     if (!write_is_valid(txn->write_payment) || !write_is_valid(txn->write_operation) ||
         !write_is_valid(txn->write_attempt) || !write_is_valid(txn->write_parent) ||
+        !write_is_valid(txn->write_first) ||
         (txn->write_held != STORE_DELETE && !write_is_valid(txn->write_held)) ||
         txn->write_profile == STORE_UPDATE || !write_is_valid(txn->write_profile) ||
         (txn->write_endpoint != STORE_DELETE && !write_is_valid(txn->write_endpoint)) ||
@@ -279,6 +306,7 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
         (txn->load_operation != 0 && txn->operation.id != txn->load_operation) ||
         (txn->load_attempt != 0 && txn->attempt.id != txn->load_attempt) ||
         (txn->load_parent != 0 && txn->parent.id != txn->load_parent) ||
+        (txn->load_first != 0 && txn->first.id != txn->load_first) ||
         (txn->load_held != 0 && txn->held.payment != txn->load_held) ||
         (txn->load_endpoint != 0 && txn->endpoint.id != txn->load_endpoint) ||
         (txn->load_difference != 0 && txn->difference.id != txn->load_difference))
@@ -299,6 +327,7 @@ static enum status txn_write(struct store *store, struct store_txn *txn,
     TRY(status);
     TRY(db_payment_write(db, txn->write_payment, with_spends, &txn->payment));
     TRY(db_operation_write(db, txn->write_operation, &txn->operation));
+    TRY(db_operation_write(db, txn->write_first, &txn->first));
     TRY(db_attempt_write(db, txn->write_attempt, &txn->attempt));
     TRY(db_attempt_write(db, txn->write_parent, &txn->parent));
     TRY(db_held_write(db, txn->write_held, &txn->held));
