@@ -666,11 +666,6 @@ void step_confirm(struct work *work)
 /* --- cancel
  * --------------------------------------------------------------------------------------- */
 
-static void forgotten(struct work *work)
-{
-    work_finish(work); /* the row of the first operation is only told; the payment has ended */
-}
-
 static void after_cancel(struct work *work)
 {
     struct store_txn *txn = &work->txn;
@@ -681,10 +676,7 @@ static void after_cancel(struct work *work)
     forget_kept(work->room, work->payment);
     left(work->room);
     work_answer(work, (int)txn->answer_status, txn->answer_body, false);
-    work_begin_change(work, CHANGE_FORGOTTEN);
-    work->txn.load_payment = work->payment;
-    work->txn.load_operation = work->hold->operation;
-    work_commit(work, forgotten);
+    work_finish(work);
 }
 
 static void cancel_read(struct store_read *read, void *arg)
@@ -711,6 +703,7 @@ static void cancel_read(struct store_read *read, void *arg)
     work->change.operation_json = work->request->operation_json;
     load_held(work);
     work->txn.load_operation = 0; /* a new one */
+    work->txn.load_first = work->hold->operation;
     work->txn.idem_key = work->idem_key;
     memcpy(work->txn.idem_mac, work->idem_mac, sizeof work->idem_mac);
     work->step = WORK_RECORD;

@@ -603,7 +603,7 @@ bool judge_is_settled(enum attempt_state state)
 static bool begins_subject(enum change_kind kind)
 {
     return kind == CHANGE_CREATE || kind == CHANGE_DENY || kind == CHANGE_BEGIN ||
-           kind == CHANGE_NOTHING || (kind >= CHANGE_RESUME && kind <= CHANGE_FORGOTTEN);
+           kind == CHANGE_NOTHING || (kind >= CHANGE_RESUME && kind <= CHANGE_CANCEL_HELD);
 }
 
 /* The attempt that moves money, as it is now. */
@@ -692,8 +692,7 @@ static enum status judged(struct store_txn *txn, const struct work *work, const 
     case CHANGE_FORGO:
     case CHANGE_REHOLD:
     case CHANGE_WRONG:
-    case CHANGE_CANCEL_HELD:
-    case CHANGE_FORGOTTEN: return judge_held(txn, work, c);
+    case CHANGE_CANCEL_HELD: return judge_held(txn, work, c);
     case CHANGE_NOTHING: return STATUS_REFUSED; /* without an answer: nothing is kept */
     }
     return STATUS_REFUSED;

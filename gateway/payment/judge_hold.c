@@ -432,6 +432,9 @@ static enum status cancel_held(struct store_txn *txn, const struct work *work,
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
     judge_release(txn);
+    txn->first.status = OPERATION_STATUS_FAILED; /* with the payment: no crash comes in between */
+    txn->first.updated_us = c->now_us;
+    txn->write_first = STORE_UPDATE;
     txn->write_operation = STORE_INSERT;
     txn->operation = (struct operation_row){ .id = work->operation,
                                              .payment = work->payment,
@@ -449,14 +452,6 @@ static enum status cancel_held(struct store_txn *txn, const struct work *work,
 
 enum status judge_held(struct store_txn *txn, const struct work *work, const struct change *c)
 {
-    if (c->kind == CHANGE_FORGOTTEN) {
-        if (txn->operation.status != OPERATION_STATUS_PENDING)
-            return STATUS_OK;
-        txn->operation.status = OPERATION_STATUS_FAILED;
-        txn->operation.updated_us = c->now_us;
-        txn->write_operation = STORE_UPDATE;
-        return STATUS_OK;
-    }
     if (txn->held.kind != c->held_kind) /* approved meanwhile, and waits for the payer now */
         return judge_problem(txn, PROBLEM_NO_ACTION,
                              VIEW("It waits for something else by now; read the payment."));

@@ -43,7 +43,6 @@ enum change_kind {
     CHANGE_REHOLD,      /* approved by an operator, and now waits for the payer */
     CHANGE_WRONG,       /* a wrong result of an authentication is counted */
     CHANGE_CANCEL_HELD, /* the merchant cancels a held payment */
-    CHANGE_FORGOTTEN,   /* the first operation of a held payment that was canceled */
     CHANGE_NOTHING,     /* refused, unless the key was answered before; the key stays free */
 };
 
@@ -348,6 +347,8 @@ void works_forget(struct payments *room);
 void work_commit(struct work *work, void (*after)(struct work *work));
 /* The same change once more, after a commit that failed. */
 void work_commit_again(struct work *work);
+/* The disk is full or broken: the same change in a while, until it is recorded. what_follows.c */
+void work_commit_later(struct work *work);
 /* Clears change and txn for the next commit. */
 void work_begin_change(struct work *work, enum change_kind kind);
 void work_answer(struct work *work, int http_status, struct view body, bool replayed);
@@ -376,7 +377,7 @@ enum status decide_open(struct payments *room);
 /* A new payment: sums are looked at; it goes ahead, is held or denied. */
 enum status judge_create(struct store_txn *txn, const struct work *work, const struct change *c);
 enum status judge_deny(struct store_txn *txn, const struct work *work, const struct change *c);
-/* CHANGE_RESUME ... CHANGE_FORGOTTEN. */
+/* CHANGE_RESUME ... CHANGE_CANCEL_HELD. */
 enum status judge_held(struct store_txn *txn, const struct work *work, const struct change *c);
 
 /* --- hold.c: held payments

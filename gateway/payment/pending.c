@@ -86,7 +86,10 @@ void pending_look_now(struct work *work)
 
 static void remedy_closed(struct work *work)
 {
-    work_finish(work); /* if it was not recorded, it is closed at the next start */
+    if (work->txn.result == STORE_FAILED)
+        work_commit_later(work);
+    else
+        work_finish(work);
 }
 
 void work_overtaken(struct work *work)

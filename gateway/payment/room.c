@@ -213,11 +213,33 @@ static void keep_route(struct work *work, struct view outcome_json)
     arena_reset(&work->txn_arena);
 }
 
+static void resume_load(struct work *work);
+
+static void resume_again(struct timer *timer, void *arg)
+{
+    (void)timer;
+    resume_load(arg);
+}
+
+/* The records cannot be read at the moment. It is still being loaded: whoever looks for a work that
+ * waits does not find it. */
+static void resume_later(struct work *work)
+{
+    LOG(work->room->o.log, LOG_ERROR, "payment.recovery_postponed",
+        LOG_INT("payment", work->payment));
+    work->later.fire = resume_again;
+    timer_start(&work->later, LOOP_US_PER_S);
+}
+
 static void resume_loaded(struct store_read *read, void *arg)
 {
     struct work *work = arg;
     ENSURE_MAGIC(work, WORK_MAGIC);
     work->committing = false;
+    if (!work->room->stopping && read->result != STATUS_OK && read->result != STATUS_NOT_FOUND) {
+        resume_later(work);
+        return;
+    }
     if (work->room->stopping || read->result != STATUS_OK ||
         refs_unseal(work->room->seal, work->payment, read->payments[0].refs, &work->keep,
                     &work->payment_refs) != STATUS_OK) {
@@ -243,15 +265,16 @@ static void resume_load(struct work *work)
     work->committing = true;
     if (store_ask(work->room->o.store, &work->read) != STATUS_OK) {
         work->committing = false;
-        LOG(work->room->o.log, LOG_ERROR, "payment.recovery_postponed",
-            LOG_INT("payment", work->payment));
-        work_finish(work);
+        resume_later(work);
     }
 }
 
 static void orphan_closed(struct work *work)
 {
-    work_finish(work);
+    if (work->txn.result == STORE_FAILED)
+        work_commit_later(work);
+    else
+        work_finish(work);
 }
 
 /* The subject is known, so the row of the remedy is all that is left to do. */

@@ -171,8 +171,7 @@ static void commit_again(struct timer *timer, void *arg)
     work_commit_again(work);
 }
 
-/* The disk is full or broken: the same change in a while, until it is recorded. */
-static void commit_later(struct work *work)
+void work_commit_later(struct work *work)
 {
     work->step = WORK_WAIT;
     work->commit_waits = true;
@@ -187,7 +186,7 @@ static void after_settle(struct work *work)
         /* The outcome is known to us only: keep it, so that the merchant's wait ends with what is
          * known, never with a guess. */
         LOG(work->room->o.log, LOG_ERROR, "payment.settle_failed", LOG_VIEW("why", txn->why));
-        commit_later(work);
+        work_commit_later(work);
         return;
     }
     step_at(work->room, "after_settle");
@@ -320,7 +319,7 @@ static void after_remedy(struct work *work)
         return;
     }
     LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", work->txn.why));
-    commit_later(work); /* not recorded: not sent */
+    work_commit_later(work); /* not recorded: not sent */
 }
 
 static void remedy_again(struct timer *timer, void *arg)
