@@ -393,6 +393,7 @@ bool http_side_lost_notices(struct http_side *side)
     ENSURE(http_status == 200 && !w.overflow);
     text[w.len] = '\0';
     return side->loses || counted(text, "\"notices_given_up\":") > 0 ||
+           counted(text, "\"notices_waiting\":") > 0 || /* for so long that it is not believed */
            counted(text, "\"notices_without_url\":") > 0;
 }
 

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const char *const fault_words[] = { "none", "network", "crash", "all" };
+static const char *const fault_words[] = { "none", "network", "crash", "all", "disk" };
 static const char *const plant_words[] = { "nothing",    "book_twice", "unrecorded", "new_key",
                                            "lose",       "altered",    "unsigned",   "wrong_amount",
-                                           "no_inquiry", "new_id" };
+                                           "no_inquiry", "new_id",     "no_sync" };
 
 static const char help[] =
     "railgate-simulate: a gateway, merchants, and the counterparts of all rails in one process, "
@@ -36,7 +36,9 @@ static const char help[] =
     "  --seeds K         runs seeds N..N+K-1 (1)\n"
     "  --payments M      payments in the run of a seed (100)\n"
     "  --until-payments T  as many seeds as it takes for T payments (instead of --seeds)\n"
-    "  --faults WHICH    none, network (and counterparts), crash (of the gateway) or all (all)\n"
+    "  --faults WHICH    none, network (and counterparts), crash (of the gateway, and of its "
+    "machine),\n"
+    "                    disk (with crash) or all (all)\n"
     "  --payments-per-crash P  the gateway crashes about once in P payments (as often as the seed\n"
     "                    likes, which is once in about ten)\n"
     "  --rails LIST      of card, qr, bank, cbdc (all of them)\n"
@@ -56,7 +58,7 @@ static const char help[] =
     "To test the checks\n"
     "  --expect-faults   every kind of fault that there is must have happened at least once\n"
     "  --plant BUG       a bug on purpose, which must be found: book_twice, unrecorded, new_key,\n"
-    "                    lose, altered, unsigned, wrong_amount, no_inquiry, new_id\n";
+    "                    lose, altered, unsigned, wrong_amount, no_inquiry, new_id, no_sync\n";
 
 static int usage(void)
 {
@@ -118,7 +120,9 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         case 's': out->sim.seed = strtoull(optarg, NULL, 10); break;
         case 'k': out->seeds = strtoull(optarg, NULL, 10); break;
         case 'p': out->sim.payments = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'f': out->sim.faults = (enum sim_faults)word_at(optarg, fault_words, 4); break;
+        case 'f':
+            out->sim.faults = (enum sim_faults)word_at(optarg, fault_words, COUNT_OF(fault_words));
+            break;
         case 't': out->twice = true; break;
         case 'b':
             out->sim.plant = (enum sim_plant)word_at(optarg, plant_words, PLANT_COUNT - 1);

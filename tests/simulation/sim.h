@@ -5,6 +5,7 @@
  *     world.c      opens, runs and closes the world; accidents of the gateway; the trace
  *     card_side.c  the card host's brain on the memory network, and its accidents
  *     http_side.c  wallet, bank and ledger: the same for those who speak HTTP
+ *     disk_side.c  the disk under the gateway's database, and its accidents; on platter.c
  *     http_plant.c bugs put in on purpose at those
  *     ask.c        one request of a merchant over HTTP, repeated until there is a final answer
  *     story.c      what merchants want: a payment, captures, a cancel, refunds
@@ -38,7 +39,7 @@
 /* The card host's answers to this amount name another one (its magic amounts). */
 #define CARD_AMOUNT_ANSWERED_WRONG 9105
 
-enum sim_faults { FAULTS_NONE = 1, FAULTS_NETWORK, FAULTS_CRASH, FAULTS_ALL };
+enum sim_faults { FAULTS_NONE = 1, FAULTS_NETWORK, FAULTS_CRASH, FAULTS_ALL, FAULTS_DISK };
 /* Bugs put in on purpose: the checks must find each. */
 enum sim_plant {
     PLANT_NOTHING = 1,
@@ -53,6 +54,7 @@ enum sim_plant {
     PLANT_NO_INQUIRY, /* as if nobody asked when a code has expired: no notice, no answer to asking
                        */
     PLANT_NEW_ID,     /* as if a transfer were sent again under a new id */
+    PLANT_NO_SYNC,    /* the disk does not flush, and says that it did */
     PLANT_COUNT
 };
 
@@ -278,6 +280,26 @@ void hook_side_stop(struct hook_side *side); /* before wire_close */
 void hook_side_close(struct hook_side *side);
 void check_hooks(struct world *world);
 
+/* --- the disk ----------------------------------------------------------------------------------
+ */
+struct disk_side;
+enum status disk_side_open(struct disk_side **out, struct world *world);
+void disk_side_close(struct disk_side *side);
+/* Name of SQLite's file layer that leads to it. */
+const char *disk_side_vfs(const struct disk_side *side);
+/* From now on the power fails in the middle of things, and the disk has accidents of its own; none
+ * any more. */
+void disk_side_trouble(struct disk_side *side, bool with_errors);
+void disk_side_calm(struct disk_side *side);
+/* A process begins, and has nothing open yet. */
+void disk_side_start(struct disk_side *side);
+/* The process that has files open is killed, perhaps with the machine: before gateway_crash. */
+void disk_side_crash(struct disk_side *side);
+/* Something has failed since the last start. */
+bool disk_side_struck(const struct disk_side *side);
+/* There are no files any more. */
+void disk_side_wipe(struct disk_side *side);
+
 /* --- the world ---------------------------------------------------------------------------------
  */
 enum gateway_life { LIFE_DOWN = 1, LIFE_UP, LIFE_DRAINING };
@@ -290,8 +312,7 @@ struct world {
     struct wire *wire;
     struct settings *loaded;  /* as in the files */
     struct settings settings; /* with the store's path replaced */
-    char store_path[64];
-    struct store_keeper *keeper;
+    struct disk_side *disk;
     struct log log;
     struct gateway *gateway; /* NULL: down */
     enum gateway_life life;

@@ -7,7 +7,8 @@
  *     check     check.c
  *
  * A crash is gateway_crash at a random moment, or right behind a named step of a payment (which is
- * where it hurts). What the store had committed is still there when the gateway opens again.
+ * where it hurts), or in the middle of something that the disk does. Then the gateway opens again
+ * on what the disk has kept.
  */
 #include "sim.h"
 
@@ -148,7 +149,11 @@ static void ready(void *arg, enum status status)
     struct world *world = arg;
     ENSURE_MAGIC(world, WORLD_MAGIC);
     world_trace(world, "ready", view_text(status_name(status)));
-    if (status != STATUS_OK)
+    if (status != STATUS_OK && disk_side_struck(world->disk)) {
+        world_tally(world, "gateway could not recover");
+        world->life = LIFE_DRAINING; /* `railgate serve` ends, and is started again */
+        timer_start(&world->accident, 0);
+    } else if (status != STATUS_OK)
         wrong(world, 0, "the gateway does not get ready: %s", status_text(status));
 }
 
@@ -166,6 +171,24 @@ static void use_up_traces(struct world *world)
     world_pass(world, LOOP_US_PER_S);
 }
 
+/* With this plant a database may be beyond help. */
+static bool not_synced(struct world *world)
+{
+    return world->options->plant == PLANT_NO_SYNC && world->planted;
+}
+
+/* Whoever looks after the process starts it again. */
+static void did_not_open(struct world *world, struct view why)
+{
+    world_trace(world, "did not open", why);
+    world_tally(world, "gateway did not open");
+    rules_side_sleeps(world->rules);
+    if (not_synced(world))
+        wrong(world, 0, "the gateway does not open: %.*s", (int)why.len, (const char *)why.ptr);
+    timer_start(&world->accident,
+                dice_between(&world->dice, LOOP_US_PER_S / 10, 10 * LOOP_US_PER_S));
+}
+
 static void life_begins(struct world *world)
 {
     char text[WHY_BYTES];
@@ -175,13 +198,19 @@ static void life_begins(struct world *world)
                                        .wire = world->wire,
                                        .log = &world->log,
                                        .builtin = builtin,
+                                       .store_vfs = disk_side_vfs(world->disk),
                                        .host_key = host_key,
                                        .step = step,
                                        .step_arg = world };
     ENSURE(world->gateway == NULL);
     world_trace(world, "open", VIEW_EMPTY);
     rules_side_wakes(world->rules, &world->settings);
+    disk_side_start(world->disk);
     enum status status = gateway_open(&world->gateway, &options, &why);
+    if (status != STATUS_OK && (disk_side_struck(world->disk) || not_synced(world))) {
+        did_not_open(world, writer_done(&why));
+        return;
+    }
     if (status != STATUS_OK || why.len > 0)
         wrong(world, 0, "the gateway does not open: %s: %.*s", status_text(status), (int)why.len,
               text);
@@ -207,6 +236,7 @@ static void life_ends(struct world *world, enum gateway_life how)
         if (store_pending(gateway_store(gateway)) > 0)
             world_fault(world, FAULT_UNFLUSHED, "gateway", 1);
         crash_budget(world);
+        disk_side_crash(world->disk);
         gateway_crash(gateway);
     } else {
         world->restarts++;
@@ -214,11 +244,11 @@ static void life_ends(struct world *world, enum gateway_life how)
         /* What it still had to say is cut off: the next gateway may lie at the same address, and a
          * crash of it would else hit, or not, what this one left behind. */
         wire_crash(world->wire, gateway);
+        timer_stop(&world->aimed); /* when the power failed meanwhile */
     }
     rules_side_sleeps(world->rules);
     if (world->options->plant == PLANT_LOSE && world->crashes == 3) {
-        store_keeper_close(world->keeper);
-        ENSURE(store_keeper_open(&world->keeper, world->store_path) == STATUS_OK);
+        disk_side_wipe(world->disk);
         world->planted = true;
     }
     if (world->clock_jumps && dice_percent(&world->dice, 30)) {
@@ -242,7 +272,8 @@ static void life_ends(struct world *world, enum gateway_life how)
 
 static bool crashes_on(const struct world *world)
 {
-    return world->options->faults == FAULTS_CRASH || world->options->faults == FAULTS_ALL;
+    return world->options->faults == FAULTS_CRASH || world->options->faults == FAULTS_DISK ||
+           world->options->faults == FAULTS_ALL;
 }
 
 static bool network_on(const struct world *world)
@@ -365,6 +396,8 @@ static void trouble_begins(struct world *world)
         world->aim_permille = (unsigned)dice_below(&world->dice, 12);
         world->crash_percent = (unsigned)dice_below(&world->dice, 40);
     }
+    if (crashes_on(world))
+        disk_side_trouble(world->disk, world->options->faults != FAULTS_CRASH);
     world->incident_percent = (unsigned)dice_below(&world->dice, 60);
     if (world->options->faults != FAULTS_NONE)
         accident_next(world);
@@ -377,6 +410,7 @@ static void trouble_ends(struct world *world)
     timer_stop(&world->aimed);
     rules_side_calm(world->rules);
     hook_side_calm(world->hooks);
+    disk_side_calm(world->disk);
     network_calm(world);
     card_side_calm(world->card);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
@@ -481,8 +515,9 @@ static void open_store_and_keys(struct world *world)
     struct writer why = writer_over(text, sizeof text);
     struct store *store;
     struct secrets *secrets;
-    struct store_options options = { .path = world->store_path, .log = &world->log };
-    ENSURE(store_keeper_open(&world->keeper, world->store_path) == STATUS_OK);
+    struct store_options options = { .path = world->settings.store_path,
+                                     .vfs = disk_side_vfs(world->disk),
+                                     .log = &world->log };
     ENSURE(secrets_open(&secrets, world->loop) == STATUS_OK);
     ENSURE(secret_set_host_key(secrets, view_of(host_key, sizeof host_key)) == STATUS_OK);
     enum status status = store_open(&store, world->loop, &options, &why);
@@ -509,7 +544,7 @@ static bool open_settings(struct world *world, const char *config)
     if (status != STATUS_OK)
         return false;
     world->settings = *world->loaded;
-    world->settings.store_path = world->store_path;
+    world->settings.store_path = "railgate.db";
     world->channels = calloc(world->loaded->channels_count, sizeof *world->channels);
     ENSURE(world->channels != NULL);
     world->settings.channels = world->channels;
@@ -541,8 +576,6 @@ static bool world_open(struct world *world, const struct sim_options *options, c
     *world = (struct world){ .magic = WORLD_MAGIC, .options = options, .life = LIFE_DOWN };
     world->vault_before = vault_in_use();
     world->dice.state = options->seed ^ 0x90a7;
-    (void)snprintf(world->store_path, sizeof world->store_path, "memory:simulation-%llu",
-                   (unsigned long long)options->seed);
     world->loop = loop_open_virtual(options->seed, START_WALL_US);
     ENSURE(world->loop != NULL);
     world->log = (struct log){ .fd = options->verbose ? STDOUT_FILENO : -1,
@@ -557,6 +590,7 @@ static bool world_open(struct world *world, const struct sim_options *options, c
     }
     struct memory_faults none = { 0 };
     ENSURE(wire_open_memory(&world->wire, world->loop, &none) == STATUS_OK);
+    ENSURE(disk_side_open(&world->disk, world) == STATUS_OK);
     ENSURE(card_side_open(&world->card, world) == STATUS_OK);
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
         if (world_has(world, (enum rail)rail))
@@ -614,7 +648,7 @@ static void world_close(struct world *world)
         http_side_close(world->sides[rail]);
     rules_side_close(world->rules);
     free(world->channels);
-    store_keeper_close(world->keeper);
+    disk_side_close(world->disk);
     settings_free(world->loaded);
     loop_close(world->loop);
     size_t left = vault_in_use();
