@@ -3,6 +3,9 @@
  *     history_record -> ask_next (STORE_PROFILES, newest) -> newest_read -> commit -> written ->
  * ask_next
  *
+ * A payment that was decided by a version names it, so the version must be found in the history
+ * later: what the store cannot read or write is tried again until it can.
+ *
  * The abstract profiles are recorded, too: a rollback of `base` is a rollback of all that extend
  * it. Those with `shadow` are not: they were never in force.
  */
@@ -16,6 +19,7 @@
 #define HISTORY_MAGIC       0x48495354u
 #define HISTORY_ARENA_BYTES ((size_t)32 * 1024 * 1024)
 #define HISTORY_BUSY_US     (50 * LOOP_US_PER_MS)
+#define HISTORY_AGAIN_US    LOOP_US_PER_S
 
 struct history {
     uint32_t magic;
@@ -28,8 +32,8 @@ struct history {
     enum status result;
     struct store_read read;
     struct store_txn txn;
-    struct timer again; /* the store was busy */
-    bool running, stopped;
+    struct timer again;          /* the store was busy, or did not work */
+    bool running, stopped, told; /* told: that the store does not work */
     void (*done)(void *arg, enum status status);
     void *arg;
 };
@@ -68,17 +72,35 @@ static void finish(struct history *history)
     if (history->result != STATUS_OK)
         LOG(history->log, LOG_ERROR, "profile.not_recorded", LOG_STATUS("status", history->result),
             LOG_TEXT("what_to_do", "the version is in force, but `railgate profile history` does "
-                                   "not know it; look at the store, then reload"));
+                                   "not know it; reload"));
     if (history->done != NULL && !history->stopped)
         history->done(history->arg, history->result);
+}
+
+/* The disk is full or broken. */
+static void try_later(struct history *history)
+{
+    if (history->stopped) {
+        history->result = STATUS_IO;
+        finish(history);
+        return;
+    }
+    if (!history->told)
+        LOG(history->log, LOG_ERROR, "profile.not_recorded_yet",
+            LOG_TEXT("what_to_do", "the version is in force; look at the store: it is recorded as "
+                                   "soon as that works"));
+    history->told = true;
+    timer_start(&history->again, HISTORY_AGAIN_US);
 }
 
 static void written(struct store_txn *txn, void *arg)
 {
     struct history *history = arg;
     ENSURE_MAGIC(history, HISTORY_MAGIC);
-    if (txn->result != STORE_COMMITTED)
-        history->result = STATUS_IO;
+    if (txn->result != STORE_COMMITTED) {
+        try_later(history);
+        return;
+    }
     history->next++;
     ask_next(history);
 }
@@ -105,9 +127,11 @@ static void write_row(struct history *history)
     history->txn.events[0] = (struct event_row){ .time_us = row->at_us,
                                                  .kind = VIEW("profile.activated"),
                                                  .data_json = writer_done(&w) };
-    if (w.overflow || store_commit(history->store, &history->txn) != STATUS_OK) {
-        history->result = w.overflow ? STATUS_FULL : STATUS_BUSY;
+    if (w.overflow) {
+        history->result = STATUS_FULL;
         finish(history);
+    } else if (store_commit(history->store, &history->txn) != STATUS_OK) {
+        timer_start(&history->again, HISTORY_BUSY_US);
     }
 }
 
@@ -120,8 +144,7 @@ static void newest_read(struct store_read *read, void *arg)
         return;
     }
     if (read->result != STATUS_OK) {
-        history->result = read->result;
-        finish(history);
+        try_later(history);
         return;
     }
     const struct profile_row *row = &history->rows[history->next];
@@ -178,6 +201,7 @@ bool history_record(struct history *history, const struct settings *settings, co
     }
     history->result = STATUS_OK;
     history->running = true;
+    history->told = false;
     history->done = done;
     history->arg = arg;
     timer_start(&history->again, 0); /* never from inside */

@@ -14,7 +14,8 @@ struct history;
 enum status history_open(struct history **out, struct store *store, struct loop *loop,
                          const struct log *log);
 /* Copies what it needs, so that the settings may go. False: a recording is under way, or memory is
- * out; nothing was begun. done: with what went wrong last, if anything. */
+ * out; nothing was begun. done: when all is recorded, however long the store does not work; or with
+ * what cannot be put right. */
 bool history_record(struct history *history, const struct settings *settings, const char *by,
                     void (*done)(void *arg, enum status status), void *arg);
 /* No further question is asked of the store; `done` is not called any more. */
