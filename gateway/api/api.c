@@ -96,6 +96,17 @@ static void dispatch(struct call *call)
                       "There is no such path. The API begins at /v1/payments.");
 }
 
+/* Not even for a call: the document is made on the stack. */
+static void answer_without_memory(struct http_request *http)
+{
+    static const struct http_header later[] = { { VIEW("Retry-After"), VIEW("1") } };
+    uint8_t text[512];
+    struct writer w = writer_over(text, sizeof text);
+    problem_write(&w, PROBLEM_OVERLOADED, VIEW("Memory is out. Nothing was done."), NULL, 0);
+    http_respond(http, problem_status(PROBLEM_OVERLOADED), "application/problem+json", later,
+                 COUNT_OF(later), writer_done(&w));
+}
+
 static void handle(struct http_request *http, void *arg)
 {
     struct api *api = arg;
@@ -103,7 +114,7 @@ static void handle(struct http_request *http, void *arg)
     api->stats.requests++;
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) {
-        http_respond(http, 503, "text/plain", NULL, 0, VIEW("out of memory\n"));
+        answer_without_memory(http);
         return;
     }
     call->magic = CALL_MAGIC;

@@ -171,6 +171,9 @@ bool call_key(struct call *call, struct view *key);
 /* Keyed digest of path and body, for idempotency. */
 enum status call_digest(struct call *call, struct arena *arena, uint8_t out[32]);
 struct payment_request *request_new(struct call *call);
+/* Whether there was no memory for what was read: then the request is dropped and answered with
+ * OVERLOADED, whatever else was found wrong with it. After every reading, before the errors. */
+bool request_starved(struct call *call, struct payment_request *r);
 void run_create(struct call *call);
 void run_capture(struct call *call);
 void run_cancel(struct call *call);

@@ -208,7 +208,7 @@ void authenticate(struct call *call)
         return;
     }
     if (secret_mac(api->key_hash, text, call->key_hash, &len) != STATUS_OK) {
-        reply_problem(call, PROBLEM_INTERNAL, "The API key cannot be checked.");
+        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
         return;
     }
     struct cached_key *key = map_get(api->keys, view_of(call->key_hash, 32));

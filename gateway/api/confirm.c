@@ -65,6 +65,8 @@ void run_confirm(struct call *call)
     }
     struct fields f = { .arena = &call->arena };
     read_confirm(&f, root, r);
+    if (request_starved(call, r))
+        return;
     if (f.count == 0 && r->arena.overflow)
         field_error(&f, root, "too_large", "The request is too large.");
     if (f.count > 0) {

@@ -181,6 +181,10 @@ void run_create(struct call *call)
     enum status status = STATUS_OK;
     if (f.count == 0)
         status = facts_of_request(r, root, api->idem, loop_wall_us(api->o.loop));
+    if (status == STATUS_NO_MEMORY && !r->arena.overflow)
+        r->arena.starved = true; /* a digest could not be made */
+    if (request_starved(call, r))
+        return;
     if (f.count == 0 && (w.overflow || r->arena.overflow))
         field_error(&f, root, "too_large", "The request is too large.");
     if (f.count > 0) {

@@ -64,6 +64,11 @@ void reply_errors(struct call *call, enum problem problem, struct view detail,
     uint8_t *room = arena_alloc(&call->arena, 32 * 1024);
     struct writer w = writer_over(room, room != NULL ? 32 * 1024 : 0);
     problem_write(&w, problem, detail, errors, count);
+    uint8_t shorter[1024]; /* without its details, when there is no memory for them */
+    if (w.overflow) {
+        w = writer_over(shorter, sizeof shorter);
+        problem_write(&w, problem, VIEW_EMPTY, NULL, 0);
+    }
     end_problem(call, problem, w.overflow ? VIEW("{}") : writer_done(&w));
 }
 

@@ -30,6 +30,10 @@ bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
     limits.bytes_max = (size_t)s->limit_body_bytes;
     struct json_error error;
     enum status status = json_read(body, &limits, arena, root, &error);
+    if (arena->starved) {
+        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
+        return false;
+    }
     if (status != STATUS_OK) {
         struct problem_error at = { .pointer =
                                         pointer_without_pan(arena, json_error_pointer(&error)),
@@ -136,12 +140,26 @@ struct payment_request *request_new(struct call *call)
     r->wait_us = wait_us;
     r->payment = call->payment;
     r->idem_key = arena_copy(&r->arena, key);
-    if (call_digest(call, &call->arena, r->idem_mac) != STATUS_OK || r->arena.overflow) {
+    enum status digested = call_digest(call, &call->arena, r->idem_mac);
+    if (digested == STATUS_NO_MEMORY)
+        call->arena.starved = true;
+    if (request_starved(call, r))
+        return NULL;
+    if (digested != STATUS_OK || r->arena.overflow) {
         payment_request_drop(call->api->o.payments, r);
         reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
         return NULL;
     }
     return r;
+}
+
+bool request_starved(struct call *call, struct payment_request *r)
+{
+    if (!call->arena.starved && !r->arena.starved)
+        return false;
+    payment_request_drop(call->api->o.payments, r);
+    reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
+    return true;
 }
 
 /* --- capture, cancel, refund
@@ -181,6 +199,8 @@ static void run_operation(struct call *call, enum operation verb)
         }
     }
     json_close_object(&out);
+    if (request_starved(call, r))
+        return;
     if (f.count > 0 || w.overflow) {
         payment_request_drop(payments, r);
         reply_errors(

@@ -44,8 +44,10 @@ static struct arena_block *arena_grow(struct arena *a, size_t size)
     if (whole < sizeof(struct arena_block) + size)
         whole = sizeof(struct arena_block) + size;
     struct arena_block *block = vault_alloc(whole);
-    if (block == NULL)
+    if (block == NULL) {
+        a->starved = true;
         return NULL;
+    }
     block->older = a->blocks;
     block->room = whole - sizeof *block;
     a->blocks = block;
@@ -135,5 +137,5 @@ void arena_reset(struct arena *a)
         vault_free_used(block, sizeof *block + block->taken);
     }
     a->used = 0;
-    a->overflow = false;
+    a->overflow = a->starved = false;
 }

@@ -16,6 +16,7 @@ struct arena {
     size_t used;
     size_t limit;
     bool overflow;
+    bool starved; /* overflow, and not because of the limit: the process had no memory */
 };
 
 void arena_init(struct arena *a, size_t limit_bytes);

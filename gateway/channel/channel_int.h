@@ -207,6 +207,7 @@ struct exchange {
     uint32_t steps;  /* calls of begin and resume so far */
     bool used_key;   /* something was signed with generation key_generation */
     bool has_result; /* the adapter was done without sending */
+    bool starved;    /* what it failed for is memory that is out, not what was asked for */
     bool bytes_left;
     bool dropped;
     bool delivering; /* `done` is being called */

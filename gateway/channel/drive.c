@@ -212,8 +212,11 @@ static bool sign(struct exchange *exchange, const struct link *link,
     }
     exchange->used_key = true;
     exchange->key_generation = link != NULL ? link->key_generation : 0;
-    if (secret_sign(key, view_of(o->bytes.ptr, (size_t)o->bytes.len), signature, len) == STATUS_OK)
+    enum status signed_so =
+        secret_sign(key, view_of(o->bytes.ptr, (size_t)o->bytes.len), signature, len);
+    if (signed_so == STATUS_OK)
         return true;
+    exchange->starved = signed_so == STATUS_NO_MEMORY;
     exchange_diagnose(exchange, "the key that the adapter asks for cannot sign");
     return false;
 }

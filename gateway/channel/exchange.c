@@ -167,7 +167,7 @@ static enum status prepare(struct exchange *exchange, const struct link *link, s
     enum status status = STATUS_OK;
     if (drive == DRIVE_FAIL) {
         writer_view(why, view_of(exchange->diagnosis, exchange->diagnosis_len));
-        status = STATUS_REFUSED;
+        status = exchange->starved ? STATUS_NO_MEMORY : STATUS_REFUSED;
     } else if (drive == DRIVE_DONE) {
         judge_done(exchange);
         exchange->has_result = true;

@@ -145,8 +145,10 @@ const char *request_take(struct exchange *exchange)
     size_t headers_len = http ? table_set_len(&o->headers) : 0;
     size_t len = message_len + refs_len + path_len + headers_len;
     uint8_t *block = vault_alloc(len);
-    if (block == NULL)
+    if (block == NULL) {
+        exchange->starved = true;
         return "memory is out";
+    }
     struct writer w = writer_over(block, len);
     writer_bytes(&w, o->bytes.ptr, message_len);
     table_put_set(&w, &o->refs);

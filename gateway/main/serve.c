@@ -201,6 +201,19 @@ static bool open_log(struct serve *serve)
     return serve->log.fd >= 0;
 }
 
+/* libuv, OpenSSL and our own ENSURE end the process when there is no way on (memory or the kernel's
+ * tables are out in the middle of a thing that cannot be half done). Nothing is lost by that; the
+ * log must tell it. Only what a signal handler may do; afterwards abort() goes on. */
+static void on_abort(int number)
+{
+    static const char line[] = "{\"level\":\"error\",\"id\":\"gateway.aborted\",\"text\":\"the "
+                               "process ended itself; what is open is taken up at the next "
+                               "start\"}\n";
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)written; /* nothing is left to tell it to */
+}
+
 /* Before any thread is started, so that all of them leave signals to ours. */
 static void block_signals(struct serve *serve)
 {
@@ -211,6 +224,7 @@ static void block_signals(struct serve *serve)
     sigaddset(&serve->signal_set, SIGUSR2);
     (void)pthread_sigmask(SIG_BLOCK, &serve->signal_set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGABRT, on_abort);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, not the end */
 }
 

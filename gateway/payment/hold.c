@@ -497,14 +497,18 @@ static void go_on(struct work *work, const struct payment_row *row, struct view 
     work->candidate_next = 1;
     enum status encoded = try_prepare(work, &work->subject, work->details, VIEW_EMPTY, &detail);
     if (encoded != STATUS_OK) {
-        stays(work, encoded == STATUS_BUSY ? PROBLEM_OVERLOADED : PROBLEM_NOT_ENCODABLE,
-              encoded == STATUS_BUSY ? VIEW("The channel has no trace number free.")
-                                     : writer_done(&detail));
+        bool later = encoded == STATUS_BUSY || encoded == STATUS_NO_MEMORY;
+        stays(work, later ? PROBLEM_OVERLOADED : PROBLEM_NOT_ENCODABLE,
+              encoded == STATUS_BUSY        ? VIEW("The channel has no trace number free.")
+              : encoded == STATUS_NO_MEMORY ? VIEW("Memory is out.")
+                                            : writer_done(&detail));
         return;
     }
     work_begin_change(work, CHANGE_RESUME);
-    if (try_to_change(work, &work->subject) != STATUS_OK) {
-        stays(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+    enum status written = try_to_change(work, &work->subject);
+    if (written != STATUS_OK) {
+        stays(work, written == STATUS_NO_MEMORY ? PROBLEM_OVERLOADED : PROBLEM_INTERNAL,
+              VIEW_EMPTY);
         return;
     }
     load_held(work);

@@ -57,6 +57,15 @@ void refuse_unless_known(struct work *work, enum problem problem, struct view de
     work_commit(work, after_record);
 }
 
+/* Memory that is out comes back, and the same request may be sent again; anything else here is a
+ * mistake of ours. */
+static void give_up_for(struct work *work, enum status why)
+{
+    bool starved = why == STATUS_NO_MEMORY;
+    give_up(work, starved ? PROBLEM_OVERLOADED : PROBLEM_INTERNAL,
+            starved ? VIEW("Memory is out. Nothing was done.") : VIEW_EMPTY);
+}
+
 static enum status idem_id_of(struct payments *room, struct work *work)
 {
     uint8_t bytes[8 + STORE_IDEM_KEY_MAX];
@@ -75,8 +84,9 @@ static void step_lookup(struct work *work)
         give_up(work, PROBLEM_STARTING, VIEW("Nothing was done. Try again in a few seconds."));
         return;
     }
-    if (idem_id_of(room, work) != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+    enum status known = idem_id_of(room, work);
+    if (known != STATUS_OK) {
+        give_up_for(work, known);
         return;
     }
     const struct work *first = map_get(room->in_flight, view_of(work->idem_id, IDEM_ID_LEN));
@@ -233,6 +243,8 @@ static bool encode_first(struct work *work)
     if (encoded == STATUS_BUSY)
         refuse_unless_known(work, PROBLEM_OVERLOADED,
                             VIEW("The channel has no trace number free. Nothing was done."));
+    else if (encoded == STATUS_NO_MEMORY)
+        give_up_for(work, encoded);
     else if (encoded != STATUS_OK)
         refuse_unless_known(work, PROBLEM_NOT_ENCODABLE, writer_done(&detail));
     return encoded == STATUS_OK;
@@ -250,12 +262,13 @@ static void step_record(struct work *work)
         return;
     }
     if (sealed != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+        give_up_for(work, sealed);
         return;
     }
     work_begin_change(work, CHANGE_CREATE);
-    if (goes_out && try_to_change(work, &work->subject) != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+    enum status told = goes_out ? try_to_change(work, &work->subject) : STATUS_OK;
+    if (told != STATUS_OK) {
+        give_up_for(work, told);
         return;
     }
     fill_rows(work);
@@ -272,8 +285,9 @@ static void step_create(struct work *work)
     struct payments *room = work->room;
     uint8_t text[512];
     struct writer detail = writer_over(text, sizeof text);
-    if (decide_request(work) != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+    enum status decided = decide_request(work);
+    if (decided != STATUS_OK) {
+        give_up_for(work, decided);
         return;
     }
     bool denied = work->ruling->verdict == VERDICT_DENY;
@@ -374,13 +388,18 @@ static void step_encode(struct work *work, const struct payment_row *row)
                             VIEW("The channel has no trace number free. Nothing was done."));
         return;
     }
+    if (encoded == STATUS_NO_MEMORY) {
+        give_up_for(work, encoded);
+        return;
+    }
     if (encoded != STATUS_OK) {
         refuse_operation(work, 0, PROBLEM_NOT_ENCODABLE, writer_done(&detail), amount);
         return;
     }
     work_begin_change(work, CHANGE_BEGIN);
-    if (try_to_change(work, &work->subject) != STATUS_OK) {
-        give_up(work, PROBLEM_INTERNAL, VIEW_EMPTY);
+    enum status told = try_to_change(work, &work->subject);
+    if (told != STATUS_OK) {
+        give_up_for(work, told);
         return;
     }
     record_operation(work);
