@@ -151,6 +151,8 @@ enum authentication_result authentication_code_check(struct secrets *secrets,
         status = code_compare(key, code, wall_us / STEP_US, &fits);
         secret_key_close(key);
     }
+    if (status == STATUS_NO_MEMORY)
+        return AUTHENTICATION_STARVED;
     if (status != STATUS_OK)
         return say(AUTHENTICATION_IMPOSSIBLE, why, "The payer's code cannot be computed.");
     if (fits == CODE_FITS)
@@ -389,8 +391,12 @@ signature_check(struct secrets *secrets, const struct settings *settings, const 
         if (key == NULL)
             continue;
         usable = true;
-        if (!alg_fits(alg, secret_kind_of(key)) ||
-            secret_verify(key, jws->signed_bytes, jws->signature) != STATUS_OK)
+        if (!alg_fits(alg, secret_kind_of(key)))
+            continue;
+        enum status verified = secret_verify(key, jws->signed_bytes, jws->signature);
+        if (verified == STATUS_NO_MEMORY)
+            return AUTHENTICATION_STARVED;
+        if (verified != STATUS_OK)
             continue;
         *out = issuer;
         return AUTHENTICATION_RIGHT;
@@ -455,6 +461,8 @@ enum authentication_result authentication_assertion_check(struct secrets *secret
     arena_init(&arena, ASSERTION_ARENA_MAX);
     enum authentication_result result =
         assertion_read(secrets, settings, of, assertion, wall_us, &arena, why);
+    if (arena.starved) /* what could not be read was not wrong */
+        result = AUTHENTICATION_STARVED;
     arena_reset(&arena);
     return result;
 }

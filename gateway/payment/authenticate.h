@@ -33,10 +33,11 @@ struct authentication_of {
 };
 enum authentication_result {
     AUTHENTICATION_RIGHT = 1,
-    AUTHENTICATION_WRONG,     /* not the code, signature or issuer; malformed */
-    AUTHENTICATION_LATE,      /* expired, or from the future */
-    AUTHENTICATION_OTHER,     /* well signed, but for another payment, payer, amount or payee */
-    AUTHENTICATION_IMPOSSIBLE /* no key, no issuer or no payer is known */
+    AUTHENTICATION_WRONG,      /* not the code, signature or issuer; malformed */
+    AUTHENTICATION_LATE,       /* expired, or from the future */
+    AUTHENTICATION_OTHER,      /* well signed, but for another payment, payer, amount or payee */
+    AUTHENTICATION_IMPOSSIBLE, /* no key, no issuer or no payer is known */
+    AUTHENTICATION_STARVED     /* memory is out: nothing is known about it, ask again */
 };
 /* `why`: a sentence for people; never the code. */
 enum authentication_result authentication_code_check(struct secrets *secrets,

@@ -576,6 +576,7 @@ static void check_result(struct work *work, const struct payment_row *row)
     case AUTHENTICATION_IMPOSSIBLE:
         refuse_unless_known(work, PROBLEM_AUTHENTICATION_IMPOSSIBLE, writer_done(&why));
         return;
+    case AUTHENTICATION_STARVED: give_up_for(work, STATUS_NO_MEMORY); return;
     default: wrong(work, result, writer_done(&why)); return;
     }
 }
@@ -631,8 +632,14 @@ static bool held_read(struct work *work, const struct store_read *read)
         give_up(work, PROBLEM_STORE_FAILED, VIEW_EMPTY);
         return false;
     }
-    if (read->result == STATUS_OK && read->count > 0 &&
-        hold_open(work, &read->payments[0], &read->held[0]) != STATUS_OK) {
+    enum status opened = read->result == STATUS_OK && read->count > 0
+                             ? hold_open(work, &read->payments[0], &read->held[0])
+                             : STATUS_OK;
+    if (opened == STATUS_NO_MEMORY) {
+        give_up_for(work, opened);
+        return false;
+    }
+    if (opened != STATUS_OK) {
         give_up(work, PROBLEM_INTERNAL, VIEW("What was kept of the payment cannot be opened."));
         return false;
     }

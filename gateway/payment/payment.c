@@ -57,9 +57,7 @@ void refuse_unless_known(struct work *work, enum problem problem, struct view de
     work_commit(work, after_record);
 }
 
-/* Memory that is out comes back, and the same request may be sent again; anything else here is a
- * mistake of ours. */
-static void give_up_for(struct work *work, enum status why)
+void give_up_for(struct work *work, enum status why)
 {
     bool starved = why == STATUS_NO_MEMORY;
     give_up(work, starved ? PROBLEM_OVERLOADED : PROBLEM_INTERNAL,

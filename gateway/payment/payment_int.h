@@ -410,6 +410,9 @@ enum problem pick_channels(struct work *work, struct view *reason, struct writer
 
 /* --- payment.c: for hold.c */
 void give_up(struct work *work, enum problem problem, struct view detail);
+/* Memory that is out comes back, and the same request may be sent again (OVERLOADED); anything else
+ * is a mistake of ours (INTERNAL). */
+void give_up_for(struct work *work, enum status why);
 void refuse_unless_known(struct work *work, enum problem problem, struct view detail);
 void refuse_operation(struct work *work, enum flow_refusal refusal, enum problem problem,
                       struct view detail, int64_t asked);

@@ -216,12 +216,13 @@ enum status secret_pair_verify(struct secret_key *key, struct view bytes, struct
         OPENSSL_free(der);
         return STATUS_NO_MEMORY;
     }
-    bool right = EVP_DigestVerifyInit_ex(ctx, NULL, es256 ? "SHA256" : NULL, NULL, NULL, key->pair,
-                                         NULL) == 1 &&
-                 EVP_DigestVerify(ctx, es256 ? der : signature.ptr, len, bytes.ptr, bytes.len) == 1;
+    bool begun = EVP_DigestVerifyInit_ex(ctx, NULL, es256 ? "SHA256" : NULL, NULL, NULL, key->pair,
+                                         NULL) == 1;
+    bool right =
+        begun && EVP_DigestVerify(ctx, es256 ? der : signature.ptr, len, bytes.ptr, bytes.len) == 1;
     EVP_MD_CTX_free(ctx);
     OPENSSL_free(der);
-    return right ? STATUS_OK : STATUS_MISMATCH;
+    return right ? STATUS_OK : begun ? STATUS_MISMATCH : STATUS_NO_MEMORY;
 }
 
 /* --- tokens ---------------------------------------------------------------------------------- */
