@@ -11,6 +11,7 @@ payments are compared in seconds (rgledger.py does the comparing).
 Test card numbers from ranges that card schemes publish for sandboxes (see rgtest.py).
 """
 
+import datetime
 import http.client
 import http.server
 import json
@@ -19,6 +20,7 @@ import random
 import sqlite3
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
@@ -122,6 +124,8 @@ class Four:
         self.host, self.wallet = stage.simulator(*loud), rgwallet.start(stage, *loud)
         self.ledger, self.bank = rgrails.start_ledger(stage, *loud), rgbank.start(stage, *loud)
         self.receiver = Receiver(seed)
+        self.east = datetime.timedelta(hours=12 - time.gmtime().tm_hour)  # rgprofile.noon_zone
+        self.clock_s = 0  # how far the gateway's wall clock is ahead of ours
         whole = rgprofile.sca(webhooks={"allow_http": True, "allow_private": True, "first_retry": "20ms"})
         whole["keys"] = rgbank.keys() + [row for row in whole["keys"] if row["name"] == "codes"]
         times = times or TIMES
@@ -173,14 +177,13 @@ class Four:
             return cbdc_sale(value, capture="manual"), dice.choice(("capture", "cancel"))
         return cbdc_sale(value), "refunds"
 
-    @staticmethod
-    def follow(payment, verb):
+    def follow(self, payment, verb):
         """(path, body) of what is asked next of a payment, or None."""
         path = f"/v1/payments/{payment['id']}"
         if payment["status"] == "requires_action":
             if payment["next_action"]["type"] != "authenticate":
                 return None
-            code = rgprofile.one_time_code(payment, payment["payer"]["id"] if payment.get("payer") else "")
+            code = rgprofile.one_time_code(payment, payment["payer"]["id"], at=time.time() + self.clock_s)
             return f"{path}/confirm", {"authentication": {"type": "code", "code": code}}
         if payment["status"] == "authorized" and verb in ("capture", "cancel"):
             return f"{path}/{verb}", {}
@@ -238,14 +241,15 @@ class Four:
         return count
 
     def limits_hold(self, books):
-        """Whoever is capped has paid no more than his cap: here, and by what is booked."""
+        """Whoever is capped has paid no more than his cap on any day of the profile's zone."""
         for book in books:
-            spent = 0
+            spent = {}
             for payment in book.rows:
                 capped = (payment.get("payer") or {}).get("id") == CAPPED
                 if capped and payment["status"] not in ("failed", "reversed", "canceled"):
-                    spent += payment["amount"]["value"]
-            if spent > CAP:
+                    day = (datetime.datetime.fromisoformat(payment["created"]) + self.east).date()
+                    spent[day] = spent.get(day, 0) + payment["amount"]["value"]
+            if spent and max(spent.values()) > CAP:
                 raise Failure(f"{book.merchant}: {spent} spent of a limit of {CAP}")
 
     def webhooks_came(self, books=None, seconds=120):
