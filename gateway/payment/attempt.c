@@ -12,6 +12,7 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
         TRY(channel_trace(try->channel, &try->trace));
         try->attempt = id_next(&room->ids, now_us);
         try->time_us = now_us;
+        try->since_us = loop_now_us(room->o.loop);
         try->tries = 1;
         loop_random(room->o.loop, try->random, sizeof try->random);
     }
@@ -36,6 +37,16 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
     if (!view_equal(try->refs, said))
         try->refs = arena_copy(&work->keep, said);
     return view_equal(try->refs, said) ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+int64_t try_age_us(const struct work *work, const struct try *try)
+{
+    return loop_now_us(work->room->o.loop) - try->since_us;
+}
+
+int64_t left_to_act_us(const struct work *work)
+{
+    return work->expires_us - work->subject.time_us - try_age_us(work, &work->subject);
 }
 
 enum status try_to_change(struct work *work, const struct try *try)
@@ -145,7 +156,7 @@ static void sent(struct timer *timer, void *arg)
 void step_exchange(struct work *work)
 {
     work->step = WORK_EXCHANGE;
-    work->started_us = loop_wall_us(work->room->o.loop);
+    work->started_us = loop_now_us(work->room->o.loop);
     if (!work->on_remedy)
         work_listen(work); /* a notice may be faster than the answer */
     work->sent_step_due = work->room->o.step != NULL;

@@ -55,6 +55,7 @@ try {
     int64_t amount, original;
     uint32_t trace, tries;
     int64_t time_us;
+    int64_t since_us; /* monotonic: the same moment, for ages (try_age_us) */
     uint8_t random[16];
     enum attempt_state found; /* recovered: as it was on disk; else 0 */
     struct view refs;         /* plain refs.h set of what it sent (and got); keep arena */
@@ -186,7 +187,7 @@ struct work {
     bool known_as_first;   /* in payments.first_of */
     int64_t expires_us;    /* wall clock: until when a person may act; 0: no end */
     int64_t hinted_us;     /* monotonic: when a hint last made us ask */
-    int64_t started_us;    /* wall clock: when the exchange was started last */
+    int64_t started_us;    /* monotonic: when the exchange was started last */
     struct channel *candidates[CHANNELS_TRIED_MAX];
     struct view candidate_why[CHANNELS_TRIED_MAX];
     size_t candidate_count, candidate_next;
@@ -426,6 +427,12 @@ void after_record(struct work *work);
 enum status try_prepare(struct work *work, struct try *try, struct view details, struct view refs,
                         struct writer *why);
 /* Puts the try and its refs (sealed) into work->change. */
+/* How long ago it was made: by the monotonic clock, so that setting the wall clock makes nothing
+ * older or younger. What an earlier process made is as old as the wall clock said when it was taken
+ * up, and never younger than nothing. */
+int64_t try_age_us(const struct work *work, const struct try *try);
+/* How long a person may still act; negative: since when not. Only where expires_us is not 0. */
+int64_t left_to_act_us(const struct work *work);
 enum status try_to_change(struct work *work, const struct try *try);
 /* What the channel said, as parts of the change: outcome members, code, refs joined and sealed. */
 enum status result_to_change(struct work *work, const struct try *try,

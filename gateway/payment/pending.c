@@ -33,14 +33,15 @@ static void look(struct timer *timer, void *arg)
     follow_pending(work, false);
 }
 
-/* When the work should look by itself, wall clock. */
-static int64_t due_us(const struct work *work)
+/* How long until the work should look by itself; negative: since when. */
+static int64_t look_in_us(const struct work *work)
 {
     if (work->expires_us != 0)
-        return work->expires_us + EXPIRY_GRACE_US;
+        return left_to_act_us(work) + EXPIRY_GRACE_US;
     struct channel_ability ability;
     channel_ability(work->subject.channel, work->subject.verb, &ability);
-    return work->subject.time_us + ability.deadline_us + ability.late_window_us + LOOP_US_PER_MS;
+    return ability.deadline_us + ability.late_window_us + LOOP_US_PER_MS -
+           try_age_us(work, &work->subject);
 }
 
 void pending_wait(struct work *work)
@@ -48,7 +49,7 @@ void pending_wait(struct work *work)
     struct payments *room = work->room;
     bool first = work->kind == OPERATION_SALE || work->kind == OPERATION_AUTHORISE;
     bool again = work->pending && work->step == WORK_WAIT;
-    int64_t wait_us = due_us(work) - loop_wall_us(room->o.loop);
+    int64_t wait_us = look_in_us(work);
     if (again && wait_us < channel_settings_of(work->subject.channel)->reversal_retry_every_us)
         wait_us = channel_settings_of(work->subject.channel)->reversal_retry_every_us;
     work->pending = true;

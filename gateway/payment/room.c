@@ -130,8 +130,11 @@ static struct view attempt_key(const int64_t *id)
     return view_of(id, sizeof *id);
 }
 
-static void try_from(struct try *try, const struct attempt_row *row, struct channel *channel)
+/* Its age is what the wall clock says now; none when that was set back meanwhile. */
+static void try_from(struct try *try, const struct attempt_row *row, struct channel *channel,
+                     struct loop *loop)
 {
+    int64_t age_us = loop_wall_us(loop) - row->time_us;
     *try = (struct try){ .attempt = row->id,
                          .verb = row->verb,
                          .channel = channel,
@@ -140,7 +143,8 @@ static void try_from(struct try *try, const struct attempt_row *row, struct chan
                          .trace = row->trace,
                          .tries = row->tries,
                          .found = row->state,
-                         .time_us = row->time_us };
+                         .time_us = row->time_us,
+                         .since_us = loop_now_us(loop) - (age_us > 0 ? age_us : 0) };
     memcpy(try->random, row->random, sizeof try->random);
 }
 
@@ -170,7 +174,7 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
             row->state == ATTEMPT_PENDING || (row->state == ATTEMPT_REVERSING && row->next_us != 0);
         work->expires_us = work->pending ? row->next_us : 0;
     }
-    try_from(try, row, channel);
+    try_from(try, row, channel, room->o.loop);
     if (channel == NULL ||
         currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK ||
         refs_unseal(room->seal, row->payment, row->refs, &work->keep, &try->refs) != STATUS_OK) {

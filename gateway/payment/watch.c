@@ -238,10 +238,12 @@ static void say(const struct watch *watch, enum watch_alert alert, const struct 
 {
     bool on = watch->alerts[alert].on;
     int64_t now_us = loop_wall_us(watch->o.loop);
+    /* A clock that was set back makes nothing younger than now. */
+    int64_t oldest_us =
+        all->oldest_us != 0 && all->oldest_us < now_us ? now_us - all->oldest_us : 0;
     LOG(watch->o.log, LOG_WARN, "attempts.unknown_alert",
         LOG_TEXT("alert", watch_alert_word(alert)), LOG_TEXT("state", on ? "begun" : "over"),
-        LOG_INT("unknown", all->count),
-        LOG_INT("oldest_s", all->oldest_us != 0 ? (now_us - all->oldest_us) / LOOP_US_PER_S : 0),
+        LOG_INT("unknown", all->count), LOG_INT("oldest_s", oldest_us / LOOP_US_PER_S),
         LOG_TEXT("what_to_do", on ? "railgate attempts --unknown lists them; see whether their "
                                     "channels answer"
                                   : "nothing"));

@@ -36,13 +36,12 @@ static void facts_fill(const struct work *work, const struct try *try, struct fo
     channel_ability(try->channel, try->verb, &ability);
     channel_ability(work->subject.channel, work->subject.verb, &of_subject);
     bool first = try->verb == OPERATION_SALE || try->verb == OPERATION_AUTHORISE;
-    int64_t now_us = loop_wall_us(work->room->o.loop);
+    int64_t age_us = try_age_us(work, &work->subject);
+    int64_t age_at_start_us = work->started_us - work->subject.since_us;
+    bool has_end = work->pending && work->expires_us != 0;
     /* What waits for a person is not old before its time is over. */
-    int64_t from_us = work->subject.time_us;
-    if (work->pending && work->expires_us > from_us)
-        from_us = work->expires_us;
-    int64_t age_us = now_us - from_us;
-    int64_t age_at_start_us = work->started_us - work->subject.time_us;
+    if (has_end && work->expires_us > work->subject.time_us)
+        age_us = -left_to_act_us(work);
     bool inquiry = try->verb == OPERATION_INQUIRE;
     facts->verb = try->verb;
     facts->tries = try->tries;
@@ -52,7 +51,7 @@ static void facts_fill(const struct work *work, const struct try *try, struct fo
     /* A ledger is asked for its own record: what is not in it is nowhere, also when it was accepted
      * once (a node drops what lost a race). Elsewhere the service that is asked may lag behind. */
     facts->accepted = work->pending && channel_rail(try->channel) != RAIL_CBDC;
-    facts->expired = work->pending && work->expires_us != 0 && now_us >= work->expires_us;
+    facts->expired = has_end && left_to_act_us(work) <= 0;
     /* The first operation's message holds card data, which is not kept: it can be repeated only as
      * long as the request is in memory. */
     facts->can_repeat = ability.repeat && (!first || work->request != NULL);
@@ -72,14 +71,13 @@ static void later_retry(struct timer *timer, void *arg)
 /* Asking about what is accepted is no hurry: a transfer may take a day. */
 static int64_t ask_again_us(const struct work *work)
 {
-    int64_t now_us = loop_wall_us(work->room->o.loop);
-    int64_t every_us = (now_us - work->subject.time_us) / 8;
+    int64_t every_us = try_age_us(work, &work->subject) / 8;
     int64_t least_us = settings_of(work)->reversal_retry_every_us;
     if (every_us > ASK_SELDOM_US)
         every_us = ASK_SELDOM_US;
     if (every_us < least_us)
         every_us = least_us;
-    int64_t left_us = work->expires_us - now_us;
+    int64_t left_us = work->expires_us != 0 ? left_to_act_us(work) : 0;
     return left_us > 0 && left_us < every_us ? left_us : every_us;
 }
 
@@ -526,7 +524,7 @@ static bool goes_back_to_waiting(const struct work *work, const struct exchange_
     if (!work->on_remedy || work->remedy.verb != OPERATION_INQUIRE ||
         result->outcome != OUTCOME_PENDING)
         return false;
-    return !work->pending || work->expires_us > loop_wall_us(work->room->o.loop);
+    return !work->pending || (work->expires_us != 0 && left_to_act_us(work) > 0);
 }
 
 /* --- the decision
@@ -619,7 +617,7 @@ void follow_pending(struct work *work, bool hinted)
                                                         "came. Do not ship, do not pay again.") };
     struct follow_facts facts = { .outcome = OUTCOME_PENDING };
     const char *reason = "an unsigned notice says that there is news";
-    work->started_us = loop_wall_us(work->room->o.loop);
+    work->started_us = loop_now_us(work->room->o.loop);
     facts_fill(work, &work->subject, &facts);
     /* Never given up without having asked once. */
     bool ask = facts.can_inquire && (facts.over_age ? work->remedy.attempt == 0 : hinted);

@@ -15,11 +15,13 @@ Afterwards, each time: no payment is open, the ledgers equal the books, and all 
 
 import argparse
 import errno
+import json
 import os
 import random
 import resource
 import socket
 import sys
+import threading
 import time
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
@@ -38,10 +40,12 @@ TIMES = {"deadline": f"{int(1000 * SLOW)}ms", "late_window": "500ms"}
 class Room:
     """A gateway under load, and one thing that is taken away from it."""
 
+    settings = None
+
     def __init__(self, stage, seed, short):
         self.stage, self.seed, self.short, self.dice = stage, seed, short, random.Random(seed)
         self.injection = inject.Injection(stage)
-        self.four = Four(stage, seed=seed, env=self.injection.environment, times=TIMES)
+        self.four = Four(stage, seed=seed, env=self.injection.environment, times=TIMES, settings=self.settings)
         self.gateway, self.host = self.four.gateway, self.four.host
         self.figures = {}
         until("the library is loaded", lambda: self.injection.attached == self.gateway.pid)
@@ -72,13 +76,15 @@ class Room:
     def afterwards(self, load):
         """What only this one can tell."""
 
-    def refused(self, path="/v1/payments", value=100):
-        """Asks until the gateway says no, or nothing at all."""
+    def refused(self, load):
+        """Asks until the gateway says no, or nothing at all. The merchant will ask again (finish)."""
         api = self.four.merchants[0]
 
         def asked():
+            key, body = rgtest.fresh_key(), sale(100)
+            load.asked.requests[key] = (api, "/v1/payments", body)
             try:
-                answer = api.post(path, sale(value))
+                answer = api.post("/v1/payments", body, key)
             except LOST:
                 return "closed"
             return answer.status if answer.status not in (201, 202) else None
@@ -96,7 +102,7 @@ class Disk(Room):
             self.injection.arm(kinds, errno.ENOSPC, self.dice.randrange(1, 200), inject.EVER)
             answers = load.answers
             until("the disk is full", lambda: self.injection.fired > 0 or load.errors, 60)
-            status = self.refused()
+            status = self.refused(load)
             if status != 503:
                 raise Failure(f"without room for a record, a payment is answered with {status}")
             until("it was tried several times", lambda: self.injection.fired > 20 or load.errors, 60)
@@ -117,9 +123,10 @@ class Descriptors(Room):
         api = self.four.merchants[0]
         connected = Raw(self.gateway.address, 60)
         idle = []
-        resource.prlimit(self.gateway.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        soft, hard = resource.prlimit(self.gateway.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.gateway.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
         try:
-            self.ask(connected, api)
+            self.ask(connected, api, load)
             self.host.fault("drop_after_booking", mti="0200", next=1)  # then a reversal must find its way
             while len(idle) < 2 * DESCRIPTORS:
                 try:
@@ -128,7 +135,7 @@ class Descriptors(Room):
                     break  # it waits in line no more
             until("descriptors are out", lambda: self.used() >= DESCRIPTORS - 2, 60)
             for _ in range(3):
-                answer = self.ask(connected, api)
+                answer = self.ask(connected, api, load)
                 if answer.status not in (201, 202, 503):
                     raise Failure(f"connected before, and now {answer}")
             until("the reversal has come", lambda: self.host.entries("reversal"), 60)
@@ -139,27 +146,32 @@ class Descriptors(Room):
                 one.close()
             connected.socket.close()
         load.more(15)
-        resource.prlimit(self.gateway.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        resource.prlimit(self.gateway.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     def used(self):
         return len(os.listdir(f"/proc/{self.gateway.pid}/fd"))
 
     @staticmethod
-    def ask(connected, api):
-        body = rgtest.json.dumps(sale(100)).encode()
-        head = "".join(f"{name}: {value}\r\n" for name, value in api.headers(rgtest.fresh_key()).items())
+    def ask(connected, api, load):
+        key, what = rgtest.fresh_key(), sale(100)
+        load.asked.requests[key] = (api, "/v1/payments", what)
+        body = json.dumps(what).encode()
+        head = "".join(f"{name}: {value}\r\n" for name, value in api.headers(key).items())
         connected.send(f"POST /v1/payments HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return connected.read_answer()
 
 
 class Clock(Room):
+    # After a restart the next try of a webhook goes by the wall clock, but is never further away than the longest
+    # pause, 8640 times the first.
+    settings = {"webhooks": {"first_retry": "1ms"}}
     MOVES = (-3, 5, -26, 30, -1, 2)  # hours, from where it is
 
     def take(self, load):
         api, at = self.four.merchants[0], 0
         key, body = "before-the-clock-moved", sale(777)
-        first = api.post("/v1/payments", body, key)
-        self.spend(api, "before")
+        first = load.asked.ask(api, key, "/v1/payments", body, load.stop)
+        self.fill(load)
         for hours in self.MOVES[:3] if self.short else self.MOVES * 2:
             at += hours
             self.injection.move_clock(at * HOUR)
@@ -179,11 +191,20 @@ class Clock(Room):
         self.four.clock_s = 0
         load.more(10)
 
-    def spend(self, api, name):
-        """The whole of a day's limit."""
-        answer = api.post("/v1/payments", sale(1, payer={"id": CAPPED}), name)
-        if answer.status != 201:
-            raise Failure(f"capped: {answer}")
+    def fill(self, load):
+        """All that the capped payer may spend in a day, in parts; what is over it is denied, then and later."""
+        api = self.four.merchants[0]
+        for number in range(CAP // 1000 + 1):
+            body = sale(1000, payer={"id": CAPPED})
+            load.asked.ask(api, f"capped-{number}", "/v1/payments", body, load.stop)
+
+    def afterwards(self, load):
+        """Back on the day on which it was full, it is still full."""
+        api = self.four.merchants[0]
+        answer = load.asked.ask(api, "capped-again", "/v1/payments", sale(1000, payer={"id": CAPPED}), threading.Event())
+        payment = answer.json()
+        if payment["status"] != "failed" or payment["decision"]["result"] != "deny":
+            raise Failure(f"over the limit of the day: {payment}")
 
 
 def run(kind, seed, short):
