@@ -252,17 +252,31 @@ class Four:
             if spent and max(spent.values()) > CAP:
                 raise Failure(f"{book.merchant}: {spent} spent of a limit of {CAP}")
 
-    def webhooks_came(self, books=None, seconds=120):
+    def still_missing(self, path, wanted, seconds):
+        """What does not come, and nothing else either, for so long."""
+        end, count = time.monotonic() + seconds * SLOW, -1
+        while True:
+            got = self.receiver.events(path)
+            missing = wanted - set(got)
+            if not missing or time.monotonic() > end:
+                return missing
+            if len(got) > count:
+                end, count = time.monotonic() + seconds * SLOW, len(got)
+            time.sleep(0.05)
+
+    def webhooks_came(self, books=None, seconds=60):
         """Each event of the journal, at least once, the first of each in order. Returns how many."""
         books = books or self.read()
         for number, book in enumerate(books):
             wanted = [event["id"] for event in book.journal]
-            missing = lambda n=number, w=wanted: set(w) - set(self.receiver.events(f"/{n}"))  # noqa: E731
-            try:
-                until("all webhooks have come", lambda m=missing: not m(), seconds)
-            except Failure:
-                lost = sorted(missing())
-                raise Failure(f"{book.merchant}: {len(lost)} of {len(wanted)} webhooks did not come: {lost[:5]}") from None
+            lost = self.still_missing(f"/{number}", set(wanted), seconds)
+            if lost:
+                endpoint = self.ask_store(f"select status, cursor, failures, next_us, why from webhook_endpoints limit 1 offset {number}")
+                delivered = len(self.receiver.events(f"/{number}"))
+                raise Failure(
+                    f"{book.merchant}: {len(lost)} of {len(wanted)} webhooks did not come: {sorted(lost)[:5]}; "
+                    f"{delivered} came; status, cursor, failures, next try, why: {endpoint}"
+                )
             known = set(wanted)
             first = [event for event in dict.fromkeys(self.receiver.events(f"/{number}")) if event in known]
             if first != wanted:
