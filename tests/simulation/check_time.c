@@ -23,10 +23,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_US      (5 * LOOP_US_PER_S)   /* at what waits too long (payment/hold.c) */
-#define RECONNECT_US (10 * LOOP_US_PER_S)  /* links that were lost come back */
-#define CODE_US      (900 * LOOP_US_PER_S) /* code_expires_s of the QR adapter */
-#define TRANSFER_US  (300 * LOOP_US_PER_S) /* receive_expires_s of channels/bank_a.yaml */
+#define LOOK_US      (5 * LOOP_US_PER_S)    /* at what waits too long (payment/hold.c) */
+#define RECONNECT_US (10 * LOOP_US_PER_S)   /* links that were lost come back */
+#define CODE_US      (900 * LOOP_US_PER_S)  /* code_expires_s of the QR adapter */
+#define FOREVER_US   (3600 * LOOP_US_PER_S) /* reversal.max_age: it never ends by itself */
+#define TRANSFER_US  (300 * LOOP_US_PER_S)  /* receive_expires_s of channels/bank_a.yaml */
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -78,6 +79,8 @@ static int64_t for_a_yes_us(const struct world *world, const struct payment_row 
 static int64_t for_a_payer_us(const struct story *story)
 {
     const char *expires = strstr(story->asks[0]->body, "\"expires_in\":");
+    if ((story->excuses & EXCUSE_FOREVER) != 0)
+        return FOREVER_US;
     if (story->receives)
         return TRANSFER_US;
     if (story->rail != RAIL_QR)
