@@ -73,7 +73,7 @@ struct rules_check {
     struct map *stories;  /* payment id -> number plus one */
     struct map *counters; /* see key_of */
     struct seen *seen;    /* by story */
-    uint64_t used;        /* texts that have decided something, a bit each */
+    struct map *used;     /* hashes of texts that have decided something -> the first payment */
 };
 
 /* --- the calendar ------------------------------------------------------------------------------
@@ -543,10 +543,9 @@ static void created(struct rules_check *check, const struct story *story, struct
     }
     d.told.reasons = view_slice(e->data_json, (size_t)(reasons - e->data_json.ptr), SIZE_MAX);
     seen->profile = rulebook_region(book, text);
-    check->used |= UINT64_C(1) << text;
-    if (!has(e->data_json, seen->profile->content_hash))
-        wrong(world, e->payment, "it was decided by a text that is not of version %s",
-              seen->profile->version);
+    struct view hash = text_after(e->data_json, "\"content_hash\":\"");
+    if (map_put(check->used, hash, (void *)(uintptr_t)e->payment) == STATUS_RANGE)
+        wrong(world, e->payment, "it does not say by which text it was decided");
     if (rules_side_on(world->rules) && !rules_side_in_force(world->rules, text, e->time_us))
         wrong(world, e->payment, "it was decided by %s, which was not in force",
               seen->profile->version);
@@ -636,8 +635,10 @@ struct rules_check *rules_check_open(struct world *world)
     check->world = world;
     check->stories = map_open(payments + 16, 1);
     check->counters = map_open(payments * MARKS_MAX + 64, 1);
+    check->used = map_open(payments + 16, 1);
     check->seen = calloc(payments, sizeof *check->seen);
-    ENSURE(check->stories != NULL && check->counters != NULL && check->seen != NULL);
+    ENSURE(check->stories != NULL && check->counters != NULL && check->used != NULL &&
+           check->seen != NULL);
     for (size_t i = 0; i < payments; i++)
         if (world->stories[i].payment != 0)
             IGNORE_STATUS(map_put(check->stories, view_of(&world->stories[i].payment, 8),
@@ -650,7 +651,6 @@ static void check_history(struct rules_check *check)
 {
     struct world *world = check->world;
     const struct rulebook *book = world->options->rules;
-    uint64_t kept = 0;
     int64_t after = 0;
     bool more = true;
     while (more) {
@@ -664,16 +664,19 @@ static void check_history(struct rules_check *check)
                 wrong(
                     world, 0, "the newest version in the history is %.*s, and another is in force",
                     (int)page.profiles[i].version.len, (const char *)page.profiles[i].version.ptr);
-            kept |= UINT64_C(1) << text;
+            (void)map_take(check->used, page.profiles[i].content_hash);
         }
         after = page.count > 0 ? page.profiles[page.count - 1].seq : 0;
         more = page.more;
         arena_reset(&arena);
     }
-    for (int i = RULES_PLAIN; i < RULES_BROKEN_FORM; i++)
-        if ((check->used >> i & 1) != 0 && (kept >> i & 1) == 0)
-            wrong(world, 0, "version %s has decided payments and is not in the history",
-                  rulebook_region(book, (enum rules_text)i)->version);
+    size_t position = 0;
+    struct view hash;
+    void *payment;
+    while (map_next(check->used, &position, &hash, &payment))
+        wrong(world, (int64_t)(uintptr_t)payment,
+              "the text that decided it, %.*s, is not in the history", (int)hash.len,
+              (const char *)hash.ptr);
 }
 
 void rules_check_close(struct rules_check *check)
@@ -702,6 +705,7 @@ void rules_check_close(struct rules_check *check)
     }
     map_close(check->counters);
     map_close(check->stories);
+    map_close(check->used);
     free(check->seen);
     free(check);
 }

@@ -70,7 +70,9 @@ static int64_t for_a_yes_us(const struct world *world, const struct payment_row 
         int64_t us = r->authentication_valid_for_us;
         if (says(p->facts_json, "\"decision\":{\"result\":\"review\""))
             us += r->review_valid_for_us + LOOK_US;
-        if (says(p->facts_json, r->content_hash))
+        char version[64];
+        (void)snprintf(version, sizeof version, "\"version\":\"%s\"", r->version);
+        if (says(p->facts_json, version))
             most_us = larger(most_us, us + LOOK_US);
     }
     return most_us;

@@ -50,13 +50,15 @@ static bool read_texts(struct rulebook *book, const char *config)
     return true;
 }
 
-static void write_file(const struct rulebook *book, const char *name, struct view text)
+static void write_file(const struct rulebook *book, const char *name, struct view text,
+                       struct view more)
 {
     char path[PATH_MAX + 64];
     (void)snprintf(path, sizeof path, "%s/%s", book->folder, name);
     FILE *file = fopen(path, "w");
     ENSURE(file != NULL);
     ENSURE(fwrite(text.ptr, 1, text.len, file) == text.len);
+    ENSURE(more.len == 0 || fwrite(more.ptr, 1, more.len, file) == more.len);
     ENSURE(fclose(file) == 0);
 }
 
@@ -72,7 +74,7 @@ static bool make_folder(struct rulebook *book, const char *config)
     (void)snprintf(path, sizeof path, "%s/gateway.yaml", config);
     if (file_read(path, TEXT_MAX, &book->arena, &gateway) != STATUS_OK)
         return false;
-    write_file(book, "gateway.yaml", gateway);
+    write_file(book, "gateway.yaml", gateway, VIEW_EMPTY);
     (void)snprintf(path, sizeof path, "%s/channels", config);
     if (realpath(path, channels) == NULL)
         return false;
@@ -90,7 +92,7 @@ static bool load_settings(struct rulebook *book)
         char text[8192];
         struct writer w = writer_over(text, sizeof text);
         findings_init(&findings);
-        rulebook_put(book, (enum rules_text)i);
+        rulebook_put(book, (enum rules_text)i, 0);
         enum status status = settings_load(book->folder, &book->settings[i], &findings);
         findings_write(&w, &findings);
         findings_clear(&findings);
@@ -141,9 +143,11 @@ const char *rulebook_folder(const struct rulebook *book)
     return book->folder;
 }
 
-void rulebook_put(const struct rulebook *book, enum rules_text text)
+void rulebook_put(const struct rulebook *book, enum rules_text text, unsigned serial)
 {
-    write_file(book, "regions/default.yaml", book->texts[text]);
+    char comment[48];
+    int len = snprintf(comment, sizeof comment, "\n# written %u\n", serial);
+    write_file(book, "regions/default.yaml", book->texts[text], view_of(comment, (size_t)len));
 }
 
 const struct region_settings *rulebook_region(const struct rulebook *book, enum rules_text text)

@@ -38,8 +38,8 @@ struct rulebook;
 struct rulebook *rulebook_open(const char *config);
 void rulebook_close(struct rulebook *book);
 const char *rulebook_folder(const struct rulebook *book);
-/* Writes the profile's file. */
-void rulebook_put(const struct rulebook *book, enum rules_text text);
+/* Writes the profile's file. The same text with another serial has another hash. */
+void rulebook_put(const struct rulebook *book, enum rules_text text, unsigned serial);
 /* NULL: broken. */
 const struct region_settings *rulebook_region(const struct rulebook *book, enum rules_text text);
 /* By `version`; 0: none of ours. */
@@ -55,6 +55,8 @@ enum status rules_side_open(struct rules_side **out, struct world *world);
 void rules_side_stop(struct rules_side *side);
 void rules_side_close(struct rules_side *side);
 bool rules_side_on(const struct rules_side *side);
+/* In some runs payments come so slowly that windows slide on under them. */
+int64_t rules_side_every_us(struct rules_side *side, int64_t every_us);
 /* Before the gateway opens: `settings` gets the profile that is in the file now. */
 void rules_side_wakes(struct rules_side *side, struct settings *settings);
 /* After it has closed or crashed. */

@@ -37,9 +37,10 @@ struct rules_side {
     bool on;
     int64_t calm_us;            /* wall clock; 0: not yet */
     enum rules_text file, good; /* what lies in the file; what lay there last and can be used */
-    enum rules_text now;        /* in force */
-    struct settings *settings;  /* of this life */
-    struct secrets *secrets;    /* the payers' devices, and the issuer */
+    unsigned puts;
+    enum rules_text now;       /* in force */
+    struct settings *settings; /* of this life */
+    struct secrets *secrets;   /* the payers' devices, and the issuer */
     struct timer change, look;
     unsigned reload_percent; /* how often a change of the file is told */
     /* The reload under way. */
@@ -108,7 +109,7 @@ static bool is_good(enum rules_text text)
 
 static void put(struct rules_side *side, enum rules_text text)
 {
-    rulebook_put(side->book, text);
+    rulebook_put(side->book, text, ++side->puts);
     side->file = text;
     if (is_good(text))
         side->good = text;
@@ -402,7 +403,7 @@ enum status rules_side_open(struct rules_side **out, struct world *world)
     if (side->on)
         side->file = side->good =
             (enum rules_text)dice_between(&side->dice, RULES_NORMAL, RULES_LOOSE);
-    rulebook_put(side->book, side->file);
+    rulebook_put(side->book, side->file, 0);
     timer_init(&side->change, world->loop, change, side);
     timer_init(&side->look, world->loop, look, side);
     arena_init(&side->arena, REVIEW_ARENA_BYTES);
@@ -431,6 +432,13 @@ void rules_side_close(struct rules_side *side)
     free(side->spans);
     side->magic = 0;
     free(side);
+}
+
+int64_t rules_side_every_us(struct rules_side *side, int64_t every_us)
+{
+    return side->on && dice_percent(&side->dice, 12)
+               ? dice_between(&side->dice, LOOP_US_PER_S, 3 * LOOP_US_PER_S)
+               : every_us;
 }
 
 bool rules_side_on(const struct rules_side *side)

@@ -604,6 +604,7 @@ static bool world_open(struct world *world, const struct sim_options *options, c
     world->story_every_us = dice_percent(&world->dice, 25)
                                 ? dice_between(&world->dice, 10, 1000)
                                 : dice_between(&world->dice, 1000, 400 * LOOP_US_PER_MS);
+    world->story_every_us = rules_side_every_us(world->rules, world->story_every_us);
     for (uint32_t i = 0; i < options->payments; i++)
         story_open(&world->stories[i], world, i, (int64_t)i * world->story_every_us);
     return true;
