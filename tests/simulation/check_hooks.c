@@ -193,6 +193,8 @@ static size_t due_of(const struct journal *j, const struct hook_endpoint *e, int
 {
     size_t count = 0;
     int64_t from = e->got_count > 0 ? e->got[0].seq : e->sure_from;
+    if (from == 0) /* a dead one to which nothing came: it may have been made after all was over */
+        return 0;
     for (size_t i = 0; i < j->count; i++) {
         if (j->lines[i].seq < from)
             continue;
