@@ -146,7 +146,13 @@ class Kills:
             self.after_lines(lines, lambda: os.path.exists(self.gateway.ready_file))
             self.gateway.kill()
             self.count("start")
-        self.gateway.start(env=env, ready=False)
+        self.gateway.start(env=env, wait=env is None, ready=False)
+        if env is not None:  # the step may come while it takes up what was open
+            try:
+                self.gateway.wait_ready()
+            except Failure:
+                if self.gateway.alive():
+                    raise
 
     def count(self, kind):
         self.done[kind] = self.done.get(kind, 0) + 1
