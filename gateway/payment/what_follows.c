@@ -106,8 +106,10 @@ static void after_retry(struct work *work)
         work_finish(work); /* known meanwhile: not sent */
     else if (work->txn.result == STORE_COMMITTED)
         step_exchange(work);
-    else
-        retry_later(work); /* not recorded: not sent */
+    else {
+        work_try(work)->tries--; /* not recorded: not sent, and no try */
+        retry_later(work);
+    }
 }
 
 void retry_now(struct work *work)
@@ -134,6 +136,7 @@ void retry_now(struct work *work)
     work_begin_change(work, CHANGE_RETRY);
     load_all(work);
     if (try_to_change(work, try) != STATUS_OK) {
+        try->tries--;
         retry_later(work);
         return;
     }
