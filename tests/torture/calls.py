@@ -54,6 +54,8 @@ LOOPS = {
     "option": (inject.OPTION, (errno.ENOBUFS,), True),
     "epoll": (inject.EPOLL, (errno.ENOMEM,), True),
 }
+# Every payment has such calls: a loop that reaches none of them tests nothing.
+ALWAYS = ("malloc", "vault", "write", "sync", "accept", "send", "receive")
 N_MAX = 100000  # no payment has so many calls of one kind
 TOGETHER = 40  # payments between two comparisons
 SAMPLES = 3
@@ -201,6 +203,7 @@ class Run:
     def __init__(self, full, seed, say):
         self.full, self.say, self.dice = full, say, random.Random(seed)
         self.loops = self.failures = self.deaths = self.waiting = 0
+        self.fired = dict.fromkeys(LOOPS, 0)
 
     def numbers(self, place, rail, verb, kinds):
         """1, 2, 3, ... or a sample of what a payment has."""
@@ -226,6 +229,7 @@ class Run:
                 place.compare()
         self.loops += 1
         self.failures += fired
+        self.fired[name] += fired
         waiting = place.compare()
         self.say(f"  {name} {inject.name_of(error)}, {rail} {verb}: {fired} failed calls, the last n {last}"
                  f"{f', {waiting} wait for a person' if waiting else ''}")  # fmt: skip
@@ -263,6 +267,9 @@ def run(full, seed, only=None, rails=RAILS, say=print):
         if names:
             for name, value in work.place(names, rails, program).items():
                 figures[name] = figures.get(name, 0) + value
+    missed = [name for name in chosen if name in ALWAYS and work.fired[name] == 0]
+    if missed or not chosen:
+        raise Failure(f"no call failed in {missed or only}: is the library loaded?")
     figures.update({"loops": work.loops, "calls that failed": work.failures, "ends by libuv, and restarts": work.deaths,
                     "seconds": round(time.monotonic() - begun)})  # fmt: skip
     return figures
