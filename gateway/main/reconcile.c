@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define COMMAND     "reconcile"
-#define PRINTED_MAX 200 /* differences in the table; all of them are in the records and in --json  \
-                         */
+#define COMMAND      "reconcile"
+#define PRINTED_MAX  200 /* rows of the table; the records and --json have all */
 #define SUMMARY_ROOM ((size_t)256 * 1024)
 
 struct wanted {

@@ -475,6 +475,18 @@ static void read_attributes(struct camt *c, int count, const xmlChar **attribute
     }
 }
 
+/* What counts stands in its place and nowhere else: else it would be passed over. */
+static bool in_its_place(const struct camt *c, enum element element)
+{
+    if (is_report(element))
+        return c->depth == 3;
+    if (element == EL_Ntry)
+        return c->depth == 4 && is_report(at(c, 1));
+    if (element == EL_TxDtls)
+        return c->depth == 6 && at(c, 1) == EL_NtryDtls && at(c, 2) == EL_Ntry;
+    return true;
+}
+
 static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
                     int namespaces, const xmlChar **declared, int count, int defaulted,
                     const xmlChar **attributes)
@@ -495,9 +507,11 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
         root_begin(c, uri);
     else if (c->depth == 2 && element != EL_BkToCstmrStmt && element != EL_BkToCstmrDbtCdtNtfctn)
         stop(c, STATUS_MALFORMED, "the document is no statement and no notification");
-    else if (c->depth == 3 && is_report(element))
+    else if (!in_its_place(c, element))
+        stop(c, STATUS_MALFORMED, "an entry or statement stands where none may");
+    else if (is_report(element))
         report_begin(c);
-    else if (element == EL_Ntry && is_report(at(c, 1)))
+    else if (element == EL_Ntry)
         entry_begin(c);
     else if (element == EL_TxDtls)
         c->tx = (struct transaction){ 0 };
@@ -534,7 +548,7 @@ static void on_close(void *arg, const xmlChar *name, const xmlChar *prefix, cons
     enum element element = at(c, 0);
     if (element != EL_OTHER && c->too_long && text_of(c).len > 0)
         stop(c, STATUS_RANGE, "a text is longer than the standard allows");
-    else if (element == EL_OTHER || c->depth < 3)
+    else if (element == EL_OTHER || c->depth < 3 || !is_report((enum element)c->path[2]))
         (void)element; /* nothing that is read */
     else if (inside(c, EL_TxDtls))
         in_transaction(c, element);

@@ -4,6 +4,7 @@ tests/support/rgledger.py and rgbank.py compare payment by payment and attempt b
 difference. The sums told here are added up once from the gateway's payments and once from the other side's books.
 """
 
+import datetime
 import json
 import os
 import urllib.request
@@ -73,21 +74,25 @@ def reconcile(t):
     host, gateway = t.actors.card, t.actors.gateway
     path = os.path.join(gateway.place, "settlement.csv")
     t.step("The card host's own record, compared by the operator")
+    yesterday = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).strftime("%Y-%m-%d")
     lines = 0
     for faults in ([], [{"fault": "omit", "line": 1}]):
         host.knobs(settlement={"seed": 1, "faults": faults})
         with urllib.request.urlopen(f"{host.control_url.rstrip('/')}/settlement") as answer, open(path, "wb") as file:
             file.write(answer.read())
-        t.line("operator", "railgate reconcile --channel card_demo --file settlement.csv" + ("" if not faults else "   (one without its first line)"))
-        code, out, _ = gateway.cli(
-            "reconcile", "--channel", "card_demo", "--file", path, "--tolerance", "0s", "--json", code=None
-        )
+        command = ["reconcile", "--channel", "card_demo", "--from", yesterday, "--tolerance", "0s", "--json", "--file"]
+        t.line("operator", " ".join(["railgate", *command, "settlement.csv"]))
+        if faults:
+            t.plain("(a record without its first line)")
+        code, out, _ = gateway.cli(*command, path, code=None)
         told = json.loads(out)
         for row in told["found"]:
-            t.plain(f"{row['kind']}  {money(row['here_minor'])} here, {money(row['there_minor'])} there  {row['attempt']}")
+            here, there = money(row["here_minor"]), money(row["there_minor"])
+            t.plain(f"{row['kind']}  {here} here, {there} there  {row['attempt']}")
         summary = told["summary"]
         t.plain(f"{summary['lines']} lines, {summary['matched']} attempts match, {summary['differences']} differ")
-        t.expect(f"exit code {len(faults)}, {len(faults)} differences", (code, summary["differences"]) == (len(faults), len(faults)))
+        right = (code, summary["differences"]) == (len(faults), len(faults))
+        t.expect(f"exit code {len(faults)}, {len(faults)} differences", right)
         lines = max(lines, summary["lines"])
     host.knobs(settlement={"faults": []})
     t.done(f"{lines} lines match; a missing one is found, and named")

@@ -45,12 +45,16 @@ class Reconcile(Story):
             file.write(text)
         return path
 
+    def command(self, path, *options):
+        """Clocks are the same here, so nothing is near an edge; the period is that of no calendar day."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        days = [(now + datetime.timedelta(days=n)).strftime("%Y-%m-%d") for n in (-1, 1)]
+        period = ("--tolerance", "0s", "--from", days[0], "--to", days[1])
+        return ("reconcile", "--channel", self.channel, "--file", path, *period, *options)
+
     def run_on(self, path, *options, code=0):
-        """What the command finds; clocks are the same here, so nothing is near an edge."""
-        out = self.gateway.cli(
-            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", "--json", *options, code=code
-        )[1]
-        return json.loads(out)
+        """What the command finds."""
+        return json.loads(self.gateway.cli(*self.command(path, "--json", *options), code=code)[1])
 
     def matches(self, **query):
         """Everything matches; how many."""
@@ -74,9 +78,7 @@ class Reconcile(Story):
         path = self.record("cut")
         self.sim.knobs(settlement={"seed": 7, "faults": []})
         before = len(self.reconciliations())
-        code, out, err = self.gateway.cli(
-            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", code=2
-        )
+        code, out, err = self.gateway.cli(*self.command(path), code=2)
         self.assertEqual((code, out), (2, ""))
         self.assertIn(says, err)
         self.assertIn(path, err)
@@ -148,8 +150,7 @@ class Reconcile(Story):
         together([lambda body=body: self.api.post("/v1/payments", body) for body in bodies], at_once=4)
         settle(self.api, 40)
         path = self.record()
-        found = json.loads(self.gateway.cli(
-            "reconcile", "--channel", self.channel, "--file", path, "--tolerance", "0s", "--json", code=None)[1])["found"]  # fmt: skip
+        found = json.loads(self.gateway.cli(*self.command(path, "--json"), code=None)[1])["found"]
         states = {a.id: a.state for p in self.api.payments() for a in attempts_of(self.api.events(p["id"]), p["id"])}
         for row in found:
             self.assertEqual(row["kind"], "unknown_here", row)
@@ -217,7 +218,8 @@ class Card(Reconcile):
         ended = journal(self.gateway, "reconciliation.finished")[-1]
         self.assertEqual((ended["reconciliation"], ended["sha256"]), (row["id"], row["sha256"]))
         self.assertEqual(ended["summary"]["matched"], row["summary"]["matched"])
-        self.assertEqual(ended["summary"]["currencies"][0]["missing_there"], {"count": 1, "here_minor": 1250, "there_minor": 0})
+        sums = ended["summary"]["currencies"][0]["missing_there"]
+        self.assertEqual(sums, {"count": 1, "here_minor": 1250, "there_minor": 0})
         told = journal(self.gateway, "reconciliation.difference")[-1]
         self.assertEqual((told["difference"], told["attempt"]), (found[0]["id"], victim.id))
         # The operator's timeline of the payment tells of it.
@@ -229,14 +231,17 @@ class Card(Reconcile):
 
         one = found[0]["id"]
         self.gateway.cli("reconcile", "resolve", one, "--by", "ops", code=2)  # no reason
-        self.gateway.cli("reconcile", "resolve", one, "--by", "ops", "--why", "in tomorrow's file", "--evidence", "mail 7")
+        word = ("--by", "ops", "--why", "in tomorrow's file", "--evidence", "mail 7")
+        self.gateway.cli("reconcile", "resolve", one, *word)
         again = self.gateway.cli("reconcile", "resolve", one, "--by", "another", "--why", "me too", code=2)
         self.assertIn("resolved already, by ops: in tomorrow's file", again[2])
-        self.gateway.cli("reconcile", "resolve", one[:-1] + ("0" if one[-1] != "0" else "1"), "--by", "a", "--why", "b", code=2)
+        nobodys = one[:-1] + ("0" if one[-1] != "0" else "1")
+        self.gateway.cli("reconcile", "resolve", nobodys, "--by", "a", "--why", "b", code=2)
         self.assertEqual(self.differences("--open", code=0), [])
         self.assertEqual([(d["status"], d["by"]) for d in self.differences(code=0)], [("resolved", "ops")])
         word = journal(self.gateway, "reconciliation.resolved")
-        self.assertEqual([(w["difference"], w["by"], w["why"], w["evidence"]) for w in word], [(one, "ops", "in tomorrow's file", "mail 7")])
+        told = [(w["difference"], w["by"], w["why"], w["evidence"]) for w in word]
+        self.assertEqual(told, [(one, "ops", "in tomorrow's file", "mail 7")])
         self.gauge_says(0)
         self.no_merchant_sees_it()
         # The journal has no gap, though two processes write it, and the gateway goes on.
@@ -265,7 +270,7 @@ class Card(Reconcile):
         own, self.sim = self.sim, other
         foreign = self.record("foreign")
         self.sim = own
-        err = self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--tolerance", "0s", code=2)[2]
+        err = self.gateway.cli(*self.command(foreign), code=2)[2]
         self.assertIn("record of another channel", err)
         self.assertEqual(self.reconciliations(), [])
         self.assertGreater(len(self.run_on(foreign, "--force", "--dry-run", code=1)["found"]), 2)
@@ -289,9 +294,7 @@ class Card(Reconcile):
     def test_the_text_for_people(self):
         victim = self.mixed()
         self.sim.knobs(settlement={"seed": 7, "faults": [{"fault": "omit", "id": self.line_of(victim)}]})
-        out = self.gateway.cli(
-            "reconcile", "--channel", self.channel, "--file", self.record(), "--tolerance", "0s", code=1
-        )[1]
+        out = self.gateway.cli(*self.command(self.record()), code=1)[1]
         for text in (r"missing_there +1 +12\.50 EUR +0\.00 EUR", r"matched +\d+ ", r"record +card settlement, ",
                      rf"dif_\w+ +missing_there +- +12\.50 EUR +0\.00 EUR +{victim.id} "):  # fmt: skip
             self.assertRegex(out, text)
@@ -367,7 +370,8 @@ class Wallet(Reconcile):
 
     def test_every_accident_of_the_provider(self):
         self.sim.settings(slow_ms=200)
-        scans = [qr_scan(v, rgwallet.make_code(f"ACC{v}", f"{v // 100}.{v % 100:02}")) for v in (9051, 9062, 9005, 9111, 9112)]
+        amounts = (9051, 9062, 9005, 9111, 9112)
+        scans = [qr_scan(v, rgwallet.make_code(f"ACC{v}", f"{v // 100}.{v % 100:02}")) for v in amounts]
         found = self.accidents([qr_sale(v) for v in (9101, 9102, 9104)] + scans)
         self.assertEqual([d["here_minor"] for d in found], [9102], "one minor unit less was paid")
         self.assertEqual([d["there_minor"] for d in found], [9101])

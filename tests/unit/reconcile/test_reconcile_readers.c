@@ -440,6 +440,10 @@ static void hostile_xml(void **state)
             "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"/>",
             STATUS_REFUSED, "DOCTYPE");
     refused(camt, CAMT("camt.053.001.08", REPORT("&undefined;", "0", "0")), STATUS_MALFORMED, "");
+    refused(camt, CAMT("camt.053.001.08", REPORT("<Acct>" SENT "</Acct>", "0", "0")),
+            STATUS_MALFORMED, "where none may");
+    refused(camt, CAMT("camt.053.001.08", REPORT(TX("", ""), "0", "0")), STATUS_MALFORMED,
+            "where none may");
     char text[8192];
     struct writer w = writer_over(text, sizeof text - 1);
     writer_text(&w, "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\">"
