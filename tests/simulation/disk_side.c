@@ -186,6 +186,7 @@ static enum fate fate_of(struct disk_side *side, enum disk_op op, bool grows)
         fate = in_a_spell(side, op, grows);
     if (fate != FATE_FINE) {
         side->struck = true;
+        world_fault(side->world, fate == FATE_FULL ? FAULT_DISK_FULL : FAULT_DISK_ERROR, "disk", 1);
         happened(side,
                  fate == FATE_FULL      ? "is full"
                  : fate == FATE_FORGETS ? "forgets"
@@ -200,6 +201,7 @@ static enum fate fate_of(struct disk_side *side, enum disk_op op, bool grows)
 static bool dies_before(struct disk_side *side, enum disk_op op)
 {
     side->struck = true;
+    world_fault(side->world, FAULT_POWER_LOST, "disk", 1);
     happened(side, "loses power", op);
     timer_start(&side->world->aimed, 0);
     return dice_percent(&side->dice, 50);
