@@ -470,8 +470,10 @@ static void read_attributes(struct camt *c, int count, const xmlChar **attribute
         if (strcmp((const char *)a[0], "Ccy") != 0)
             continue;
         if (view_to_text(view_of(a[3], (size_t)(a[4] - a[3])), c->attribute, sizeof c->attribute) !=
-            STATUS_OK)
+            STATUS_OK) {
             stop(c, STATUS_MALFORMED, "an amount's currency is none");
+            return;
+        }
     }
 }
 
@@ -520,7 +522,8 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
         c->balance_debit = false;
         c->balance_minor = 0;
     }
-    if (element == EL_Amt)
+    /* To stop frees what the attributes lie in. */
+    if (element == EL_Amt && c->status == STATUS_OK)
         read_attributes(c, count, attributes);
 }
 
