@@ -195,7 +195,7 @@ static int known_already(const struct wanted *w, const struct reconcile_report *
     return EXIT_GOOD;
 }
 
-static int run(struct cli_store *cli, const struct wanted *w, struct reconcile_options *options)
+static int run(struct cli_store *cli, const struct wanted *w, const struct reconcile_options *asked)
 {
     char text[2048];
     struct writer why = writer_over(text, sizeof text);
@@ -205,13 +205,14 @@ static int run(struct cli_store *cli, const struct wanted *w, struct reconcile_o
     struct reconcile_report *report = calloc(1, sizeof *report);
     if (report == NULL)
         return EXIT_COULD_NOT;
-    options->loop = cli->loop;
-    options->store = cli->store;
-    options->now_us = loop_wall_us(cli->loop);
-    options->found = on_found;
-    options->progress = on_progress;
-    options->arg = &printing;
-    enum status status = reconcile_run(options, report, &why);
+    struct reconcile_options options = *asked;
+    options.loop = cli->loop;
+    options.store = cli->store;
+    options.now_us = loop_wall_us(cli->loop);
+    options.found = on_found;
+    options.progress = on_progress;
+    options.arg = &printing;
+    enum status status = reconcile_run(&options, report, &why);
     clear_progress(&printing);
     int code = EXIT_COULD_NOT;
     if (status != STATUS_OK) {

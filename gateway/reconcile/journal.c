@@ -63,11 +63,17 @@ static enum status committed(const struct store_txn *txn, struct writer *why)
     return STATUS_IO;
 }
 
+/* Only the loop is told: there is one transaction to wait for. */
+static void on_one_committed(struct store_txn *txn, void *arg)
+{
+    (void)txn;
+    loop_stop(arg);
+}
+
 static enum status commit(struct loop *loop, struct store *store, struct store_txn *txn)
 {
-    struct waiting waiting = { loop, 1 };
-    txn->done = on_committed;
-    txn->arg = &waiting;
+    txn->done = on_one_committed;
+    txn->arg = loop;
     TRY(store_commit(store, txn));
     loop_run(loop);
     return STATUS_OK;
