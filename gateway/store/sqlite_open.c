@@ -15,6 +15,10 @@
  * When a flush fails, the frames of that commit may still be in the log. While we live, SQLite does
  * not see them, and the next commit is written over them; but a crash before that could bring them
  * back. So after such a failure db_settle_doubt writes a small commit over them at once.
+ *
+ * When the process was killed between writing the log and flushing it, SQLite finds that commit at
+ * the next start, though only the system's memory may hold it. It counts as done from then on, so
+ * db_open makes it last before anybody is told of it: the same small commit flushes all of the log.
  */
 #include "sqlite_int.h"
 
@@ -600,6 +604,8 @@ enum status db_open(struct db **out, const char *path, const char *vfs, bool rea
         status = db_prepare(db);
     if (status == STATUS_OK)
         status = db_read_hash_key(db);
+    if (status == STATUS_OK && !read_only && !is_memory(path))
+        status = db_settle_doubt(db);
     if (status != STATUS_OK) {
         if (why->len == 0)
             writer_format(why, "%s: %s", path, db->why);

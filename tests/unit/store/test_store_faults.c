@@ -192,6 +192,26 @@ static void a_lasting_failure_admits_its_doubt(void **state)
     fixture_close(&f);
 }
 
+/* What a killed process left in the log may be in the system's memory only: it is made to last before
+ * the store is used, and when that cannot be done the store is not opened. */
+static void what_is_found_at_the_start_is_flushed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store *killed;
+    fixture_open(&f, NULL, NULL);
+    pay(&f, 5, 500, "before");
+    fixture_copy_files(&f, &killed); /* its log holds all of it */
+    fault_vfs_arm_flush(1, FAULT_LASTING);
+    assert_int_equal(fixture_try_reopen(&f), STATUS_IO);
+    assert_true(fault_vfs_failures() > 0);
+    fault_vfs_arm(0, FAULT_IO, FAULT_ONCE);
+    fixture_reopen(&f);
+    assert_true(payment_exists(&f, 500, NULL));
+    store_close(killed);
+    fixture_close(&f);
+}
+
 /* Opening is made of writes as well. */
 static void a_store_that_could_not_be_opened_can_be_later(void **state)
 {
@@ -233,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_is_full),
         cmocka_unit_test(a_failed_flush_cannot_come_back),
         cmocka_unit_test(a_lasting_failure_admits_its_doubt),
+        cmocka_unit_test(what_is_found_at_the_start_is_flushed),
         cmocka_unit_test(a_store_that_could_not_be_opened_can_be_later),
     };
     return cmocka_run_group_tests(tests, install, NULL);
