@@ -192,8 +192,8 @@ static void a_lasting_failure_admits_its_doubt(void **state)
     fixture_close(&f);
 }
 
-/* What a killed process left in the log may be in the system's memory only: it is made to last before
- * the store is used, and when that cannot be done the store is not opened. */
+/* What a killed process left in the log may be in the system's memory only: it is made to last
+ * before the store is used, and when that cannot be done the store is not opened. */
 static void what_is_found_at_the_start_is_flushed(void **state)
 {
     (void)state;
