@@ -19,6 +19,12 @@
 #define TRIES_MAX   2000
 #define SENTRY_BYTE 1 /* room for a zero byte behind the answer */
 #define ANSWER_ROOM 4096
+/* A merchant waits longer after each try, as whoever is told "later" should: a disk that is sick
+ * for minutes is not asked thousands of times by each of them. */
+#define WAIT_LEAST_US   10000
+#define WAIT_MOST_US    (3 * LOOP_US_PER_S)
+#define TRIES_IMPATIENT 3 /* before the first doubling */
+#define DOUBLINGS_MAX   5
 
 struct call {
     uint32_t magic;
@@ -204,6 +210,14 @@ static void out_of_patience(struct timer *timer, void *arg)
     try_again(ask);
 }
 
+static int64_t wait_us(struct ask *ask)
+{
+    unsigned doublings = ask->tries > TRIES_IMPATIENT ? ask->tries - TRIES_IMPATIENT : 0;
+    if (doublings > DOUBLINGS_MAX)
+        doublings = DOUBLINGS_MAX;
+    return dice_between(&ask->story->dice, WAIT_LEAST_US, WAIT_MOST_US << doublings);
+}
+
 static void try_again(struct ask *ask)
 {
     struct world *world = ask->world;
@@ -218,7 +232,7 @@ static void try_again(struct ask *ask)
         (void)snprintf(ask->key, sizeof ask->key, "s%u.%zu.t%u", ask->story->number,
                        ask->story->ask_count, ask->tries);
     ask->timer.fire = try_now;
-    timer_start(&ask->timer, dice_between(&ask->story->dice, 10000, 3 * LOOP_US_PER_S));
+    timer_start(&ask->timer, wait_us(ask));
 }
 
 static void try_now(struct timer *timer, void *arg)
