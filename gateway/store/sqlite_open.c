@@ -18,7 +18,12 @@
  *
  * When the process was killed between writing the log and flushing it, SQLite finds that commit at
  * the next start, though only the system's memory may hold it. It counts as done from then on, so
- * db_open makes it last before anybody is told of it: the same small commit flushes all of the log.
+ * db_open makes it last before anybody is told of it. A flush alone is not enough: if one failed in
+ * the process that died, the system shows what it could not write and believes that it is written;
+ * the next flush succeeds, and a power failure leaves a hole in the log that cuts off every commit
+ * after it. So the log is written over itself, and then flushed (db_log_again). Until then nothing
+ * is moved into the database, not even at close: with a hole in the log, what had been moved would
+ * be half of something.
  */
 #include "sqlite_int.h"
 
@@ -32,6 +37,9 @@
 #define APPLICATION_ID 0x72676174 /* "rgat" */
 #define BUSY_WAIT_MS   1000
 #define BUSY_WAITS     30
+/* Of SQLite's write-ahead log; a frame is a page and its header. */
+#define LOG_HEADER_BYTES 32
+#define LOG_FRAME_BYTES  (24 + 4096)
 
 static const char *const sql_texts[SQL_COUNT] = {
 #define SQL(name, text) [SQL_##name] = (text),
@@ -470,6 +478,7 @@ static enum status db_settings(struct db *db, bool memory, bool read_only)
     if (!memory) {
         TRY(db_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                           " PRAGMA journal_size_limit = 67108864;"));
+        (void)sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         int64_t level = 0;
         TRY(db_pragma(db, "PRAGMA synchronous", &level));
         ENSURE(level == 2); /* FULL: every commit is flushed */
@@ -497,6 +506,46 @@ static enum status db_is_ours(struct db *db, int64_t *version, bool *fresh, stru
         return STATUS_DENIED;
     }
     return STATUS_OK;
+}
+
+static enum status db_log_fault(struct db *db, int code)
+{
+    snprintf(db->why, sizeof db->why, "the log could not be written again (SQLite %d)", code);
+    return STATUS_IO;
+}
+
+/* After a commit, which tells how long the log is. Nobody else may write to it meanwhile. */
+static enum status db_log_again(struct db *db)
+{
+    uint8_t part[4 * LOG_FRAME_BYTES];
+    sqlite3_file *log = NULL;
+    int64_t end = LOG_HEADER_BYTES + (int64_t)db->log_pages * LOG_FRAME_BYTES;
+    ENSURE(db_in_transaction(db));
+    int code = sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (code != SQLITE_OK || log == NULL || log->pMethods == NULL)
+        return db_log_fault(db, code);
+    for (int64_t at = 0; at < end; at += (int64_t)sizeof part) {
+        int len = end - at < (int64_t)sizeof part ? (int)(end - at) : (int)sizeof part;
+        code = log->pMethods->xRead(log, part, len, at);
+        if (code == SQLITE_OK)
+            code = log->pMethods->xWrite(log, part, len, at);
+        if (code != SQLITE_OK)
+            return db_log_fault(db, code);
+    }
+    code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return code == SQLITE_OK ? STATUS_OK : db_log_fault(db, code);
+}
+
+/* What was found in the log lasts from here on. */
+static enum status db_make_last(struct db *db)
+{
+    TRY(db_settle_doubt(db));
+    TRY(db_begin(db));
+    enum status status = db_log_again(db);
+    db_rollback(db);
+    if (status == STATUS_OK)
+        (void)sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return status;
 }
 
 static enum status db_create_meta(struct db *db, const uint8_t hash_key[DB_HASH_KEY_BYTES])
@@ -605,7 +654,7 @@ enum status db_open(struct db **out, const char *path, const char *vfs, bool rea
     if (status == STATUS_OK)
         status = db_read_hash_key(db);
     if (status == STATUS_OK && !read_only && !is_memory(path))
-        status = db_settle_doubt(db);
+        status = db_make_last(db);
     if (status != STATUS_OK) {
         if (why->len == 0)
             writer_format(why, "%s: %s", path, db->why);

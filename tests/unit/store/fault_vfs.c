@@ -3,6 +3,7 @@
 #include "fault_vfs.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -12,12 +13,14 @@ struct fault_state {
     int failures;
     enum fault_kind kind;
     bool lasting, failing, flush_only;
+    int64_t log_written, log_flushed; /* from its beginning on, without a gap */
 };
 static struct fault_state fault;
 
 struct fault_file {
     sqlite3_file base;
     sqlite3_file *real; /* behind this struct */
+    bool is_log;
 };
 
 static sqlite3_vfs *real_vfs;
@@ -39,6 +42,11 @@ void fault_vfs_arm_flush(int nth, enum fault_span span)
 int fault_vfs_failures(void)
 {
     return fault.failures;
+}
+
+int64_t fault_vfs_log_flushed(void)
+{
+    return fault.log_flushed;
 }
 
 static bool fails(bool flush)
@@ -70,8 +78,12 @@ static int fault_read(sqlite3_file *file, void *out, int len, sqlite3_int64 at)
 }
 static int fault_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
-    if (!fails(false))
+    if (!fails(false)) {
+        if (((struct fault_file *)file)->is_log && at <= fault.log_written &&
+            at + len > fault.log_written)
+            fault.log_written = at + len;
         return REAL(file, xWrite, bytes, len, at);
+    }
     (void)REAL(file, xWrite, bytes, len / 2, at);
     return fault.kind == FAULT_DISK_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
@@ -81,7 +93,11 @@ static int fault_truncate(sqlite3_file *file, sqlite3_int64 size)
 }
 static int fault_sync(sqlite3_file *file, int flags)
 {
-    return fails(true) ? SQLITE_IOERR_FSYNC : REAL(file, xSync, flags);
+    if (fails(true))
+        return SQLITE_IOERR_FSYNC;
+    if (((struct fault_file *)file)->is_log)
+        fault.log_flushed = fault.log_written;
+    return REAL(file, xSync, flags);
 }
 static int fault_size(sqlite3_file *file, sqlite3_int64 *size)
 {
@@ -154,6 +170,7 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     (void)vfs;
     struct fault_file *f = (struct fault_file *)file;
     f->real = (sqlite3_file *)(void *)(f + 1);
+    f->is_log = (flags & SQLITE_OPEN_WAL) != 0;
     int code = real_vfs->xOpen(real_vfs, name, f->real, flags, out_flags);
     f->base.pMethods = f->real->pMethods != NULL ? &fault_methods : NULL;
     return code;

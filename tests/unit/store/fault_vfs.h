@@ -6,6 +6,8 @@
 #ifndef TESTS_FAULT_VFS_H
 #define TESTS_FAULT_VFS_H
 
+#include <stdint.h>
+
 enum fault_kind { FAULT_IO = 1, FAULT_DISK_FULL };
 enum fault_span { FAULT_ONCE = 1, FAULT_LASTING };
 
@@ -17,5 +19,8 @@ void fault_vfs_arm(int nth, enum fault_kind kind, enum fault_span span);
 int fault_vfs_failures(void);
 /* Only flushes count and fail. */
 void fault_vfs_arm_flush(int nth, enum fault_span span);
+/* How much of the log, from its first byte on, was written since the last arming, and then flushed:
+ * that lasts, whatever became of what had been there. */
+int64_t fault_vfs_log_flushed(void);
 
 #endif
