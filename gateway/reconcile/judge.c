@@ -57,11 +57,14 @@ void reconcile_add_there(struct group *g, const struct there *there)
     g->lines++;
     g->own_lines += there->beside == 0;
     g->within += there->beside == 0 && there->outside == 0;
+    /* Ours come first. A refund under the name of a sale: that money went the other way. */
+    bool fits = g->here_count == 0 || (there->of & UINT32_C(1) << g->here.verb) != 0;
+    int64_t minor = fits ? there->amount_minor : -there->amount_minor;
     if (there->role == ROLE_FORWARD) {
         g->forwards++;
-        g->forward_minor = record_add(g->forward_minor, there->amount_minor);
+        g->forward_minor = record_add(g->forward_minor, minor);
     } else {
-        g->back_minor = record_add(g->back_minor, there->amount_minor);
+        g->back_minor = record_add(g->back_minor, minor);
     }
 }
 
@@ -105,7 +108,7 @@ static struct finding judge_approved(const struct group *g, const struct period 
     if (g->forwards > 0 && g->forward_minor != approved)
         return differs(DIFFERENCE_AMOUNT, approved, g->forward_minor);
     int64_t allowed = back_allowed(g);
-    if (g->back_minor > allowed)
+    if (g->back_minor > allowed || g->back_minor < 0)
         return differs(DIFFERENCE_AMOUNT, record_add(approved, -allowed), net);
     if (g->recall_certain && g->back_minor < g->recalled_minor)
         return differs(DIFFERENCE_MISSING_THERE, record_add(approved, -g->recalled_minor), net);

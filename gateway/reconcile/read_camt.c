@@ -290,7 +290,8 @@ static void entry_begin(struct camt *c)
     c->entry = (struct entry){ .line = line_of(c) };
 }
 
-static void name_line(const struct entry *e, const struct transaction *tx, bool credit, bool back,
+/* False: the line has the EndToEndId of a payment sent, but its money went the other way. */
+static bool name_line(const struct entry *e, const struct transaction *tx, bool credit, bool back,
                       struct writer *w)
 {
     const char *servicer = tx->servicer[0] != '\0' ? tx->servicer : e->servicer;
@@ -303,6 +304,7 @@ static void name_line(const struct entry *e, const struct transaction *tx, bool 
         writer_format(w, "EndToEndId %s", tx->end_to_end);
     else
         writer_format(w, "AcctSvcrRef %s", servicer[0] != '\0' ? servicer : "(none)");
+    return !credit || back || tx->reference[0] != '\0';
 }
 
 /* A line for a transaction of the entry, or for the entry when it has none. */
@@ -315,9 +317,10 @@ static void hand_out(struct camt *c, const struct transaction *tx)
     bool credit = tx->has_direction ? tx->credit : e->credit;
     bool back = e->returned || tx->returned;
     /* Undone by the bank itself: under the name of what it undoes, which went the other way. */
-    name_line(e, tx, e->reversal ? !credit : credit, back, &w);
+    bool fits = name_line(e, tx, e->reversal ? !credit : credit, back, &w);
     /* What we return of a payment that had come in is an operation of ours. */
     struct record_line line = { .role = (back && credit) || e->reversal ? ROLE_BACK : ROLE_FORWARD,
+                                .of = fits ? OF_ANY : 0,
                                 .amount_minor = tx->has_amount ? tx->minor : e->minor,
                                 .at_us = e->at_us,
                                 .line = e->line,

@@ -31,12 +31,23 @@ struct totals {
     int64_t lines, credit, debit;
 };
 
-static const char *what_of(struct view record)
+/* What a line is, and what it tells of by the direction of its money. */
+struct kind {
+    const char *word;
+    uint32_t credit, debit;
+};
+static const struct kind kinds[] = {
+    { "SALE", OF(SALE), 0 },
+    { "CAPTURE", OF(CAPTURE), 0 },
+    { "REFUND", 0, OF(REFUND) },
+    { "REVERSAL", OF(REFUND), OF(SALE) | OF(CAPTURE) },
+};
+
+static const struct kind *kind_of(struct view record)
 {
-    static const char *const words[] = { "SALE", "CAPTURE", "REFUND", "REVERSAL" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (view_is(record, words[i]))
-            return words[i];
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (view_is(record, kinds[i].word))
+            return &kinds[i];
     return NULL;
 }
 
@@ -53,12 +64,16 @@ static enum status read_row(struct record *r, struct record_csv *csv, struct tot
     struct record_line line = { .line = csv->lines->number, .role = ROLE_FORWARD };
     unsigned exponent;
     bool credit = view_is(direction, "C");
-    line.what = what_of(record_csv_field(csv, COLUMN_RECORD));
-    if (line.what == NULL)
+    const struct kind *kind = kind_of(record_csv_field(csv, COLUMN_RECORD));
+    if (kind == NULL)
         return record_csv_refuse(csv, STATUS_MALFORMED,
                                  "`record` is not SALE, CAPTURE, REFUND or REVERSAL");
     if (!credit && !view_is(direction, "D"))
         return record_csv_refuse(csv, STATUS_MALFORMED, "`direction` is neither C nor D");
+    line.what = kind->word;
+    line.of = credit ? kind->credit : kind->debit;
+    if (line.of == 0)
+        return record_csv_refuse(csv, STATUS_MALFORMED, "`direction` is not that of its `record`");
     bool reversal = strcmp(line.what, "REVERSAL") == 0;
     struct view stan = record_csv_field(csv, reversal ? COLUMN_ORIGINAL_STAN : COLUMN_STAN),
                 time = record_csv_field(csv, reversal ? COLUMN_ORIGINAL_TRANSMITTED

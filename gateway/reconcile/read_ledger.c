@@ -27,13 +27,26 @@ static enum status refuse(struct ledger *l, enum status status, const char *what
     return record_refuse(l->record, status, l->lines->number, what);
 }
 
-static const char *what_of(struct view kind)
+/* What an entry is, and what it tells of. */
+struct kind {
+    const char *word;
+    uint32_t of;
+};
+static const struct kind kinds[] = {
+    { "transfer", OF(SALE) | OF(REFUND) },
+    { "lock", OF(AUTHORISE) },
+    { "release", OF(CAPTURE) },
+    { "cancel", OF(CANCEL) },
+    { "issue", OF(SALE) | OF(REFUND) },
+    { "redeem", OF(SALE) | OF(REFUND) },
+    { "expire", OF(AUTHORISE) },
+};
+
+static const struct kind *kind_of(struct view word)
 {
-    static const char *const words[] = { "transfer", "lock",   "release", "cancel",
-                                         "issue",    "redeem", "expire" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (view_is(kind, words[i]))
-            return words[i];
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (view_is(word, kinds[i].word))
+            return &kinds[i];
     return NULL;
 }
 
@@ -52,9 +65,11 @@ static enum status read_entry(struct ledger *l, const struct json_node *root)
         json_text(json_member(root, "time"), &time) != STATUS_OK)
         return refuse(l, STATUS_MALFORMED, "the entry has not all of its members");
     IGNORE_STATUS(json_text(json_member(root, "lock"), &lock)); /* null in most */
-    line.what = what_of(kind);
-    if (line.what == NULL)
+    const struct kind *is = kind_of(kind);
+    if (is == NULL)
         return refuse(l, STATUS_MALFORMED, "`kind` is none that a ledger has");
+    line.what = is->word;
+    line.of = is->of;
     if (view_to_i64(amount, &line.amount_minor) != STATUS_OK)
         return refuse(l, STATUS_MALFORMED, "`amount` is no number");
     if (record_currency(currency, line.currency, &exponent) != STATUS_OK)
@@ -74,6 +89,7 @@ static enum status read_entry(struct ledger *l, const struct json_node *root)
     if (!expire && !view_is(kind, "cancel"))
         return STATUS_OK;
     line.name = lock.len > 0 ? lock : id;
+    line.of = OF_ANY;
     line.role = ROLE_BACK;
     line.beside = true;
     return record_hand_out(l->record, &line);

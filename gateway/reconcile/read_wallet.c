@@ -65,6 +65,7 @@ static enum status hand_out_payment(struct record *r, struct record_csv *csv,
         writer_view(&w, record_csv_field(csv, COLUMN_TRADE_NO));
     }
     line->what = "PAYMENT";
+    line->of = OF(SALE);
     line->name = w.overflow ? VIEW_EMPTY : writer_done(&w);
     return record_hand_out(r, line);
 }
@@ -74,11 +75,13 @@ static enum status hand_out_refund(struct record *r, struct record_csv *csv,
 {
     struct view order = record_csv_field(csv, COLUMN_ORDER_NO);
     line->what = "REFUND";
+    line->of = OF(REFUND);
     line->name = record_csv_field(csv, COLUMN_REFUND_NO);
     TRY(record_hand_out(r, line));
     if (order.len == 0)
         return STATUS_OK;
     line->name = order;
+    line->of = OF(SALE);
     line->role = ROLE_BACK;
     line->beside = true;
     return record_hand_out(r, line);

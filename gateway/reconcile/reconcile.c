@@ -140,6 +140,7 @@ static enum status take_line(const struct record_line *line, void *arg)
                            .at_us = line->at_us,
                            .line = (int64_t)line->line,
                            .what = line->what,
+                           .of = line->of,
                            .role = (uint8_t)line->role,
                            .beside = line->beside };
     memcpy(there.currency, line->currency, sizeof there.currency);

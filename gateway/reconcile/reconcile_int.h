@@ -28,11 +28,17 @@ enum role {
     ROLE_BACK,        /* of that, what was given back: a reversal, return, cancel, expiry */
 };
 
+/* A set of operations. */
+#define OF(operation) (UINT32_C(1) << OPERATION_##operation)
+#define OF_ANY        UINT32_MAX
+
 /* One line of a record, as its reader hands it out. */
 struct record_line {
     struct view name;
     enum role role;
     bool beside; /* is also told under another name, where it counts; here it only explains */
+    uint32_t of; /* OF() of all operations that it can tell of, by what it is and which way its
+                    money went; 0: of none that goes by such a name */
     int64_t amount_minor; /* above 0 */
     char currency[4];
     int64_t at_us;
@@ -43,6 +49,7 @@ struct record_line {
 struct there {
     int64_t amount_minor, at_us, line;
     const char *what;
+    uint32_t of;
     uint8_t role, beside, outside;
     char currency[4];
 };
@@ -186,7 +193,7 @@ void record_csv_close(struct record_csv *csv);
 enum status record_decimal(struct view text, unsigned exponent, bool exact, int64_t *out_minor);
 /* Three letters; the exponent where we know the currency, else 2. MALFORMED. */
 enum status record_currency(struct view text, char out[4], unsigned *exponent);
-/* Saturating. */
+/* Saturating; never below -INT64_MAX. */
 int64_t record_add(int64_t a, int64_t b);
 
 /* --- into the store ----------------------------------------------------------------------------

@@ -53,8 +53,8 @@ int64_t record_add(int64_t a, int64_t b)
 {
     int64_t sum;
     if (__builtin_add_overflow(a, b, &sum))
-        return a > 0 ? INT64_MAX : INT64_MIN;
-    return sum;
+        return a > 0 ? INT64_MAX : -INT64_MAX;
+    return sum > -INT64_MAX ? sum : -INT64_MAX; /* so that it can be turned round */
 }
 
 /* --- numbers and times -------------------------------------------------------------------------

@@ -34,9 +34,12 @@ static struct here ours(enum attempt_state state, int64_t minor)
 
 static struct there theirs(enum role role, int64_t minor)
 {
-    return (struct there){
-        .amount_minor = minor, .line = 2, .what = "SALE", .role = (uint8_t)role, .currency = "EUR"
-    };
+    return (struct there){ .amount_minor = minor,
+                           .line = 2,
+                           .what = "SALE",
+                           .of = OF_ANY,
+                           .role = (uint8_t)role,
+                           .currency = "EUR" };
 }
 
 static void say_here(struct group *g, struct here here)
@@ -87,6 +90,45 @@ static void approved_here(void **state)
     memcpy(yen.currency, "JPY", 4);
     say_there(&g, yen);
     differs(&g, DIFFERENCE_CURRENCY, 1250, 1250);
+}
+
+/* Under the name of a sale stands a refund, or what gives money once more: the amount alone is
+ * right. */
+static void money_that_went_the_other_way(void **state)
+{
+    (void)state;
+    struct there refund = theirs(ROLE_FORWARD, 1250), credit = theirs(ROLE_BACK, 1250);
+    refund.of = OF(REFUND);
+    credit.of = OF(REFUND);
+    static const enum rail rails[] = { RAIL_CARD, RAIL_QR, RAIL_BANK, RAIL_CBDC };
+    for (size_t i = 0; i < sizeof rails / sizeof rails[0]; i++) {
+        struct group g = of(rails[i]);
+        say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+        say_there(&g, refund);
+        differs(&g, DIFFERENCE_AMOUNT, 1250, -1250);
+    }
+    struct group g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_DECLINED, 1250));
+    say_there(&g, refund);
+    differs(&g, DIFFERENCE_FAILED_HERE, 0, -1250);
+    /* A sale and its "reversal", both of which are money for us. */
+    g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_REVERSED, 1250));
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    say_there(&g, credit);
+    differs(&g, DIFFERENCE_FAILED_HERE, 0, 2500);
+    g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    say_there(&g, credit);
+    differs(&g, DIFFERENCE_AMOUNT, 1250, 2500);
+    /* Sums that are out of all bounds stay sums. */
+    g = of(RAIL_CARD);
+    say_here(&g, ours(ATTEMPT_APPROVED, 1250));
+    credit.amount_minor = INT64_MAX;
+    for (int i = 0; i < 3; i++)
+        say_there(&g, credit);
+    differs(&g, DIFFERENCE_MISSING_THERE, 1250, INT64_MAX);
 }
 
 static void nothing_here(void **state)
@@ -243,10 +285,11 @@ static void sums_do_not_run_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(approved_here),  cmocka_unit_test(nothing_here),
-        cmocka_unit_test(failed_here),    cmocka_unit_test(not_known_here),
-        cmocka_unit_test(at_the_edge),    cmocka_unit_test(what_a_bank_sends_back),
-        cmocka_unit_test(locks_that_end), cmocka_unit_test(sums_do_not_run_over),
+        cmocka_unit_test(approved_here),          cmocka_unit_test(money_that_went_the_other_way),
+        cmocka_unit_test(nothing_here),           cmocka_unit_test(failed_here),
+        cmocka_unit_test(not_known_here),         cmocka_unit_test(at_the_edge),
+        cmocka_unit_test(what_a_bank_sends_back), cmocka_unit_test(locks_that_end),
+        cmocka_unit_test(sums_do_not_run_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

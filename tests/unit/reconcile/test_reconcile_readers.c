@@ -16,6 +16,7 @@ struct taken {
     char name[NAME_MAX_BYTES + 1];
     enum role role;
     bool beside;
+    uint32_t of;
     int64_t amount_minor, at_us;
     char currency[4];
     uint64_t line;
@@ -35,6 +36,7 @@ static enum status take(const struct record_line *line, void *arg)
     struct taken *out = &r->lines[r->count++ % LINES_MAX];
     *out = (struct taken){ .role = line->role,
                            .beside = line->beside,
+                           .of = line->of,
                            .amount_minor = line->amount_minor,
                            .at_us = line->at_us,
                            .line = line->line,
@@ -126,6 +128,8 @@ static void a_card_file_is_read(void **state)
     assert_string_equal(r.lines[1].name, "000017/1122183000/SIMTERM1"); /* what it reverses */
     assert_int_equal(r.lines[0].role, ROLE_FORWARD);
     assert_int_equal(r.lines[1].role, ROLE_BACK);
+    assert_int_equal(r.lines[0].of, OF(SALE));
+    assert_int_equal(r.lines[1].of, OF(SALE) | OF(CAPTURE));
     assert_int_equal(r.lines[0].amount_minor, 1250);
     assert_string_equal(r.lines[0].currency, "EUR");
     assert_int_equal(r.lines[0].line, 2);
@@ -172,6 +176,8 @@ static void a_card_line_that_is_none(void **state)
     } cases[] = {
         { "SALE,C", "SALT,C", "`record`" },
         { "SALE,C", "SALE,X", "`direction`" },
+        { "SALE,C", "SALE,D", "`direction` is not that" },
+        { "SALE,C", "REFUND,C", "`direction` is not that" },
         { ",000017,", ",00001a,", "trace number" },
         { ",000017,", ",17,", "trace number" },
         { ",1122183000,", ",112218300,", "trace number" },
@@ -251,6 +257,8 @@ static void a_wallet_file_is_read(void **state)
     assert_int_equal(r.count, 4); /* the refund also beside, under what it refunds */
     assert_string_equal(r.lines[0].name, "att_1");
     assert_string_equal(r.lines[1].name, "att_2");
+    assert_int_equal(r.lines[0].of, OF(SALE));
+    assert_int_equal(r.lines[1].of, OF(REFUND));
     assert_false(r.lines[1].beside);
     assert_string_equal(r.lines[2].name, "att_1");
     assert_true(r.lines[2].beside);
@@ -290,6 +298,7 @@ static void a_ledger_is_read(void **state)
     assert_int_equal(r.count, 2);
     assert_int_equal(r.record.lines, 2);
     assert_string_equal(r.lines[0].name, "att_1");
+    assert_int_equal(r.lines[0].of, OF(AUTHORISE));
     assert_false(r.lines[0].beside);
     assert_true(r.lines[1].beside);
     assert_int_equal(r.lines[1].role, ROLE_BACK);
@@ -366,8 +375,19 @@ static void a_statement_is_read(void **state)
         assert_string_equal(r.lines[i].name, expected[i].name);
         assert_string_equal(r.lines[i].what, expected[i].what);
         assert_int_equal(r.lines[i].role, expected[i].role);
+        assert_int_equal(r.lines[i].of, OF_ANY);
         assert_int_equal(r.lines[i].amount_minor, 1250);
     }
+    struct reading other; /* money came in under the name of a payment that was sent */
+    assert_int_equal(
+        read_text(record_read_camt,
+                  CAMT("camt.053.001.08", REPORT(ENTRY("12.50", "CRDT", "ESCT",
+                                                       TX("<EndToEndId>RGE1</EndToEndId>", "")),
+                                                 "1", "12.50")),
+                  &other),
+        STATUS_OK);
+    assert_string_equal(other.lines[0].name, "EndToEndId RGE1");
+    assert_int_equal(other.lines[0].of, 0);
     assert_string_equal(r.record.currency, "EUR");
     assert_string_equal(r.record.format, "camt.053");
     assert_int_equal(r.record.until_us - r.record.from_us, INT64_C(86400000000));
