@@ -9,6 +9,9 @@
  * UNREAD_BYTES_MAX unread nothing more is asked for (the stream is held), so a slow one costs no
  * memory, and one with a long way to go is as fast as it reads. Who reads nothing at all for
  * STALL_US is dropped, and may come again with its cursor.
+ *
+ * A stream may outlive its key. So before the store is asked for events, and at least at each look,
+ * the key is read again when that was not done for KEY_US; one that was revoked ends the stream.
  */
 #include "api/api_int.h"
 
@@ -23,6 +26,7 @@
 #define PAGE_EVENTS          32
 #define GATHER_US            (5 * LOOP_US_PER_MS)
 #define LOOK_US              (1 * LOOP_US_PER_S) /* for what other processes wrote */
+#define KEY_US               (1 * LOOP_US_PER_S) /* as in auth.c */
 #define HEARTBEAT_US         (15 * LOOP_US_PER_S)
 #define HELD_LOOK_US         (10 * LOOP_US_PER_MS)
 #define STALL_US             (30 * LOOP_US_PER_S)
@@ -35,7 +39,8 @@ struct stream {
     struct view kind; /* in `pattern` */
     uint8_t pattern[WEBHOOK_KIND_MAX];
     int64_t cursor;
-    int64_t spoke_us; /* monotonic */
+    int64_t spoke_us; /* monotonic, as is */
+    int64_t key_us;   /* when its key was good */
     bool again;       /* the journal grew while the store was asked */
     bool ending;
     bool held;        /* the client has to read first: */
@@ -152,6 +157,29 @@ static void stream_hold(struct stream *stream, size_t unread)
         timer_start(&streams->held, HELD_LOOK_US);
 }
 
+static void stream_key(struct store_read *read, void *arg)
+{
+    struct stream *stream = arg;
+    struct call *call = stream->call;
+    ENSURE_MAGIC(call, CALL_MAGIC);
+    call->reading = false;
+    if (stream->ending || read->result != STATUS_OK || read->keys[0].revoked_us != 0) {
+        stream_close(stream, STREAM_ENDS); /* the client comes again, and is told */
+        return;
+    }
+    stream->key_us = loop_now_us(call->api->o.loop);
+    stream_ask(stream);
+}
+
+static void stream_ask_key(struct stream *stream)
+{
+    struct call *call = stream->call;
+    call->read = (struct store_read){
+        .question = STORE_KEY_BY_HASH, .arena = &call->arena, .done = stream_key, .arg = stream
+    };
+    memcpy(call->read.key_hash, call->key_hash, sizeof call->key_hash);
+}
+
 static void stream_ask(struct stream *stream)
 {
     struct call *call = stream->call;
@@ -168,14 +196,17 @@ static void stream_ask(struct stream *stream)
     }
     stream->again = false;
     arena_reset(&call->arena);
-    call->read = (struct store_read){ .question = STORE_EVENTS,
-                                      .arena = &call->arena,
-                                      .merchant = call->merchant,
-                                      .after = stream->cursor,
-                                      .limit = PAGE_EVENTS,
-                                      .event_kind = stream->kind,
-                                      .done = stream_page,
-                                      .arg = stream };
+    if (loop_now_us(call->api->o.loop) - stream->key_us >= KEY_US)
+        stream_ask_key(stream);
+    else
+        call->read = (struct store_read){ .question = STORE_EVENTS,
+                                          .arena = &call->arena,
+                                          .merchant = call->merchant,
+                                          .after = stream->cursor,
+                                          .limit = PAGE_EVENTS,
+                                          .event_kind = stream->kind,
+                                          .done = stream_page,
+                                          .arg = stream };
     call->reading = true;
     if (store_ask(call->api->o.store, &call->read) != STATUS_OK)
         call->reading = false; /* busy: the next look comes soon */
@@ -275,7 +306,7 @@ static void stream_begin(struct call *call, int64_t cursor)
     if (kind.len > 0)
         memcpy(stream->pattern, kind.ptr, kind.len);
     stream->kind = view_of(stream->pattern, kind.len);
-    stream->spoke_us = loop_now_us(call->api->o.loop);
+    stream->spoke_us = stream->key_us = loop_now_us(call->api->o.loop);
     list_append(&streams->all, &stream->link);
     streams->count++;
     const struct http_header headers[] = { { VIEW("Cache-Control"), VIEW("no-store") } };

@@ -232,6 +232,17 @@ class Listen(Story):
         for word in ("--forward-to", "--cursor", "--key-file", "Ctrl-C"):
             self.assertIn(word, out)
 
+    def test_a_stream_ends_with_its_key(self):
+        """Who has a stolen key hears nothing more once it is revoked, also on a stream that is open."""
+        gateway, client = self.start()
+        key = gateway.create_key("--merchant", client.merchant)
+        listener = Listener(key["key"], "--api", gateway.url)
+        self.addCleanup(listener.close)
+        until("it listens", lambda: "railgate_event_streams 1" in ops(gateway, "/metrics").body.decode())
+        gateway.cli("keys", "revoke", key["id"])
+        self.assertEqual(listener.end(), 2)
+        self.assertIn("This API key was revoked.", listener.said[-2])
+
     def test_a_receiver_that_is_not_there_is_shown_and_passed(self):
         _, client = self.start()
         free = self.receiver()
