@@ -242,6 +242,7 @@ static struct moved moved_by(struct http_books *books, const struct attempt_row 
 
 struct said_openly {
     bool conflict, parked, paid_again, returned, late;
+    bool heard_yes; /* an answer, a notice or an inquiry has said that it was done */
 };
 
 /* "attempt.conflict" and "payment.conflict" both tell of a conflict. */
@@ -272,6 +273,7 @@ static struct said_openly openly(struct world *world, int64_t payment)
             said.returned |= tells(kind, "returned") || tells(kind, "return_unexpected") ||
                              tells(kind, "return_covered");
             said.late |= tells(kind, "late_answer") || tells(kind, "paid_late");
+            said.heard_yes |= tells(kind, "approved") || tells(kind, "found");
         }
         more = page.more;
         arena_reset(&arena);
@@ -416,7 +418,16 @@ static void check_one(struct http_books *books, const struct payment_row *p,
         sum.minor -= sum.returned;
     if (sum.minor == expected && sum.times <= 1)
         return;
-    if (excused(books, story, said)) {
+    /* The bank says yes to this amount and books it, and then says no. Whom only the no has
+     * reached, because the connection broke under the yes, cannot know of a contradiction: the
+     * bank's statement would tell. Who has heard both must say so. */
+    bool half_heard = story != NULL && (story->excuses & EXCUSE_CONTRADICTION) != 0 &&
+                      o->kind == OPERATION_SALE && o->status == OPERATION_STATUS_FAILED &&
+                      !said->heard_yes && sum.times == 1;
+    if (half_heard)
+        world_tally(world, "excused: %s said yes and no, and the no was heard",
+                    rail_word(books->rail));
+    if (half_heard || excused(books, story, said)) {
         world->excused++;
         return;
     }

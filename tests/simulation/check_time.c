@@ -8,7 +8,8 @@
  *                            whose time is over; only when the decision asked for one
  *     waiting for a payer    how long a code may be scanned, or a transfer is waited for
  *     on the rail            one deadline for the message, the channel's late window, one deadline
- *                            for the last word (inquiry, reversal), and the pauses between
+ *                            for the last word (inquiry, reversal), and the pauses between; about
+ *                            what was accepted the gateway asks seldom, after an eighth of its age
  *
  * What was left to a person has no end of its own.
  *
@@ -28,6 +29,7 @@
 #define CODE_US      (900 * LOOP_US_PER_S)  /* code_expires_s of the QR adapter */
 #define FOREVER_US   (3600 * LOOP_US_PER_S) /* reversal.max_age: it never ends by itself */
 #define TRANSFER_US  (300 * LOOP_US_PER_S)  /* receive_expires_s of channels/bank_a.yaml */
+#define SELDOM_US    (900 * LOOP_US_PER_S)  /* payment/what_follows.c: the longest such pause */
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -51,6 +53,16 @@ static int64_t on_the_rail_us(const struct world *world, enum rail rail, enum op
         most_us = larger(most_us, us);
     }
     return most_us;
+}
+
+/* A pause that may have begun just before the calm. No card host accepts first and answers later.
+ */
+static int64_t next_asking_us(const struct payment_row *p, const struct operation_row *o)
+{
+    int64_t pause_us = (o->updated_us - o->created_us) / 8;
+    if (p->rail == RAIL_CARD)
+        return 0;
+    return pause_us < SELDOM_US ? pause_us : SELDOM_US;
 }
 
 static bool says(struct view text, const char *part)
@@ -98,7 +110,7 @@ void check_in_time(struct world *world, const struct story *story, const struct 
         const struct operation_row *o = &ops[i];
         bool first = o->kind == OPERATION_AUTHORISE || o->kind == OPERATION_SALE;
         int64_t took_us = o->updated_us - larger(o->created_us, calm_us);
-        int64_t most_us = on_the_rail_us(world, p->rail, o->kind);
+        int64_t most_us = on_the_rail_us(world, p->rail, o->kind) + next_asking_us(p, o);
         if (first)
             most_us += for_a_yes_us(world, p) + for_a_payer_us(story);
         if (took_us > 0)
