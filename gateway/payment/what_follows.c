@@ -457,12 +457,17 @@ static void park(struct work *work, const struct exchange_result *result, enum c
 /* --- another remedy than the one before ----------------------------------------------------------
  */
 
-/* True when there is something next. A failed commit leaves the remedy open on disk; the next start
- * closes it. */
+/* True when there is something next. What could not be recorded is recorded later: nothing else can
+ * be, either, and a remedy that is left open counts as one that nobody has an answer to. */
 static bool closed(struct work *work)
 {
     if (overtaken(work)) {
         work_finish(work);
+        return false;
+    }
+    if (work->txn.result != STORE_COMMITTED) {
+        LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", work->txn.why));
+        work_commit_later(work);
         return false;
     }
     work->on_remedy = false;
