@@ -388,17 +388,19 @@ enum status judge_end_operation(struct store_txn *txn, const struct change *c,
     return c->want_answer ? judge_render(txn, kind) : STATUS_OK;
 }
 
-void judge_show(struct store_txn *txn, const struct change *c)
+enum status judge_show(struct store_txn *txn, const struct change *c)
 {
     *outcome_of(txn) = c->outcome_json;
     txn->operation.updated_us = c->now_us;
     txn->write_operation = STORE_UPDATE;
     if (!is_first(txn))
-        return;
-    if (txn->payment.status == PAYMENT_REQUIRES_ACTION && !c->requires_action)
-        txn->payment.status = PAYMENT_PROCESSING; /* nobody shall act any more */
+        return STATUS_OK;
     txn->payment.updated_us = c->now_us;
     txn->write_payment = STORE_UPDATE;
+    if (txn->payment.status != PAYMENT_REQUIRES_ACTION || c->requires_action)
+        return STATUS_OK;
+    txn->payment.status = PAYMENT_PROCESSING; /* nobody shall act any more */
+    return judge_event_status(txn, c);
 }
 
 /* Accepted; the final word comes later. Sums stay reserved. */
@@ -408,13 +410,13 @@ static enum status settle_pending(struct store_txn *txn, const struct work *work
     struct flow_sums sums = payment_sums(&txn->payment);
     enum payment_status before = txn->payment.status;
     txn->attempt.next_us = c->next_us;
-    judge_show(txn, c);
+    TRY(judge_show(txn, c));
     if (is_first(txn)) {
         if (c->payment_refs.len > 0)
             txn->payment.refs = c->payment_refs;
         if (c->requires_action)
             TRY(flow_act(&txn->payment.status, &sums));
-        if (txn->payment.status != before)
+        if (c->requires_action && txn->payment.status != before)
             TRY(judge_event_status(txn, c));
     }
     return c->want_answer ? judge_render(txn, work->kind) : STATUS_OK;
@@ -468,8 +470,8 @@ static enum status judge_unknown(struct store_txn *txn, const struct change *c)
     txn->attempt.state = ATTEMPT_UNKNOWN;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = c->next_us;
-    judge_show(txn, c);
-    return judge_event_attempt(txn, c, &txn->attempt, "attempt.unknown");
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.unknown"));
+    return judge_show(txn, c);
 }
 
 /* `parent` is the subject, `attempt` the new reversal or inquiry. */
@@ -488,7 +490,7 @@ static enum status judge_remedy(struct store_txn *txn, const struct work *work,
     TRY(judge_event_attempt(txn, &about_parent, &txn->parent,
                             pending ? "attempt.pending" : "attempt.unknown"));
     if (c->outcome_json.len > 0 && (!pending || c->try.verb == OPERATION_REVERSE))
-        judge_show(txn, c);
+        TRY(judge_show(txn, c));
     txn->write_attempt = STORE_INSERT;
     judge_attempt_from(&txn->attempt, work, c, &c->try, work->subject.attempt);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");
@@ -519,9 +521,9 @@ static enum status judge_undone(struct store_txn *txn, const struct change *c)
         struct change contradicted = *c;
         contradicted.outcome_json = c->conflict_json;
         txn->said = JUDGE_CONFLICT;
-        judge_show(txn, &contradicted);
         TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
-        return judge_event_attempt(txn, c, &txn->parent, "attempt.conflict");
+        TRY(judge_event_attempt(txn, c, &txn->parent, "attempt.conflict"));
+        return judge_show(txn, &contradicted);
     }
     TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.reversed"));
     return judge_end_operation(txn, c, &txn->parent,
@@ -559,9 +561,9 @@ static enum status judge_park(struct store_txn *txn, const struct work *work,
         txn->parent.state = txn->attempt.state;
         txn->parent.updated_us = c->now_us;
     }
-    judge_show(txn, c);
-    return judge_event_attempt(txn, c, &txn->attempt,
-                               conflict ? "attempt.conflict" : "attempt.parked");
+    TRY(judge_event_attempt(txn, c, &txn->attempt,
+                            conflict ? "attempt.conflict" : "attempt.parked"));
+    return judge_show(txn, c);
 }
 
 /* An inquiry or reversal after which something else is tried. */
@@ -573,14 +575,14 @@ static enum status judge_close(struct store_txn *txn, const struct change *c)
     txn->attempt.state = final ? judge_state_of(c->outcome) : ATTEMPT_OVERTAKEN;
     txn->attempt.updated_us = c->now_us;
     txn->attempt.next_us = 0;
-    if (c->subject_pending && txn->parent.state != ATTEMPT_PENDING) {
-        txn->write_parent = STORE_UPDATE;
-        txn->parent.state = ATTEMPT_PENDING;
-        txn->parent.updated_us = c->now_us;
-        txn->parent.next_us = 0;
-        judge_show(txn, c);
-    }
-    return judge_event_attempt(txn, c, &txn->attempt, "attempt.closed");
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.closed"));
+    if (!c->subject_pending || txn->parent.state == ATTEMPT_PENDING)
+        return STATUS_OK;
+    txn->write_parent = STORE_UPDATE;
+    txn->parent.state = ATTEMPT_PENDING;
+    txn->parent.updated_us = c->now_us;
+    txn->parent.next_us = 0;
+    return judge_show(txn, c);
 }
 
 /* --- overtaken by a notice ---------------------------------------------------------------------

@@ -326,6 +326,7 @@ enum status judge_create(struct store_txn *txn, const struct work *work, const s
 
 static enum status resume(struct store_txn *txn, const struct work *work, const struct change *c)
 {
+    enum payment_status before = txn->payment.status;
     txn->write_held = STORE_DELETE;
     txn->payment.status = PAYMENT_PROCESSING;
     txn->payment.channel = c->channel;
@@ -339,6 +340,8 @@ static enum status resume(struct store_txn *txn, const struct work *work, const 
         TRY(event_reviewed(txn, c, true));
     else
         TRY(event_told(txn, c, "payment.confirmed"));
+    if (txn->payment.status != before)
+        TRY(judge_event_status(txn, c));
     txn->write_attempt = STORE_INSERT;
     judge_attempt_from(&txn->attempt, work, c, &c->try, 0);
     return judge_event_attempt(txn, c, &txn->attempt, "attempt.sending");

@@ -22,8 +22,9 @@ enum status judge_event_operation(struct store_txn *txn, const struct change *c)
  * it; it becomes a conflict when the payment was ended otherwise before. */
 enum status judge_end_operation(struct store_txn *txn, const struct change *c,
                                 struct attempt_row *row, enum flow_end end);
-/* The operation is accepted or unknown: what merchants see of it until it ends. */
-void judge_show(struct store_txn *txn, const struct change *c);
+/* The operation is accepted or unknown: what merchants see of it until it ends. A payment for which
+ * nobody shall act any more (`requires_action` before) gets the event "payment.processing". */
+enum status judge_show(struct store_txn *txn, const struct change *c);
 enum status judge_render(struct store_txn *txn, enum operation kind);
 /* "payment.created" and the like, with the parts that the change carries. */
 enum status judge_event_payment(struct store_txn *txn, const struct change *c, const char *kind);

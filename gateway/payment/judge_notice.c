@@ -95,11 +95,11 @@ static enum status conflict(struct store_txn *txn, struct change *c)
     txn->attempt.next_us = 0;
     if (c->outcome == OUTCOME_APPROVED)
         TRY(note_reference(txn, c));
-    if (txn->operation.status == OPERATION_STATUS_PENDING) {
-        c->outcome_json = c->conflict_json;
-        judge_show(txn, c);
-    }
-    return judge_event_attempt(txn, c, &txn->attempt, "attempt.conflict");
+    TRY(judge_event_attempt(txn, c, &txn->attempt, "attempt.conflict"));
+    if (txn->operation.status != OPERATION_STATUS_PENDING)
+        return STATUS_OK;
+    c->outcome_json = c->conflict_json;
+    return judge_show(txn, c);
 }
 
 static bool same_money(const struct attempt_row *row, const struct change *c)

@@ -82,7 +82,8 @@ class Waiting(Asked):
         self.assertEqual([e["approved_minor"] for e in self.sim.entries("sale")], [1250])
         self.assertEqual(self.api.payment(payment["id"]), done)
         kinds = self.kinds(payment)
-        steps = ["payment.created", "payment.requires_action", "payment.confirmed", "attempt.sending", "payment.succeeded"]
+        steps = ["payment.created", "payment.requires_action", "payment.confirmed", "payment.processing", "attempt.sending"]
+        steps.append("payment.succeeded")
         self.assertEqual([kind for kind in kinds if kind in steps], steps)
         compare(self.api, self.sim)
 

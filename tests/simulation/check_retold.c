@@ -1,8 +1,7 @@
 /* check_retold.c - the journal against the rows: whoever reads only the journal (webhooks, streams,
  * audit) must come to what the rows say.
  *
- *     payment     its status is that of the last event that names one; that nobody has to act any
- *                 more is told by the attempt's event instead
+ *     payment     its status is that of the last event that names one
  *     operation   each later one was told once as pending (unless it ended where it began: money
  * that came back by itself, a cancel of what was held) and once with its end and amount attempt was
  * told as being sent as often as it was sent trace       no channel has used a trace number for two
@@ -146,8 +145,7 @@ void check_retold(struct world *world, const struct payment_row *p,
                          .sent = calloc(attempt_count + 1, sizeof *told.sent) };
     ENSURE(told.operations != NULL && told.sent != NULL);
     hear_all(&r, &told);
-    bool waited = p->status == PAYMENT_PROCESSING && strcmp(told.status, "requires_action") == 0;
-    if (strcmp(told.status, payment_status_word(p->status)) != 0 && !waited)
+    if (strcmp(told.status, payment_status_word(p->status)) != 0)
         wrong(world, p->id, "it is %s, and the journal told last that it is %s",
               payment_status_word(p->status), told.status);
     for (size_t i = 0; i < operation_count; i++)

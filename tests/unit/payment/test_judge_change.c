@@ -224,7 +224,7 @@ static void test_closed_although_paid(void **state)
     struct rows rows;
     closing(&rows, true);
     ASSERT_SAID(&rows, rows_change(&rows, CHANGE_UNDONE, OUTCOME_APPROVED), JUDGE_CONFLICT,
-                "attempt.reversed attempt.conflict");
+                "attempt.reversed attempt.conflict payment.processing");
     assert_int_equal(rows.txn.parent.state, ATTEMPT_CONFLICT);
     assert_int_equal(rows.txn.attempt.state, ATTEMPT_APPROVED);
     assert_int_equal(rows.txn.payment.status, PAYMENT_PROCESSING); /* nobody may pay any more */

@@ -181,7 +181,7 @@ static void test_confirmed(void **state)
     rows.txn.spend_count = 1;
     rows.txn.spends[0] = (struct store_spend){ .kind = STORE_SPEND_RESET };
     ASSERT_SAID(&rows, rows_change(&rows, CHANGE_RESUME, 0), 0,
-                "payment.confirmed attempt.sending");
+                "payment.confirmed payment.processing attempt.sending");
     assert_int_equal(rows.txn.write_held, STORE_DELETE);
     assert_int_equal(rows.txn.payment.status, PAYMENT_PROCESSING);
     assert_true(rows.txn.spends[0].write);
@@ -292,6 +292,9 @@ static void test_canceled_while_held(void **state)
     assert_int_equal(rows.txn.payment.capturing, 0);
     assert_int_equal(rows.txn.answer_status, 200);
     assert_true(rows.txn.spends_release);
+    /* The operation that was held ends in the same commit. */
+    assert_int_equal(rows.txn.write_first, STORE_UPDATE);
+    assert_int_equal(rows.txn.first.status, OPERATION_STATUS_FAILED);
     rows_close(&rows);
 }
 
