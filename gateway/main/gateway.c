@@ -402,14 +402,21 @@ static void recovered(void *arg, enum status status)
         g->ready(g->ready_arg, status);
 }
 
+static void start_recorded(void *arg)
+{
+    struct gateway *g = arg;
+    ENSURE_MAGIC(g, GATEWAY_MAGIC);
+    payments_recover(g->payments, recovered, g);
+}
+
+/* Payments are taken when the versions that decide them are in the history. */
 void gateway_start(struct gateway *g, void (*ready)(void *arg, enum status status), void *arg)
 {
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
     g->ready = ready;
     g->ready_arg = arg;
-    reload_record_start(g->reload);
     outbox_start(g->outbox);
-    payments_recover(g->payments, recovered, g);
+    reload_record_start(g->reload, start_recorded, g);
 }
 
 bool gateway_ready(const struct gateway *g)

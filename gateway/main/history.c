@@ -1,10 +1,11 @@
-/* history.c - writes down which versions of profiles came into force; see history.h.
+/* history.c - writes down which versions of profiles come into force; see history.h.
  *
  *     history_record -> ask_next (STORE_PROFILES, newest) -> newest_read -> commit -> written ->
  * ask_next
  *
  * A payment that was decided by a version names it, so the version must be found in the history
- * later: what the store cannot read or write is tried again until it can.
+ * later, whatever happens next: nothing is decided by it before it is written here. What the store
+ * cannot read or write, and what memory is out for, is tried again until it works.
  *
  * The abstract profiles are recorded, too: a rollback of `base` is a rollback of all that extend
  * it. Those with `shadow` are not: they were never in force.
@@ -14,6 +15,7 @@
 #include "base/ensure.h"
 #include "base/json_out.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HISTORY_MAGIC       0x48495354u
@@ -26,15 +28,16 @@ struct history {
     struct store *store;
     struct loop *loop;
     const struct log *log;
-    struct arena rows_arena, arena;
-    struct profile_row *rows;
-    size_t count, next;
-    enum status result;
+    struct arena arena;
+    const struct settings *settings;
+    char by[HISTORY_BY_MAX + 1];
+    int64_t at_us;
+    size_t next; /* of settings->regions */
     struct store_read read;
     struct store_txn txn;
     struct timer again;          /* the store was busy, or did not work */
     bool running, stopped, told; /* told: that the store does not work */
-    void (*done)(void *arg, enum status status);
+    void (*done)(void *arg);
     void *arg;
 };
 
@@ -58,7 +61,6 @@ enum status history_open(struct history **out, struct store *store, struct loop 
     history->store = store;
     history->loop = loop;
     history->log = log;
-    arena_init(&history->rows_arena, HISTORY_ARENA_BYTES);
     arena_init(&history->arena, HISTORY_ARENA_BYTES);
     timer_init(&history->again, loop, asked_again, history);
     return STATUS_OK;
@@ -68,27 +70,21 @@ static void finish(struct history *history)
 {
     history->running = false;
     arena_reset(&history->arena);
-    arena_reset(&history->rows_arena);
-    if (history->result != STATUS_OK)
-        LOG(history->log, LOG_ERROR, "profile.not_recorded", LOG_STATUS("status", history->result),
-            LOG_TEXT("what_to_do", "the version is in force, but `railgate profile history` does "
-                                   "not know it; reload"));
-    if (history->done != NULL && !history->stopped)
-        history->done(history->arg, history->result);
+    if (!history->stopped)
+        history->done(history->arg);
 }
 
-/* The disk is full or broken. */
+/* The disk is full or broken, or memory is out. */
 static void try_later(struct history *history)
 {
     if (history->stopped) {
-        history->result = STATUS_IO;
         finish(history);
         return;
     }
     if (!history->told)
         LOG(history->log, LOG_ERROR, "profile.not_recorded_yet",
-            LOG_TEXT("what_to_do", "the version is in force; look at the store: it is recorded as "
-                                   "soon as that works"));
+            LOG_TEXT("what_to_do", "look at the store: as soon as that works the version is "
+                                   "recorded, and then it comes into force"));
     history->told = true;
     timer_start(&history->again, HISTORY_AGAIN_US);
 }
@@ -107,29 +103,36 @@ static void written(struct store_txn *txn, void *arg)
 
 static void write_row(struct history *history)
 {
-    const struct profile_row *row = &history->rows[history->next];
-    uint8_t *data = arena_alloc(&history->arena, 1024);
-    struct writer w = writer_over(data, data != NULL ? 1024 : 0);
+    const struct region_settings *region = &history->settings->regions[history->next];
+    struct profile_row row = { .at_us = history->at_us,
+                               .region = view_text(region->region),
+                               .version = view_text(region->version),
+                               .content_hash = view_text(region->content_hash),
+                               .text = region->text,
+                               .by = view_text(history->by) };
+    size_t size = 128 + 6 * (row.region.len + row.version.len + row.content_hash.len + row.by.len);
+    uint8_t *data = arena_alloc(&history->arena, size); /* an escape takes six letters */
+    struct writer w = writer_over(data, data != NULL ? size : 0);
     struct json_out j;
     json_out_init(&j, &w);
     json_open_object(&j, NULL);
-    json_put_text(&j, "region", row->region);
-    json_put_text(&j, "version", row->version);
-    json_put_text(&j, "content_hash", row->content_hash);
-    json_put_text(&j, "by", row->by);
+    json_put_text(&j, "region", row.region);
+    json_put_text(&j, "version", row.version);
+    json_put_text(&j, "content_hash", row.content_hash);
+    json_put_text(&j, "by", row.by);
     json_close_object(&j);
     history->txn = (struct store_txn){ .arena = &history->arena,
                                        .done = written,
                                        .arg = history,
-                                       .profile = *row,
+                                       .profile = row,
                                        .write_profile = STORE_INSERT,
                                        .event_count = 1 };
-    history->txn.events[0] = (struct event_row){ .time_us = row->at_us,
+    history->txn.events[0] = (struct event_row){ .time_us = row.at_us,
                                                  .kind = VIEW("profile.activated"),
                                                  .data_json = writer_done(&w) };
-    if (w.overflow) {
-        history->result = STATUS_FULL;
-        finish(history);
+    ENSURE(data == NULL || !w.overflow);
+    if (data == NULL) {
+        try_later(history);
     } else if (store_commit(history->store, &history->txn) != STATUS_OK) {
         timer_start(&history->again, HISTORY_BUSY_US);
     }
@@ -147,8 +150,8 @@ static void newest_read(struct store_read *read, void *arg)
         try_later(history);
         return;
     }
-    const struct profile_row *row = &history->rows[history->next];
-    if (read->count > 0 && view_equal(read->profiles[0].content_hash, row->content_hash)) {
+    const char *hash = history->settings->regions[history->next].content_hash;
+    if (read->count > 0 && view_is(read->profiles[0].content_hash, hash)) {
         history->next++;
         ask_next(history);
     } else {
@@ -158,54 +161,39 @@ static void newest_read(struct store_read *read, void *arg)
 
 static void ask_next(struct history *history)
 {
+    const struct settings *settings = history->settings;
     arena_reset(&history->arena);
-    if (history->next == history->count || history->stopped) {
+    while (history->next < settings->regions_count && settings->regions[history->next].shadow)
+        history->next++;
+    if (history->next == settings->regions_count || history->stopped) {
         finish(history);
         return;
     }
-    history->read = (struct store_read){ .question = STORE_PROFILES,
-                                         .arena = &history->arena,
-                                         .region = history->rows[history->next].region,
-                                         .limit = 1,
-                                         .done = newest_read,
-                                         .arg = history };
+    history->read =
+        (struct store_read){ .question = STORE_PROFILES,
+                             .arena = &history->arena,
+                             .region = view_text(settings->regions[history->next].region),
+                             .limit = 1,
+                             .done = newest_read,
+                             .arg = history };
     if (store_ask(history->store, &history->read) != STATUS_OK)
         timer_start(&history->again, HISTORY_BUSY_US);
 }
 
-bool history_record(struct history *history, const struct settings *settings, const char *by,
-                    void (*done)(void *arg, enum status status), void *arg)
+void history_record(struct history *history, const struct settings *settings, const char *by,
+                    void (*done)(void *arg), void *arg)
 {
     ENSURE_MAGIC(history, HISTORY_MAGIC);
-    if (history->running || history->stopped)
-        return false;
-    struct arena *arena = &history->rows_arena;
-    history->rows = arena_alloc(arena, settings->regions_count * sizeof *history->rows);
-    history->count = history->next = 0;
-    struct view said_by = arena_copy(arena, view_text(by));
-    for (size_t i = 0; i < settings->regions_count && history->rows != NULL; i++) {
-        const struct region_settings *region = &settings->regions[i];
-        if (!region->shadow)
-            history->rows[history->count++] =
-                (struct profile_row){ .at_us = loop_wall_us(history->loop),
-                                      .region = arena_copy(arena, view_text(region->region)),
-                                      .version = arena_copy(arena, view_text(region->version)),
-                                      .content_hash =
-                                          arena_copy(arena, view_text(region->content_hash)),
-                                      .text = arena_copy(arena, region->text),
-                                      .by = said_by };
-    }
-    if (history->rows == NULL || arena->overflow) {
-        arena_reset(arena);
-        return false;
-    }
-    history->result = STATUS_OK;
+    ENSURE(!history->running && !history->stopped);
+    (void)snprintf(history->by, sizeof history->by, "%s", by);
+    history->settings = settings;
+    history->at_us = loop_wall_us(history->loop);
+    history->next = 0;
     history->running = true;
     history->told = false;
     history->done = done;
     history->arg = arg;
     timer_start(&history->again, 0); /* never from inside */
-    return true;
 }
 
 void history_stop(struct history *history)
@@ -222,7 +210,6 @@ void history_close(struct history *history)
     ENSURE_MAGIC(history, HISTORY_MAGIC);
     timer_stop(&history->again);
     arena_reset(&history->arena);
-    arena_reset(&history->rows_arena);
     history->magic = 0;
     free(history);
 }

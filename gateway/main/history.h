@@ -1,4 +1,4 @@
-/* history.h - the versions of region profiles that were in force, in the store.
+/* history.h - the versions of region profiles that come into force, in the store, before they do.
  *
  * One recording at a time: for each profile the newest row of its region is read, and where its
  * hash is another one, a row and the event "profile.activated" {region, version, content_hash, by}
@@ -9,15 +9,17 @@
 
 #include "payment/payment.h"
 
+#define HISTORY_BY_MAX 95
+
 struct history;
 
 enum status history_open(struct history **out, struct store *store, struct loop *loop,
                          const struct log *log);
-/* Copies what it needs, so that the settings may go. False: a recording is under way, or memory is
- * out; nothing was begun. done: when all is recorded, however long the store does not work; or with
- * what cannot be put right. */
-bool history_record(struct history *history, const struct settings *settings, const char *by,
-                    void (*done)(void *arg, enum status status), void *arg);
+/* Writes down the versions of `settings`, which stay as they are until `done` or until the store is
+ * closed. by: who brought them in, up to HISTORY_BY_MAX bytes. None is being recorded. done: all is
+ * on disk, however long the store did not work before; later, never from inside. */
+void history_record(struct history *history, const struct settings *settings, const char *by,
+                    void (*done)(void *arg), void *arg);
 /* No further question is asked of the store; `done` is not called any more. */
 void history_stop(struct history *history);
 /* After the store was closed or crashed. NULL is allowed. */

@@ -1,13 +1,18 @@
 /* reload.c - new profiles for a running gateway; see reload.h.
  *
  *     reload_ask -> [waiting] -> begin -> worker: settings_load, policy_open -> loaded (loop)
- *                                             -> apply, history_record -> recorded -> answer ->
+ *                                             -> history_record -> recorded, apply -> answer ->
  * begin
- *                                             -> keep the old one       -> answer -> begin
+ *                                             -> keep the old one                 -> answer ->
+ * begin
  *
  * A run takes the first request that waits, and with it all plain ones behind it up to the next
  * rollback. A rollback first writes the region's file, on the worker, and puts the old bytes back
  * when the result cannot be loaded: a gateway that was restarted then would not start.
+ *
+ * The new versions are on disk before the first payment is decided by them: after a crash the file
+ * may be another one, and then no other place holds the words. While the store does not work, the
+ * run waits, and what was in force before stays so; no payment can be recorded then either.
  *
  * The worker's thread is started at the first request; a gateway that never reloads has none.
  */
@@ -60,13 +65,15 @@ struct reload {
     enum run_state state;
     bool stopping;
     struct reload_stats stats;
+    void (*started)(void *arg);
+    void *started_arg;
     /* the run */
     struct job job;
     struct arena arena;
     struct store_read read;
     char path[4096]; /* rollback: the file; else "" */
     struct view text;
-    char by[BY_BYTES_MAX + 16];
+    char by[HISTORY_BY_MAX + 1];
     struct findings findings;
     struct settings *settings;
     struct policy *policy;
@@ -253,11 +260,15 @@ static void end_run(struct reload *r, int http_status)
         begin(r);
 }
 
-static void recorded(void *arg, enum status status)
+static void recorded(void *arg)
 {
     struct reload *r = arg;
     ENSURE_MAGIC(r, RELOAD_MAGIC);
-    (void)status; /* history has said it; the profiles are in force all the same */
+    ENSURE(r->state == RUN_RECORDING && r->policy != NULL);
+    r->stats.reloads++;
+    r->stats.loaded_us = r->wall_us;
+    compose(r, gateway_settings(r->gateway));
+    gateway_use_policy(r->gateway, &r->settings, &r->policy);
     end_run(r, 200);
 }
 
@@ -293,14 +304,8 @@ static void loaded(struct job *job)
         failed(r);
         return;
     }
-    r->stats.reloads++;
-    r->stats.loaded_us = r->wall_us;
-    compose(r, gateway_settings(r->gateway));
-    const struct settings *now = r->settings;
-    gateway_use_policy(r->gateway, &r->settings, &r->policy);
     r->state = RUN_RECORDING;
-    if (!history_record(r->history, now, r->by, recorded, r))
-        recorded(r, STATUS_NO_MEMORY);
+    history_record(r->history, r->settings, r->by, recorded, r);
 }
 
 /* --- beginning ------------------------------------------------------------------------------- */
@@ -490,21 +495,23 @@ enum status reload_open(struct reload **out, struct gateway *gateway, struct loo
     return history_open(&r->history, gateway_store(gateway), loop, log);
 }
 
-static void start_recorded(void *arg, enum status status)
+static void start_recorded(void *arg)
 {
     struct reload *r = arg;
     ENSURE_MAGIC(r, RELOAD_MAGIC);
-    (void)status;
     r->state = RUN_IDLE;
+    r->started(r->started_arg);
     begin(r);
 }
 
-void reload_record_start(struct reload *r)
+void reload_record_start(struct reload *r, void (*done)(void *arg), void *arg)
 {
     ENSURE_MAGIC(r, RELOAD_MAGIC);
     ENSURE(r->state == RUN_IDLE);
-    if (history_record(r->history, r->first, "start", start_recorded, r))
-        r->state = RUN_RECORDING; /* requests wait for its end */
+    r->started = done;
+    r->started_arg = arg;
+    r->state = RUN_RECORDING; /* requests wait for its end */
+    history_record(r->history, r->first, "start", start_recorded, r);
 }
 
 void reload_stop(struct reload *r)

@@ -3,15 +3,17 @@
  *     reload_open -> (reload_ask | reload_rollback)* -> reload_stop -> reload_close
  *
  * One run at a time, on a worker: files are read, checked and compiled there, never on the loop.
- * Then, between two turns of the loop, the new policy takes the place of the old one, or, when
- * anything is wrong, nothing changes. Requests that come while a run is under way share one further
+ * Then the new versions are written into the store, and when they are there, between two turns of
+ * the loop, the new policy takes the place of the old one; or, when anything is wrong, nothing
+ * changes. Requests that come while a run is under way share one further
  * run.
  *
  * Only regions, their tests and the lists come anew. What else differs from the start (rows of
  * gateway.yaml, channels) is told as "needs a restart".
  *
- * Each version that came into force and is not the newest in the store is written there, with the
- * event "profile.activated".
+ * Each version that comes into force and is not the newest in the store is written there, with the
+ * event "profile.activated", before anything is decided by it. A store that does not work is asked
+ * again until it does; the run waits for it.
  *
  * All calls on the loop's thread.
  */
@@ -30,8 +32,9 @@ typedef void reload_done_fn(void *arg, int http_status, struct view body);
 /* Takes settings and policy that the gateway starts with as they are (it owns neither). */
 enum status reload_open(struct reload **out, struct gateway *gateway, struct loop *loop,
                         const struct log *log, const struct settings *first);
-/* Records the versions in force, by "start". After the store is open. */
-void reload_record_start(struct reload *reload);
+/* Records the versions that the gateway starts with, by "start"; done: they are on disk, and
+ * payments may be decided by them. Later, never from inside. Once, after the store is open. */
+void reload_record_start(struct reload *reload, void (*done)(void *arg), void *arg);
 /* done may be NULL (SIGHUP). */
 void reload_ask(struct reload *reload, reload_done_fn *done, void *arg);
 /* Writes the stored text of a version (seq 0: the one before the newest) back into the region's
