@@ -1,5 +1,8 @@
 /* outbox.c - opening and closing, and the rows of endpoints: all at the start, one when it changed.
  *
+ * A row that cannot be read is asked for again until it can: webhooks begin late then, and not
+ * never.
+ *
  * At the start every enabled endpoint may have something to deliver; each is looked at once through
  * the index of its merchant's events. What the index does not hold yet is read by the tail, once
  * for all.
@@ -14,32 +17,33 @@ struct rows {
     struct outbox *outbox;
     struct arena arena;
     struct store_read read;
-    int64_t id; /* 0: all */
-    bool lent;
+    struct timer again;
+    int64_t id;    /* 0: all */
+    int64_t after; /* all: those up to here were applied */
+    bool ends;     /* all: the ends of the journal come first */
+    bool lent, told;
 };
 
 static void rows_free(struct rows *rows)
 {
     list_remove(&rows->link);
+    timer_stop(&rows->again);
     arena_reset(&rows->arena);
     free(rows);
 }
 
 /* --- applying a row --------------------------------------------------------------------------- */
 
-static void apply_to(struct target *target, const struct endpoint_row *row)
+static enum status apply_to(struct target *target, const struct endpoint_row *row)
 {
     struct outbox *outbox = target->outbox;
     if (target->state == TARGET_WORKING) { /* when that is over it is read again */
         target->stale = true;
-        return;
+        return STATUS_OK;
     }
     bool was_off = target->state == TARGET_OFF || row->cursor != target->row.cursor;
     bool other_kinds = !view_equal(row->kinds, target->row.kinds);
-    if (target_set(target, row) != STATUS_OK) {
-        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", row->id));
-        return;
-    }
+    TRY(target_set(target, row));
     if (was_off)
         target->scan_from = row->cursor;
     /* Other kinds: from now on; what waited is looked through with the new ones. */
@@ -48,21 +52,23 @@ static void apply_to(struct target *target, const struct endpoint_row *row)
     if (target_pending(target) && target->pending_since_us == 0)
         target->pending_since_us = loop_wall_us(outbox->o.loop);
     target_settle(target);
+    return STATUS_OK;
 }
 
-static void apply(struct outbox *outbox, const struct endpoint_row *row)
+/* NO_MEMORY: it stays as it was. */
+static enum status apply(struct outbox *outbox, const struct endpoint_row *row)
 {
     struct target *target = target_find(outbox, row->id);
-    if (target != NULL) {
-        apply_to(target, row);
-        return;
-    }
+    if (target != NULL)
+        return apply_to(target, row);
     bool first = outbox->target_count == 0;
     enum status status = target_add(outbox, row, &target);
-    if (status != STATUS_OK) {
+    if (status == STATUS_NO_MEMORY)
+        return status;
+    if (status != STATUS_OK) { /* more than there may be */
         LOG(outbox->o.log, LOG_ERROR, "outbox.endpoint_not_served", LOG_INT("endpoint", row->id),
             LOG_STATUS("status", status));
-        return;
+        return STATUS_OK;
     }
     target->slow = row->failures > 0;
     if (first && outbox->started && outbox->tail < row->cursor)
@@ -74,6 +80,7 @@ static void apply(struct outbox *outbox, const struct endpoint_row *row)
     target_settle(target);
     if (outbox->started)
         tail_look(outbox);
+    return STATUS_OK;
 }
 
 static void forget(struct outbox *outbox, int64_t id)
@@ -89,28 +96,70 @@ static void forget(struct outbox *outbox, int64_t id)
 
 /* --- reading rows ----------------------------------------------------------------------------- */
 
-static void rows_ask(struct rows *rows, int64_t after);
+static void rows_look(struct rows *rows);
+
+static void rows_again(struct timer *timer, void *arg)
+{
+    struct rows *rows = arg;
+    (void)timer;
+    ENSURE_MAGIC(rows->outbox, OUTBOX_MAGIC);
+    rows_look(rows);
+}
+
+/* Nothing goes out by a row that has changed. */
+static void hold(struct outbox *outbox, int64_t id)
+{
+    struct target *target = target_find(outbox, id);
+    if (target == NULL || target->state == TARGET_OFF)
+        return;
+    if (target->state == TARGET_WORKING) {
+        target->stale = true;
+        return;
+    }
+    timer_stop(&target->timer);
+    list_remove(&target->link);
+    target->state = TARGET_WAITING;
+}
+
+/* The store is busy or broken, or memory is out: what is to be read is read when that is over. */
+static void rows_later(struct rows *rows, enum status why)
+{
+    if (!rows->told)
+        LOG(rows->outbox->o.log, LOG_ERROR,
+            rows->ends ? "outbox.journal_unreadable" : "outbox.endpoints_unreadable",
+            LOG_INT("endpoint", rows->id), LOG_STATUS("status", why),
+            LOG_TEXT("what_to_do", "look at the store: it is read as soon as that works"));
+    rows->told = true;
+    hold(rows->outbox, rows->id);
+    timer_start(&rows->again, TROUBLE_US);
+}
 
 static void on_rows(struct store_read *read, void *arg)
 {
     struct rows *rows = arg;
     struct outbox *outbox = rows->outbox;
+    enum status applied = STATUS_OK;
     ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
     rows->lent = false;
     if (outbox->stopping)
         return;
     if (read->result != STATUS_OK) {
-        LOG(outbox->o.log, LOG_ERROR, "outbox.endpoints_unreadable",
-            LOG_STATUS("status", read->result));
-        rows_free(rows);
+        rows_later(rows, read->result);
         return;
     }
-    for (size_t i = 0; i < read->count; i++)
-        apply(outbox, &read->endpoints[i]);
+    for (size_t i = 0; i < read->count && applied == STATUS_OK; i++) {
+        applied = apply(outbox, &read->endpoints[i]);
+        if (applied == STATUS_OK)
+            rows->after = read->endpoints[i].id;
+    }
+    if (applied != STATUS_OK) {
+        rows_later(rows, applied);
+        return;
+    }
     if (rows->id != 0 && read->count == 0)
         forget(outbox, rows->id);
     if (read->more) {
-        rows_ask(rows, read->endpoints[read->count - 1].id);
+        rows_look(rows);
         return;
     }
     if (rows->id == 0) {
@@ -118,51 +167,6 @@ static void on_rows(struct store_read *read, void *arg)
         tail_look(outbox);
     }
     rows_free(rows);
-}
-
-static void rows_ask(struct rows *rows, int64_t after)
-{
-    arena_reset(&rows->arena);
-    rows->read = (struct store_read){ .question = STORE_ENDPOINTS,
-                                      .arena = &rows->arena,
-                                      .endpoint = rows->id,
-                                      .after = after,
-                                      .done = on_rows,
-                                      .arg = rows };
-    rows->lent = true;
-    if (store_ask(rows->outbox->o.store, &rows->read) != STATUS_OK) {
-        rows->lent = false;
-        LOG(rows->outbox->o.log, LOG_ERROR, "outbox.endpoints_unreadable",
-            LOG_STATUS("status", STATUS_BUSY));
-        rows_free(rows);
-    }
-}
-
-static struct rows *rows_new(struct outbox *outbox, int64_t id)
-{
-    struct rows *rows = calloc(1, sizeof *rows);
-    if (rows == NULL) {
-        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", id));
-        return NULL;
-    }
-    rows->outbox = outbox;
-    rows->id = id;
-    arena_init(&rows->arena, (size_t)4 * 1024 * 1024);
-    list_append(&outbox->rows, &rows->link);
-    return rows;
-}
-
-void outbox_read_row(struct outbox *outbox, int64_t id)
-{
-    struct rows *rows = outbox->stopping ? NULL : rows_new(outbox, id);
-    if (rows != NULL)
-        rows_ask(rows, 0);
-}
-
-void outbox_endpoint_changed(struct outbox *outbox, int64_t id)
-{
-    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
-    outbox_read_row(outbox, id);
 }
 
 static void on_ends(struct store_read *read, void *arg)
@@ -174,31 +178,73 @@ static void on_ends(struct store_read *read, void *arg)
     if (outbox->stopping)
         return;
     if (read->result != STATUS_OK) {
-        LOG(outbox->o.log, LOG_ERROR, "outbox.journal_unreadable",
-            LOG_STATUS("status", read->result));
-        rows_free(rows);
+        rows_later(rows, read->result);
         return;
     }
     outbox->tail = outbox->indexed_at_start = read->journal_indexed;
-    rows_ask(rows, 0);
+    outbox->ends_known = true;
+    rows->ends = false;
+    rows_look(rows);
+}
+
+/* Asks for what comes next: the ends of the journal, then the rows behind `after`. */
+static void rows_look(struct rows *rows)
+{
+    arena_reset(&rows->arena);
+    rows->read = (struct store_read){ .question = rows->ends ? STORE_JOURNAL_ENDS : STORE_ENDPOINTS,
+                                      .arena = &rows->arena,
+                                      .endpoint = rows->id,
+                                      .after = rows->id == 0 ? rows->after : 0,
+                                      .done = rows->ends ? on_ends : on_rows,
+                                      .arg = rows };
+    rows->lent = true;
+    if (store_ask(rows->outbox->o.store, &rows->read) != STATUS_OK) {
+        rows->lent = false;
+        rows_later(rows, STATUS_BUSY);
+    }
+}
+
+static struct rows *rows_new(struct outbox *outbox, int64_t id)
+{
+    struct rows *rows = calloc(1, sizeof *rows);
+    if (rows == NULL)
+        return NULL;
+    rows->outbox = outbox;
+    rows->id = id;
+    rows->ends = id == 0;
+    arena_init(&rows->arena, (size_t)4 * 1024 * 1024);
+    timer_init(&rows->again, outbox->o.loop, rows_again, rows);
+    list_append(&outbox->rows, &rows->link);
+    return rows;
+}
+
+bool outbox_read_row(struct outbox *outbox, int64_t id)
+{
+    if (outbox->stopping)
+        return false;
+    struct rows *rows = rows_new(outbox, id);
+    if (rows == NULL) {
+        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", id));
+        return false;
+    }
+    rows_look(rows);
+    return true;
+}
+
+void outbox_endpoint_changed(struct outbox *outbox, int64_t id)
+{
+    ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    if (outbox->ends_known) /* else it is read with all the others: what waits for it reaches up to
+                               the journal's end */
+        (void)outbox_read_row(outbox, id);
 }
 
 void outbox_start(struct outbox *outbox)
 {
     ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
-    struct rows *rows = rows_new(outbox, 0);
-    if (rows == NULL)
-        return;
-    rows->read = (struct store_read){
-        .question = STORE_JOURNAL_ENDS, .arena = &rows->arena, .done = on_ends, .arg = rows
-    };
-    rows->lent = true;
-    if (store_ask(outbox->o.store, &rows->read) != STATUS_OK) {
-        rows->lent = false;
-        LOG(outbox->o.log, LOG_ERROR, "outbox.journal_unreadable",
-            LOG_STATUS("status", STATUS_BUSY));
-        rows_free(rows);
-    }
+    ENSURE(outbox->all != NULL);
+    rows_look(outbox->all);
+    outbox->all = NULL; /* frees itself when it is done */
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
@@ -225,6 +271,13 @@ enum status outbox_open(struct outbox **out, const struct outbox_options *option
     }
     list_init(&outbox->rows);
     schedule_init(outbox);
+    outbox->all = rows_new(outbox, 0);
+    if (outbox->all == NULL) {
+        if (outbox->tls != NULL)
+            tls_close(outbox->tls);
+        free(outbox);
+        return STATUS_NO_MEMORY;
+    }
     tail_start(outbox);
     *out = outbox;
     return STATUS_OK;
@@ -238,6 +291,8 @@ void outbox_stop(struct outbox *outbox)
     outbox->stopping = true;
     tail_stop(outbox);
     loop_forget(outbox->o.loop, &outbox->pick);
+    for (struct list *at = outbox->rows.next; at != &outbox->rows; at = at->next)
+        timer_stop(&CONTAINER_OF(at, struct rows, link)->again);
     size_t bucket = 0;
     for (struct target *at = NULL; target_next(outbox, &bucket, &at);)
         timer_stop(&at->timer);

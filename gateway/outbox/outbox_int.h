@@ -40,7 +40,7 @@ enum target_state {
     TARGET_IDLE = 1, /* nothing to deliver, as far as we know */
     TARGET_READY,    /* in a lane */
     TARGET_WORKING,  /* has a work */
-    TARGET_WAITING,  /* timer: after a failure */
+    TARGET_WAITING,  /* timer: after a failure; none: until its row was read again */
     TARGET_OFF,      /* disabled */
 };
 
@@ -113,12 +113,14 @@ struct outbox {
     struct task pick;
     /* outbox.c: rows that are read (again) */
     struct list rows;
+    struct rows *all; /* until the start: what reads all of them */
+    bool ends_known;  /* tail is that of the journal */
     struct outbox_stats stats;
 };
 
 /* outbox.c */
-/* Reads the row anew and applies it. */
-void outbox_read_row(struct outbox *outbox, int64_t id);
+/* Reads the row anew and applies it, as soon as the store lets it. False: it will not. */
+bool outbox_read_row(struct outbox *outbox, int64_t id);
 
 /* targets.c */
 struct target *target_find(const struct outbox *outbox, int64_t id);

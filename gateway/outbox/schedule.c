@@ -180,8 +180,10 @@ void work_release(struct work *work)
         target_settle(target);
         return;
     }
-    /* Nothing more goes out by the old row; the timer is for a row that cannot be read. */
+    /* Nothing more goes out by the old row: it waits until the new one is applied. */
+    int64_t id = target->row.id;
     target->stale = false;
-    target_wait(target, TROUBLE_US);
-    outbox_read_row(outbox, target->row.id);
+    target->state = TARGET_WAITING;
+    if (!outbox_read_row(outbox, id))
+        target_wait(target, TROUBLE_US); /* memory is out */
 }

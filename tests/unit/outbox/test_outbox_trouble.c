@@ -1,0 +1,286 @@
+/* test_outbox_trouble.c - the n-th question that the outbox asks the store fails, and so do some
+ * that follow, for n = 1, 2, 3, ... until a run meets no failure any more. In each run an endpoint
+ * is there at the start with an event that waits, moves to another URL, and gets one more event:
+ * both arrive, the second one at the new place only. Nothing is ever given up until the next start.
+ */
+#include "outbox/outbox.h"
+
+#include "base/arena.h"
+#include "base/ensure.h"
+#include "domain/webhook.h"
+#include "wire/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define STORE_PATH   "memory:outbox_trouble"
+#define IN_A_ROW     3
+#define PATIENCE_US  (60 * LOOP_US_PER_S)
+#define QUESTIONS    200 /* far more than a run asks */
+#define ENDPOINT     7
+#define MERCHANT     9
+#define START_US     1700000000000000
+#define FAILED_READS 8 /* under way at once */
+
+enum trouble { TROUBLE_BUSY = 1, TROUBLE_IO };
+
+/* --- a store that does not want to -------------------------------------------------------------
+ */
+
+static struct {
+    struct loop *loop;
+    enum trouble kind;
+    unsigned asked, first, failures; /* failures: of those from the first on */
+    struct failed_read {
+        struct task task;
+        struct store_read *read;
+    } failed[FAILED_READS];
+} trouble;
+
+enum status __real_store_ask(struct store *store, struct store_read *read);
+enum status __wrap_store_ask(struct store *store, struct store_read *read);
+
+static void answer_broken(struct task *task)
+{
+    struct failed_read *failed = CONTAINER_OF(task, struct failed_read, task);
+    struct store_read *read = failed->read;
+    failed->read = NULL;
+    read->result = STATUS_IO;
+    read->done(read, read->arg);
+}
+
+enum status __wrap_store_ask(struct store *store, struct store_read *read)
+{
+    trouble.asked++;
+    if (trouble.asked < trouble.first || trouble.asked >= trouble.first + IN_A_ROW)
+        return __real_store_ask(store, read);
+    trouble.failures++;
+    if (trouble.kind == TROUBLE_BUSY)
+        return STATUS_BUSY;
+    for (size_t i = 0; i < FAILED_READS; i++) {
+        if (trouble.failed[i].read != NULL)
+            continue;
+        trouble.failed[i] = (struct failed_read){ .task = { .run = answer_broken }, .read = read };
+        loop_defer(trouble.loop, &trouble.failed[i].task);
+        return STATUS_OK;
+    }
+    return STATUS_BUSY;
+}
+
+/* --- the world ---------------------------------------------------------------------------------
+ */
+
+struct world {
+    struct loop *loop;
+    struct wire *wire;
+    struct store *store;
+    struct store_keeper *keeper;
+    struct secrets *secrets;
+    struct settings settings;
+    struct outbox *outbox;
+    struct http_server *sink;
+    struct log log;
+    unsigned at_old, at_new; /* events that came, in order; a repeat does not count */
+    bool moved;
+    int owner;
+};
+
+static void on_request(struct http_request *request, void *arg)
+{
+    struct world *w = arg;
+    struct view path = http_path(request), body = http_body(request);
+    bool second = memmem(body.ptr, body.len, "\"n\":2", 5) != NULL;
+    if (second) {
+        assert_true(view_is(path, "/new"));
+        assert_int_equal(w->at_old, 1);
+        w->at_new = 1;
+    } else {
+        assert_true(view_is(path, "/old"));
+        assert_false(w->moved);
+        w->at_old = 1;
+    }
+    http_respond(request, 200, NULL, NULL, 0, VIEW_EMPTY);
+}
+
+struct step {
+    bool done;
+    const char *url; /* the endpoint moves there; NULL: it does not */
+};
+
+static void on_done(struct store_txn *txn, void *arg)
+{
+    struct step *step = arg;
+    assert_int_equal(txn->result, STORE_COMMITTED);
+    step->done = true;
+}
+
+static enum status move(struct store_txn *txn, void *arg)
+{
+    const struct step *step = arg;
+    txn->endpoint.url = view_text(step->url);
+    txn->write_endpoint = STORE_UPDATE;
+    return STATUS_OK;
+}
+
+static void commit(struct world *w, struct store_txn *txn, const char *url)
+{
+    struct step step = { .url = url };
+    txn->judge = url != NULL ? move : NULL;
+    txn->done = on_done;
+    txn->arg = &step;
+    assert_int_equal(store_commit(w->store, txn), STATUS_OK);
+    while (!step.done)
+        assert_true(loop_step(w->loop, INT64_MAX));
+}
+
+static void put_endpoint(struct world *w, const char *url)
+{
+    static const uint8_t key[32] = { 7 };
+    char context[48];
+    uint8_t sealed[80];
+    struct arena arena;
+    struct writer s = writer_over(sealed, sizeof sealed);
+    arena_init(&arena, (size_t)1 << 20);
+    assert_int_equal(secret_seal(secret_find(w->secrets, "host.seal"),
+                                 webhook_seal_context(ENDPOINT, context), view_of(key, 32), &s),
+                     STATUS_OK);
+    struct store_txn txn = { .arena = &arena,
+                             .write_endpoint = STORE_INSERT,
+                             .endpoint = { .id = ENDPOINT,
+                                           .merchant = MERCHANT,
+                                           .status = ENDPOINT_ENABLED,
+                                           .kinds = VIEW("*"),
+                                           .url = view_text(url),
+                                           .secret = writer_done(&s) } };
+    commit(w, &txn, NULL);
+    arena_reset(&arena);
+}
+
+static void move_endpoint(struct world *w, const char *url)
+{
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    struct store_txn txn = { .arena = &arena, .merchant = MERCHANT, .load_endpoint = ENDPOINT };
+    commit(w, &txn, url);
+    arena_reset(&arena);
+    w->moved = true;
+    outbox_endpoint_changed(w->outbox, ENDPOINT);
+}
+
+static void put_event(struct world *w, const char *data)
+{
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    struct store_txn txn = { .arena = &arena, .event_count = 1 };
+    txn.events[0] = (struct event_row){ .time_us = loop_wall_us(w->loop),
+                                        .merchant = MERCHANT,
+                                        .kind = VIEW("payment.succeeded"),
+                                        .data_json = view_text(data) };
+    commit(w, &txn, NULL);
+    arena_reset(&arena);
+}
+
+static void world_open(struct world *w)
+{
+    static const uint8_t host_key[32] = { 1, 2, 3 };
+    char text[512];
+    struct writer why = writer_over(text, sizeof text);
+    *w = (struct world){ .log = { .fd = -1, .level = LOG_ERROR },
+                         .settings = { .webhooks_allow_http = true,
+                                       .webhooks_allow_private = true,
+                                       .webhooks_ca = "",
+                                       .webhooks_connections = 8,
+                                       .webhooks_timeout_us = 15 * LOOP_US_PER_S,
+                                       .webhooks_first_retry_us = 5 * LOOP_US_PER_S,
+                                       .webhooks_give_up_us = 86400 * LOOP_US_PER_S } };
+    w->loop = loop_open_virtual(42, START_US);
+    assert_int_equal(wire_open_memory(&w->wire, w->loop, NULL), STATUS_OK);
+    assert_int_equal(store_keeper_open(&w->keeper, STORE_PATH), STATUS_OK);
+    assert_int_equal(secrets_open(&w->secrets, w->loop), STATUS_OK);
+    assert_int_equal(secret_set_host_key(w->secrets, view_of(host_key, 32)), STATUS_OK);
+    struct store_options store = { .path = STORE_PATH, .log = &w->log };
+    assert_int_equal(store_open(&w->store, w->loop, &store, &why), STATUS_OK);
+    struct outbox_options options = { .loop = w->loop,
+                                      .store = w->store,
+                                      .wire = w->wire,
+                                      .secrets = w->secrets,
+                                      .settings = &w->settings,
+                                      .log = &w->log,
+                                      .owner = w };
+    assert_int_equal(outbox_open(&w->outbox, &options, &why), STATUS_OK);
+    struct http_server_options sink = { .handler = on_request, .arg = w, .owner = &w->owner };
+    assert_int_equal(endpoint_parse(VIEW("sink:80"), &sink.at), STATUS_OK);
+    assert_int_equal(http_server_open(&w->sink, w->wire, w->loop, &sink), STATUS_OK);
+}
+
+static void world_close(struct world *w)
+{
+    outbox_stop(w->outbox);
+    store_close(w->store);
+    outbox_close(w->outbox);
+    http_server_close(w->sink);
+    wire_close(w->wire);
+    secrets_close(w->secrets);
+    store_keeper_close(w->keeper);
+    loop_close(w->loop);
+}
+
+static void until(struct world *w, const unsigned *came)
+{
+    int64_t until_us = loop_now_us(w->loop) + PATIENCE_US;
+    while (*came == 0) {
+        if (loop_now_us(w->loop) > until_us || !loop_step(w->loop, until_us + 1))
+            fail_msg("question %u to %u failed: an event never came", trouble.first,
+                     trouble.first + IN_A_ROW - 1);
+    }
+}
+
+static void run(enum trouble kind, unsigned first)
+{
+    struct world world, *w = &world;
+    trouble.kind = kind;
+    trouble.first = first;
+    trouble.asked = trouble.failures = 0;
+    world_open(w);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+    until(w, &w->at_old);
+    move_endpoint(w, "http://sink/new");
+    put_event(w, "{\"n\":2}");
+    until(w, &w->at_new);
+    world_close(w);
+}
+
+static void each_fails_once(enum trouble kind)
+{
+    unsigned first = 0;
+    do {
+        run(kind, ++first);
+        assert_true(first < QUESTIONS);
+    } while (trouble.failures > 0);
+    assert_true(first > 4); /* ends, rows, pages, the row again */
+}
+
+static void test_busy(void **state)
+{
+    (void)state;
+    each_fails_once(TROUBLE_BUSY);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    each_fails_once(TROUBLE_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_busy),
+                                        cmocka_unit_test(test_broken) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
