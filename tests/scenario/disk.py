@@ -1,12 +1,15 @@
 """The disk is full for a while, in the middle of a payment: nothing is sent that is not recorded, nothing that
 was answered is forgotten, and when there is room again every payment ends by itself, without a restart."""
 
+import json
 import resource
 import threading
 import time
 
 from rgledger import compare, settle
-from rgtest import Gateway, Story, main, sale, until
+from rgprofile import created, hang_up, noon, put_profile, reloads
+from rgrails import metric
+from rgtest import Gateway, Story, main, ops, sale, until
 
 FULL_SECONDS = 6  # several tries to write; those that come after it only have to succeed
 
@@ -86,6 +89,47 @@ class FullDisk(Story):
         self.assertEqual(api.final(payment)["outcome"]["result"], "not_sent")
         self.assertEqual(api.payment(payment)["status"], "failed")
         self.assertEqual(self.answer(api, "key", sale(1000)).json()["id"], payment)
+
+    def test_while_new_rules_are_to_be_recorded(self):
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim, region=noon(version="1"))
+
+        def in_force():
+            page = ops(gateway, "/metrics").body.decode()
+            return [number for number in "123" if f'railgate_profile_info{{region="default",version="{number}"' in page]
+
+        def history():
+            rows = json.loads(gateway.cli("profile", "history", "default", "--json")[1])
+            return [row["version"] for row in rows]
+
+        self.room(gateway, 1)
+        put_profile(gateway, noon(version="2"))
+        hang_up(gateway)
+        until("it could not be recorded", lambda: metric(gateway, "railgate_store_failed_total") > 0)
+        self.assertEqual((in_force(), reloads(gateway)), (["1"], (0, 0)), "in force, and its text is nowhere")
+        put_profile(gateway, noon(version="3"))  # the words of 2 are in no file any more
+        hang_up(gateway)
+        self.room(gateway)
+        until("both were recorded", lambda: reloads(gateway) == (2, 0))
+        self.assertEqual((in_force(), history()), (["3"], ["3", "2", "1"]))
+        self.assertEqual(created(api.post("/v1/payments", sale(700)))["decision"]["version"], "3")
+        compare(api, sim)
+
+    def test_killed_while_new_rules_are_to_be_recorded(self):
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim, region=noon(version="1"))
+        self.room(gateway, 1)
+        put_profile(gateway, noon(version="2"))
+        hang_up(gateway)
+        until("it could not be recorded", lambda: metric(gateway, "railgate_store_failed_total") > 0)
+        gateway.kill()
+        put_profile(gateway, noon(version="3"))
+        gateway.start()
+        payment = created(api.post("/v1/payments", sale(700)))
+        self.assertEqual(payment["decision"]["version"], "3")
+        rows = json.loads(gateway.cli("profile", "history", "default", "--json")[1])
+        self.assertEqual([row["version"] for row in rows], ["3", "1"])
+        compare(api, sim)
 
 
 if __name__ == "__main__":
