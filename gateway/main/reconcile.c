@@ -187,12 +187,14 @@ static bool print_json_end(const struct wanted *w, const struct reconcile_report
 static int known_already(const struct wanted *w, const struct reconcile_report *report)
 {
     char id[ID_TEXT_MAX];
+    int code = report->known_open ? EXIT_FINDINGS : EXIT_GOOD;
     if (w->json)
-        return print_json_end(w, report, false) ? EXIT_GOOD : EXIT_COULD_NOT;
-    printf("this very file was reconciled before: %s\nsee railgate reconcile show %s; --again "
+        return print_json_end(w, report, false) ? code : EXIT_COULD_NOT;
+    printf("this very file was reconciled before: %s%s\nsee railgate reconcile show %s; --again "
            "compares it again\n",
-           id_format(ID_RECONCILIATION, report->known, id), id);
-    return EXIT_GOOD;
+           id_format(ID_RECONCILIATION, report->known, id),
+           report->known_open ? "; differences that it found are still open" : "", id);
+    return code;
 }
 
 static int run(struct cli_store *cli, const struct wanted *w, const struct reconcile_options *asked)

@@ -258,18 +258,31 @@ static void report_end(struct camt *c)
              "whole");
 }
 
+/* Of several statements: from the first to the last, whatever their order. */
+static void period_from(struct camt *c, int64_t at_us)
+{
+    if (c->r->from_us == 0 || at_us < c->r->from_us)
+        c->r->from_us = at_us;
+}
+
+static void period_until(struct camt *c, int64_t at_us)
+{
+    if (at_us > c->r->until_us)
+        c->r->until_us = at_us;
+}
+
 static void in_report(struct camt *c, enum element element)
 {
     struct said *total = total_at(c, at(c, 1));
     if (total != NULL)
         read_total(c, element, total);
     else if (at(c, 1) == EL_FrToDt && element == EL_FrDtTm)
-        c->r->from_us = read_time(c);
+        period_from(c, read_time(c));
     else if (at(c, 1) == EL_FrToDt && element == EL_ToDtTm)
-        c->r->until_us = read_time(c);
+        period_until(c, read_time(c));
     else if (at(c, 1) == EL_Acct && element == EL_Ccy)
         account_currency(c);
-    else if (element == EL_LastPgInd && text_is(c, "false"))
+    else if (element == EL_LastPgInd && !text_is(c, "true") && !text_is(c, "1"))
         stop(c, STATUS_UNSUPPORTED,
              "the statement goes on in another message (LastPgInd): join the pages first");
     else if (at(c, 1) == EL_CdOrPrtry && element == EL_Cd && inside(c, EL_Bal))

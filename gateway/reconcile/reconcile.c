@@ -80,7 +80,8 @@ static enum status open_record(struct run *run)
 {
     struct stat info;
     uint8_t digest[SECRET_SHA256_SIZE];
-    int fd = open(run->o->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd =
+        open(run->o->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe's, at once */
     if (fd < 0 || fstat(fd, &info) != 0) {
         writer_format(run->why, "%s: %s", run->o->path, strerror(errno));
         if (fd >= 0)
@@ -105,7 +106,28 @@ static enum status open_record(struct run *run)
     return writer_terminate(&w);
 }
 
-/* An earlier reconciliation of the same bytes with the same channel. */
+/* Whether a period that is asked for is that of an earlier one, which ended when it ran at most. */
+static bool period_is_that_of(const struct reconcile_options *o,
+                              const struct reconciliation_row *row)
+{
+    int64_t until = o->until_us < row->started_us ? o->until_us : row->started_us;
+    return (o->from_us == 0 || o->from_us == row->from_us) &&
+           (o->until_us == 0 || until == row->until_us);
+}
+
+static enum status is_still_open(struct run *run, struct arena *arena)
+{
+    struct store_read read = { .question = STORE_DIFFERENCES,
+                               .arena = arena,
+                               .reconciliation = run->report->known,
+                               .open_only = true };
+    arena_reset(arena);
+    enum status status = reconcile_ask(run->o->loop, run->o->store, &read);
+    run->report->known_open = status == STATUS_OK && read.count > 0;
+    return status;
+}
+
+/* An earlier reconciliation of the same bytes with the same channel and period. */
 static enum status find_earlier(struct run *run)
 {
     struct arena arena;
@@ -124,11 +146,14 @@ static enum status find_earlier(struct run *run)
             const struct reconciliation_row *row = &read.reconciliations[i];
             after = row->id;
             if (row->state == RECONCILIATION_FINISHED &&
-                view_equal(row->channel, run->o->channel) && run->report->known == 0)
+                view_equal(row->channel, run->o->channel) && period_is_that_of(run->o, row) &&
+                run->report->known == 0)
                 run->report->known = row->id;
         }
         more = read.more;
     }
+    if (status == STATUS_OK && run->report->known != 0)
+        status = is_still_open(run, &arena);
     arena_reset(&arena);
     return status == STATUS_OK ? status : say(run, status, "the records cannot be read");
 }
@@ -392,6 +417,13 @@ static enum status check_likely(struct run *run)
     char what[400];
     if (run->o->force)
         return STATUS_OK;
+    if (report->lines > 0 && report->matched == 0 && report->outside == report->lines) {
+        (void)snprintf(what, sizeof what,
+                       "none of the %lld lines of %s is of the period: is it the record of another "
+                       "day? --force compares all the same",
+                       (long long)report->lines, run->o->path);
+        return say(run, STATUS_MISMATCH, what);
+    }
     if (report->matched == 0 && report->lines > 0 && report->differences > 0) {
         (void)snprintf(what, sizeof what,
                        "none of the %lld lines of %s matches an attempt of channel %.*s (%lld in "

@@ -31,7 +31,8 @@ struct reconcile_currency {
 /* What came out. */
 struct reconcile_report {
     int64_t id;         /* of the reconciliation; 0: nothing was written */
-    int64_t known;      /* an earlier one of the same file; 0: none */
+    int64_t known;      /* an earlier one of the same file and period; 0: none */
+    bool known_open;    /* of its differences some are not resolved */
     char file_hash[65]; /* lower-case hexadecimal */
     const char *format; /* "card settlement", "camt.053", ... */
     int64_t from_us, until_us;

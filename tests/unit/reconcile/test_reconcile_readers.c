@@ -378,6 +378,20 @@ static void a_statement_is_read(void **state)
         assert_int_equal(r.lines[i].of, OF_ANY);
         assert_int_equal(r.lines[i].amount_minor, 1250);
     }
+    /* Two statements, the second of an hour without entries: it does not make the period small. */
+    assert_int_equal(
+        read_text(record_read_camt,
+                  CAMT("camt.053.001.08",
+                       REPORT(SENT, "1", "12.50") "<Stmt><FrToDt><FrDtTm>2026-11-22T"
+                                                  "05:00:00Z</FrDtTm><ToDtTm>2026-11-22T06:00:00Z</"
+                                                  "ToDtTm></FrToDt></Stmt>"),
+                  &r),
+        STATUS_OK);
+    assert_int_equal(r.record.until_us - r.record.from_us, INT64_C(86400000000));
+    refused(record_read_camt,
+            CAMT("camt.053.001.08",
+                 "<Stmt><StmtPgntn><PgNb>1</PgNb><LastPgInd>0</LastPgInd></StmtPgntn></Stmt>"),
+            STATUS_UNSUPPORTED, "goes on in another message");
     struct reading other; /* money came in under the name of a payment that was sent */
     assert_int_equal(
         read_text(record_read_camt,

@@ -341,6 +341,37 @@ static void a_period_that_is_asked_for(void **state)
     close_stage(&s);
 }
 
+/* "Everything matches" would be said of nothing; and the file would be known ever after. */
+static void a_period_without_a_line_is_refused(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_no_line");
+    add_attempt(&s, 1, "card_demo", ATTEMPT_APPROVED, 1000);
+    struct line lines[] = { { 1, 1000 }, { 998, 1 } };
+    write_record(&s, "1122120000", lines, 2);
+    struct reconcile_options before = { .from_us = NOON_US - 5 * INT64_C(86400000000),
+                                        .until_us = NOON_US - 4 * INT64_C(86400000000) };
+    assert_int_equal(run(&s, before), STATUS_MISMATCH);
+    assert_non_null(strstr(s.why, "of another day"));
+    before.force = true;
+    assert_int_equal(run(&s, before), STATUS_OK);
+    assert_int_equal(s.report.differences, 0);
+    /* Known is a file with its period. */
+    before.force = false;
+    assert_int_equal(run(&s, before), STATUS_OK);
+    assert_true(s.report.known != 0);
+    assert_false(s.report.known_open);
+    struct reconcile_options day = { .from_us = NOON_US - 10000000, .until_us = NOON_US + 9000000 };
+    assert_int_equal(run(&s, day), STATUS_OK);
+    assert_int_equal(s.report.known, 0);
+    assert_int_equal(s.report.differences, 1);
+    assert_int_equal(run(&s, day), STATUS_OK);
+    assert_true(s.report.known != 0);
+    assert_true(s.report.known_open);
+    close_stage(&s);
+}
+
 /* Whoever wrote the one before was killed in the middle of it. */
 static void what_was_left_unfinished_is_abandoned(void **state)
 {
@@ -405,6 +436,7 @@ int main(void)
         cmocka_unit_test(anothers_record_is_refused),
         cmocka_unit_test(a_cut_record_writes_nothing),
         cmocka_unit_test(a_period_that_is_asked_for),
+        cmocka_unit_test(a_period_without_a_line_is_refused),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
         cmocka_unit_test(a_persons_word),
     };
