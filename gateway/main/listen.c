@@ -286,7 +286,9 @@ static void on_event(void *arg, const struct sse_event *event)
 {
     struct listen *l = arg;
     ENSURE_MAGIC(l, LISTEN_MAGIC);
-    IGNORE_STATUS(view_to_text(event->id, l->came, sizeof l->came));
+    int64_t ignored; /* what is no id goes neither into a request nor to the terminal */
+    if (id_parse(ID_EVENT, event->id, &ignored) == STATUS_OK)
+        IGNORE_STATUS(view_to_text(event->id, l->came, sizeof l->came));
     if (event->data.len == 0)
         return;
     struct item *item = calloc(1, sizeof *item);

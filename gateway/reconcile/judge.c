@@ -31,7 +31,7 @@ void reconcile_add_here(struct group *g, const struct here *here, const struct p
 {
     bool approved = here->state == ATTEMPT_APPROVED;
     if (here->role == HERE_REMEDY) {
-        g->has_remedy = true;
+        g->remedy = *here;
         return;
     }
     if (here->role == HERE_RECALL) {
@@ -115,6 +115,19 @@ static struct finding judge_approved(const struct group *g, const struct period 
     return found(g->forwards > 0 ? FOUND_MATCHED : FOUND_EDGE);
 }
 
+/* Ours undid something. What moved counts under the name of that; but more, or in another currency,
+ * than was asked for was nothing of ours. */
+static struct finding judge_remedy(const struct group *g)
+{
+    int64_t asked = g->remedy.amount_minor;
+    if (g->within == 0)
+        return found(FOUND_NOTHING);
+    if (g->currencies_differ || strcmp(g->there.currency, g->remedy.currency) != 0)
+        return differs(DIFFERENCE_CURRENCY, asked, g->forward_minor);
+    return g->forward_minor > asked ? differs(DIFFERENCE_AMOUNT, asked, g->forward_minor)
+                                    : found(FOUND_NOTHING);
+}
+
 static struct finding judge_failed(const struct group *g, const struct period *period)
 {
     int64_t net = record_add(g->forward_minor, -g->back_minor);
@@ -123,7 +136,8 @@ static struct finding judge_failed(const struct group *g, const struct period *p
     if (net == 0)
         return found(FOUND_MATCHED);
     /* Only what undid it stands in this record; the rest was in the one before. */
-    if (g->forwards == 0 && !certain(&g->here, period))
+    if (g->forwards == 0 && !certain(&g->here, period) && g->back_minor > 0 &&
+        g->back_minor <= g->here.amount_minor)
         return found(FOUND_EDGE);
     return differs(DIFFERENCE_FAILED_HERE, 0, net);
 }
@@ -147,7 +161,9 @@ struct finding reconcile_judge(const struct group *g, const struct period *perio
 {
     int64_t net = record_add(g->forward_minor, -g->back_minor);
     if (g->here_count == 0) {
-        if (g->within == 0 || g->has_remedy)
+        if (g->remedy.attempt != 0)
+            return judge_remedy(g);
+        if (g->within == 0)
             return found(FOUND_NOTHING);
         /* What we asked back came back; the payment itself is older than we looked. */
         if (g->forwards == 0 && g->recalled_minor > 0 && g->back_minor == g->recalled_minor)

@@ -307,10 +307,10 @@ static void add_sum(struct reconcile_sum *sum, int64_t here, int64_t there)
 static void put_words(const struct group *g, struct found *out)
 {
     const char *what = g->there.what != NULL ? g->there.what : "";
-    if (g->here_count > 0)
+    if (out->here.attempt != 0)
         (void)snprintf(out->here_words, sizeof out->here_words, "%s %s",
-                       operation_word((enum operation)g->here.verb),
-                       attempt_state_word((enum attempt_state)g->here.state));
+                       operation_word((enum operation)out->here.verb),
+                       attempt_state_word((enum attempt_state)out->here.state));
     if (g->own_lines > 1)
         (void)snprintf(out->there_words, sizeof out->there_words, "%s and %lld more", what,
                        (long long)g->own_lines - 1);
@@ -325,8 +325,7 @@ static enum status put_difference(struct run *run, const struct group *g,
     struct found out;
     memset(&out, 0, sizeof out); /* padding too: it is written as bytes */
     out.finding = *finding;
-    if (g->here_count > 0)
-        out.here = g->here;
+    out.here = g->here_count > 0 ? g->here : g->remedy;
     out.line = g->own_lines > 0 ? g->there.line : 0;
     out.at_us = g->own_lines > 0 ? g->there.at_us : g->here.created_us;
     memcpy(out.currency, g->own_lines > 0 ? g->there.currency : g->here.currency,

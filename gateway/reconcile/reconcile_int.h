@@ -84,7 +84,7 @@ struct group {
     enum rail rail;
     struct here here; /* the first of role MAIN; attempt 0: none */
     int64_t here_count;
-    bool has_remedy;
+    struct here remedy;     /* the last of role REMEDY; attempt 0: none */
     int64_t approved_minor; /* of all MAIN that are approved */
     int64_t recalled_minor; /* of approved RECALLs */
     bool recall_certain;    /* one of them lies within the period for certain */

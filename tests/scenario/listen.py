@@ -10,6 +10,7 @@ import pty
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -231,6 +232,24 @@ class Listen(Story):
         out = subprocess.run([gateway_program(), "listen", "--help"], capture_output=True, text=True, check=True).stdout
         for word in ("--forward-to", "--cursor", "--key-file", "Ctrl-C"):
             self.assertIn(word, out)
+
+    def test_a_gateway_that_speaks_to_the_terminal(self):
+        """An id that is none is not printed, nor asked for."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        listener = Listener("rg_test_x", "--api", f"http://127.0.0.1:{server.getsockname()[1]}", env={"TERM": "xterm"})
+        self.addCleanup(listener.close)
+        asked = []
+        for _ in range(2):
+            server.settimeout(20 * SLOW)
+            peer = server.accept()[0]
+            with peer:
+                asked.append(peer.recv(65536))
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nid: \x1b]0;x y\n\n")
+        self.assertIn(b"GET /v1/events/stream HTTP/1.1\r\n", asked[1])
+        self.assertEqual(listener.end(signal.SIGINT), 0)
+        self.assertNotIn("]0;", "".join(listener.said))
+        self.assertEqual(listener.said[-1], "0 events")
 
     def test_a_stream_ends_with_its_key(self):
         """Who has a stolen key hears nothing more once it is revoked, also on a stream that is open."""

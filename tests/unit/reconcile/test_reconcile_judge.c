@@ -154,6 +154,16 @@ static void nothing_here(void **state)
     say_here(&g, remedy);
     say_there(&g, theirs(ROLE_FORWARD, 1250));
     is(&g, FOUND_NOTHING);
+    /* Under its name more was taken, or something else. */
+    struct group more = g;
+    say_there(&more, theirs(ROLE_FORWARD, 50000));
+    differs(&more, DIFFERENCE_AMOUNT, 1250, 51250);
+    g = of(RAIL_QR);
+    say_here(&g, remedy);
+    struct there yen = theirs(ROLE_FORWARD, 1250);
+    memcpy(yen.currency, "JPY", 4);
+    say_there(&g, yen);
+    differs(&g, DIFFERENCE_CURRENCY, 1250, 1250);
 }
 
 static void failed_here(void **state)
@@ -215,6 +225,8 @@ static void at_the_edge(void **state)
     say_here(&g, before);
     say_there(&g, theirs(ROLE_BACK, 1250));
     is(&g, FOUND_EDGE);
+    say_there(&g, theirs(ROLE_BACK, 1)); /* more than it ever was */
+    differs(&g, DIFFERENCE_FAILED_HERE, 0, -1251);
     struct here within = ours(ATTEMPT_REVERSED, 1250);
     g = of(RAIL_CARD);
     say_here(&g, within);
