@@ -23,7 +23,7 @@
  * for minutes is not asked thousands of times by each of them. */
 #define WAIT_LEAST_US   10000
 #define WAIT_MOST_US    (3 * LOOP_US_PER_S)
-#define TRIES_IMPATIENT 3 /* before the first doubling */
+#define TRIES_IMPATIENT 1 /* before the first doubling */
 #define DOUBLINGS_MAX   5
 
 struct call {

@@ -105,10 +105,10 @@ static void power_fails(struct disk_side *side)
 /* Short ones are over before anybody notices, in long ones people come to look. */
 static int64_t spell_us(struct dice *dice)
 {
-    unsigned kind = (unsigned)dice_below(dice, 10);
-    return kind < 6   ? dice_between(dice, 100, LOOP_US_PER_S)
-           : kind < 9 ? dice_between(dice, LOOP_US_PER_S, 15 * LOOP_US_PER_S)
-                      : dice_between(dice, 15 * LOOP_US_PER_S, 200 * LOOP_US_PER_S);
+    unsigned kind = (unsigned)dice_below(dice, 20);
+    return kind < 12   ? dice_between(dice, 100, LOOP_US_PER_S)
+           : kind < 19 ? dice_between(dice, LOOP_US_PER_S, 15 * LOOP_US_PER_S)
+                       : dice_between(dice, 15 * LOOP_US_PER_S, 200 * LOOP_US_PER_S);
 }
 
 static void arm(struct disk_side *side)

@@ -6,16 +6,21 @@
 
 #include <stdlib.h>
 
+static void bytes_room(struct platter_bytes *bytes, size_t len)
+{
+    if (len <= bytes->room)
+        return;
+    size_t room = bytes->room > 0 ? bytes->room : 64 * 1024;
+    while (room < len)
+        room *= 2;
+    bytes->ptr = realloc(bytes->ptr, room);
+    ENSURE(bytes->ptr != NULL);
+    bytes->room = room;
+}
+
 static void bytes_resize(struct platter_bytes *bytes, size_t len)
 {
-    if (len > bytes->room) {
-        size_t room = bytes->room > 0 ? bytes->room : 64 * 1024;
-        while (room < len)
-            room *= 2;
-        bytes->ptr = realloc(bytes->ptr, room);
-        ENSURE(bytes->ptr != NULL);
-        bytes->room = room;
-    }
+    bytes_room(bytes, len);
     if (len > bytes->len)
         memset(bytes->ptr + bytes->len, 0, len - bytes->len); /* a hole reads as zeros */
     bytes->len = len;
@@ -25,9 +30,12 @@ static void bytes_put(struct platter_bytes *bytes, size_t at, struct view from)
 {
     if (from.len == 0)
         return;
-    if (at + from.len > bytes->len)
-        bytes_resize(bytes, at + from.len);
+    if (at > bytes->len)
+        bytes_resize(bytes, at);
+    bytes_room(bytes, at + from.len);
     memcpy(bytes->ptr + at, from.ptr, from.len);
+    if (at + from.len > bytes->len)
+        bytes->len = at + from.len;
 }
 
 void platter_fini(struct platter *file)

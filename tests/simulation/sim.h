@@ -316,6 +316,7 @@ struct world {
     struct log log;
     struct gateway *gateway; /* NULL: down */
     enum gateway_life life;
+    unsigned starts_failed; /* in a row; as many as count */
     struct rules_side *rules;
     struct hook_side *hooks;
     struct card_side *card;

@@ -30,6 +30,8 @@
 #define LATE_US           (200 * LOOP_US_PER_S)
 #define WRONGS_TOLD_MAX   12
 #define WHY_BYTES         4096
+#define START_WAIT_US     (10 * LOOP_US_PER_S)
+#define START_DOUBLINGS   3
 
 static const uint8_t host_key[32] = "the simulation's host key......";
 
@@ -177,7 +179,7 @@ static bool not_synced(struct world *world)
     return world->options->plant == PLANT_NO_SYNC && world->planted;
 }
 
-/* Whoever looks after the process starts it again. */
+/* Whoever looks after the process starts it again, and leaves it alone for longer each time. */
 static void did_not_open(struct world *world, struct view why)
 {
     world_trace(world, "did not open", why);
@@ -185,8 +187,10 @@ static void did_not_open(struct world *world, struct view why)
     rules_side_sleeps(world->rules);
     if (not_synced(world))
         wrong(world, 0, "the gateway does not open: %.*s", (int)why.len, (const char *)why.ptr);
-    timer_start(&world->accident,
-                dice_between(&world->dice, LOOP_US_PER_S / 10, 10 * LOOP_US_PER_S));
+    timer_start(&world->accident, dice_between(&world->dice, LOOP_US_PER_S / 10,
+                                               START_WAIT_US << world->starts_failed));
+    if (world->starts_failed < START_DOUBLINGS)
+        world->starts_failed++;
 }
 
 static void life_begins(struct world *world)
@@ -216,6 +220,7 @@ static void life_begins(struct world *world)
               text);
     ENSURE(status == STATUS_OK);
     world->life = LIFE_UP;
+    world->starts_failed = 0;
     gateway_start(world->gateway, ready, world);
 }
 
