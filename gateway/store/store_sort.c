@@ -21,8 +21,9 @@ struct store_sort {
 
 static enum status sort_fault(struct store_sort *sort)
 {
-    (void)snprintf(sort->why, sizeof sort->why, "sorting on disk: %s",
-                   sqlite3_errmsg(sort->sqlite));
+    bool full = sqlite3_errcode(sort->sqlite) == SQLITE_FULL;
+    (void)snprintf(sort->why, sizeof sort->why, "the temporary file for sorting (see TMPDIR): %s",
+                   full ? "the disk is full" : sqlite3_errmsg(sort->sqlite));
     return STATUS_IO;
 }
 

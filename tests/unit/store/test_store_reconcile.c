@@ -5,7 +5,9 @@
 
 #include "store/store_sort.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define REC 5000
 #define DIF 6000
@@ -296,6 +298,30 @@ static void rows_come_in_the_order_of_keys(void **state)
     store_sort_close(sort);
 }
 
+/* No row is lost without a word when the folder takes no more. */
+static void a_file_that_cannot_grow(void **state)
+{
+    (void)state;
+    struct rlimit before, small;
+    struct store_sort *sort = NULL;
+    uint8_t payload[STORE_SORT_PAYLOAD_MAX] = { 0 }, key[8] = { 0 };
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = (rlim_t)1024 * 1024;
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum status status = store_sort_open(&sort);
+    for (int64_t i = 0; i < 40000 && status == STATUS_OK; i++) {
+        memcpy(key, &i, sizeof i);
+        status =
+            store_sort_put(sort, view_of(key, sizeof key), i, view_of(payload, sizeof payload));
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, STATUS_IO);
+    assert_true(view_starts_with(store_sort_why(sort), VIEW("the temporary file for sorting")));
+    store_sort_close(sort);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_file_is_found_by_its_hash),
         cmocka_unit_test(attempts_of_a_channel),
         cmocka_unit_test(rows_come_in_the_order_of_keys),
+        cmocka_unit_test(a_file_that_cannot_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
