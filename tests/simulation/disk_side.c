@@ -584,6 +584,11 @@ void disk_side_crash(struct disk_side *side)
         world_tally(side->world, "disk lives on after a crash");
 }
 
+bool disk_side_powered(const struct disk_side *side)
+{
+    return side->powered;
+}
+
 bool disk_side_struck(const struct disk_side *side)
 {
     return side->struck;

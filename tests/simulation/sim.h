@@ -295,6 +295,8 @@ void disk_side_calm(struct disk_side *side);
 void disk_side_start(struct disk_side *side);
 /* The process that has files open is killed, perhaps with the machine: before gateway_crash. */
 void disk_side_crash(struct disk_side *side);
+/* False: the power has failed, and what is open works no more until the next start. */
+bool disk_side_powered(const struct disk_side *side);
 /* Something has failed since the last start. */
 bool disk_side_struck(const struct disk_side *side);
 /* There are no files any more. */

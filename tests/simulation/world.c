@@ -412,7 +412,8 @@ static void trouble_ends(struct world *world)
 {
     world_trace(world, "calm", VIEW_EMPTY);
     world->calm = true;
-    timer_stop(&world->aimed);
+    if (disk_side_powered(world->disk)) /* else the process ends: nothing it has open works */
+        timer_stop(&world->aimed);
     rules_side_calm(world->rules);
     hook_side_calm(world->hooks);
     disk_side_calm(world->disk);
