@@ -28,6 +28,7 @@
 #define LEDGER_PAGE  2000
 #define ARENA_MAX    ((size_t)64 * 1024 * 1024)
 #define NAME_LETTERS 64
+#define RECEIVE_US   (300 * LOOP_US_PER_S) /* receive_expires_s of channels/bank_a.yaml */
 
 struct movement {
     struct movement *same; /* the next with this name */
@@ -242,7 +243,8 @@ static struct moved moved_by(struct http_books *books, const struct attempt_row 
 
 struct said_openly {
     bool conflict, parked, paid_again, returned, late;
-    bool heard_yes; /* an answer, a notice or an inquiry has said that it was done */
+    int64_t began_us, conflict_us; /* of the first event; of the last conflict, or 0 */
+    bool heard_yes;                /* an answer, a notice or an inquiry has said that it was done */
 };
 
 /* "attempt.conflict" and "payment.conflict" both tell of a conflict. */
@@ -267,6 +269,10 @@ static struct said_openly openly(struct world *world, int64_t payment)
         for (size_t i = 0; i < page.count; i++) {
             struct view kind = page.events[i].kind;
             after = page.events[i].seq;
+            if (said.began_us == 0)
+                said.began_us = page.events[i].time_us;
+            if (tells(kind, "conflict"))
+                said.conflict_us = page.events[i].time_us;
             said.conflict |= tells(kind, "conflict") || tells(kind, "paid_other_amount");
             said.parked |= tells(kind, "parked");
             said.paid_again |= tells(kind, "paid_again");
@@ -298,6 +304,11 @@ static bool excused(const struct http_books *books, const struct story *story,
     if ((excuses & EXCUSE_RETURNED) != 0 && said->returned)
         return true;
     if ((excuses & EXCUSE_FOREVER) != 0 && said->parked)
+        return true;
+    /* Paid in time, but the gateway was down, or the network, whenever the bank told of it, until
+     * the time to pay was over; and a bank cannot be asked who has paid. */
+    if (books->rail == RAIL_BANK && story != NULL && story->receives && said->conflict_us != 0 &&
+        said->conflict_us - said->began_us >= RECEIVE_US)
         return true;
     /* Unheard of: came by a notice only. */
     if (books->lossy && story != NULL &&
