@@ -31,6 +31,12 @@ void arena_init(struct arena *a, size_t limit_bytes)
     *a = (struct arena){ .limit = limit_bytes };
 }
 
+void arena_retry(struct arena *a)
+{
+    if (a->starved)
+        a->overflow = a->starved = false;
+}
+
 static struct arena_block *arena_grow(struct arena *a, size_t size)
 {
     size_t whole =

@@ -20,6 +20,9 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t limit_bytes);
+/* After an overflow for want of memory (starved), which was noticed and answered for: the next
+ * request may succeed. What was given out before stays. A limit that was reached stays reached. */
+void arena_retry(struct arena *a);
 /* A size of 0 gives an address of its own. Zeroed, aligned to 16; NULL when the limit is reached or
  * memory is out. */
 void *arena_alloc(struct arena *a, size_t size);

@@ -36,7 +36,10 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
     struct view said = exchange_refs(work->exchange);
     if (!view_equal(try->refs, said))
         try->refs = arena_copy(&work->keep, said);
-    return view_equal(try->refs, said) ? STATUS_OK : STATUS_NO_MEMORY;
+    if (view_equal(try->refs, said))
+        return STATUS_OK;
+    arena_retry(&work->keep);
+    return STATUS_NO_MEMORY;
 }
 
 int64_t try_age_us(const struct work *work, const struct try *try)
@@ -55,7 +58,8 @@ enum status try_to_change(struct work *work, const struct try *try)
     c->try = *try;
     c->channel = view_text(channel_name(try->channel));
     c->public_refs = refs_members(&work->txn_arena, try->refs);
-    return refs_seal(work->room->seal, work->payment, try->refs, &work->txn_arena, &c->sealed_refs);
+    TRY(refs_seal(work->room->seal, work->payment, try->refs, &work->txn_arena, &c->sealed_refs));
+    return work->txn_arena.overflow ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 struct view route_why(const struct work *work, const struct channel *channel)
@@ -120,7 +124,7 @@ enum status result_to_change(struct work *work, const struct try *try,
         TRY(refs_seal(work->room->seal, work->payment, with_heard(work, found, result),
                       &work->txn_arena, &c->subject_refs));
     }
-    return STATUS_OK;
+    return work->txn_arena.overflow ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 static void step_sent(struct work *work)

@@ -197,8 +197,9 @@ struct work {
     struct store_read read;
     struct store_txn txn;
     struct arena txn_arena;
-    struct arena again_arena; /* rows, when a commit that failed is tried again */
+    struct arena again_arena; /* rows, when a commit that failed is tried again, or for a resume */
     struct change change;
+    bool cut_short;     /* memory was out while `change` was written: it must not be recorded */
     bool sent_step_due; /* the step "after_send" was not told yet */
     bool committing;
     bool commit_waits; /* a commit failed, and is tried again later */
@@ -350,12 +351,18 @@ void work_commit(struct work *work, void (*after)(struct work *work));
 void work_commit_again(struct work *work);
 /* The disk is full or broken: the same change in a while, until it is recorded. what_follows.c */
 void work_commit_later(struct work *work);
+/* As at a start, in a while: loads what is recorded and goes on from there; what is not recorded is
+ * not known. For a work with an attempt on disk. room.c */
+void work_resume_later(struct work *work);
 /* Clears change and txn for the next commit. */
 void work_begin_change(struct work *work, enum change_kind kind);
 void work_answer(struct work *work, int http_status, struct view body, bool replayed);
 void work_answer_problem(struct work *work, enum problem problem, struct view detail);
 /* Whoever waits gets what is recorded now; the work goes on. */
 void work_answer_now(struct work *work);
+/* The same if the time to wait is over: it may have ended during a commit that was to bring the
+ * answer, and that failed. */
+void work_answer_overdue(struct work *work);
 /* Card data is not needed any more: wipes the request. */
 void work_forget_request(struct work *work);
 struct try *work_try(struct work *work);

@@ -225,14 +225,18 @@ static void resume_again(struct timer *timer, void *arg)
     resume_load(arg);
 }
 
-/* The records cannot be read at the moment. It is still being loaded: whoever looks for a work that
- * waits does not find it. */
-static void resume_later(struct work *work)
+/* It is still being loaded: whoever looks for a work that waits does not find it. */
+void work_resume_later(struct work *work)
 {
+    char id[ID_TEXT_MAX];
     LOG(work->room->o.log, LOG_ERROR, "payment.recovery_postponed",
-        LOG_INT("payment", work->payment));
+        LOG_TEXT("payment", id_format(ID_PAYMENT, work->payment, id)));
+    work->step = WORK_LOAD;
+    work->change.want_answer = false; /* no commit is under way that could bring it */
+    arena_retry(&work->keep);
     work->later.fire = resume_again;
     timer_start(&work->later, LOOP_US_PER_S);
+    work_answer_overdue(work);
 }
 
 static void resume_loaded(struct store_read *read, void *arg)
@@ -240,14 +244,21 @@ static void resume_loaded(struct store_read *read, void *arg)
     struct work *work = arg;
     ENSURE_MAGIC(work, WORK_MAGIC);
     work->committing = false;
-    if (!work->room->stopping && read->result != STATUS_OK && read->result != STATUS_NOT_FOUND) {
-        resume_later(work);
+    if (work->room->stopping) {
+        work->answer = NULL;
+        work_finish(work);
         return;
     }
-    if (work->room->stopping || read->result != STATUS_OK ||
-        refs_unseal(work->room->seal, work->payment, read->payments[0].refs, &work->keep,
-                    &work->payment_refs) != STATUS_OK) {
-        work_finish(work);
+    enum status status = read->result, unsealed = STATUS_OK;
+    if (status == STATUS_OK)
+        unsealed = refs_unseal(work->room->seal, work->payment, read->payments[0].refs, &work->keep,
+                               &work->payment_refs);
+    if ((status != STATUS_OK && status != STATUS_NOT_FOUND) || unsealed == STATUS_NO_MEMORY) {
+        work_resume_later(work); /* the store works again some time, and memory comes back */
+        return;
+    }
+    if (status != STATUS_OK || unsealed != STATUS_OK) {
+        work_finish(work); /* stays open on disk */
         return;
     }
     keep_route(work, read->payments[0].outcome_json);
@@ -261,15 +272,16 @@ static void resume_loaded(struct store_read *read, void *arg)
 static void resume_load(struct work *work)
 {
     work->step = WORK_LOAD;
+    arena_reset(&work->again_arena); /* not `keep`: a disk may be unreadable for hours */
     work->read = (struct store_read){ .question = STORE_ONE_PAYMENT,
-                                      .arena = &work->keep,
+                                      .arena = &work->again_arena,
                                       .payment = work->payment,
                                       .done = resume_loaded,
                                       .arg = work };
     work->committing = true;
     if (store_ask(work->room->o.store, &work->read) != STATUS_OK) {
         work->committing = false;
-        resume_later(work);
+        work_resume_later(work);
     }
 }
 

@@ -174,10 +174,15 @@ static void commit_again(struct timer *timer, void *arg)
 
 void work_commit_later(struct work *work)
 {
+    if (work->cut_short) {
+        work_resume_later(work);
+        return;
+    }
     work->step = WORK_WAIT;
     work->commit_waits = true;
     work->later.fire = commit_again;
     timer_start(&work->later, LOOP_US_PER_S);
+    work_answer_overdue(work);
 }
 
 static void after_settle(struct work *work)
@@ -223,12 +228,18 @@ static void settle(struct work *work, const struct exchange_result *result, enum
     work->step = WORK_SETTLE;
     work_begin_change(work, kind);
     work->change.reason = view_text(reason);
-    if (result_to_change(work, work_try(work), result) != STATUS_OK) {
+    struct view refs = VIEW_EMPTY;
+    arena_retry(&work->keep);
+    if (result->outcome == OUTCOME_PENDING && !work->on_remedy) /* an inquiry may need them */
+        refs = refs_join(&work->keep, work->subject.refs, result->refs);
+    if (work->keep.starved || result_to_change(work, work_try(work), result) != STATUS_OK) {
         LOG(work->room->o.log, LOG_ERROR, "payment.settle_no_memory",
             LOG_INT("payment", work->payment));
-        work_finish(work); /* the record stays open and is taken up at the next start */
+        work_resume_later(work); /* the record is open, and what was said has to be found out */
         return;
     }
+    if (refs.len > 0)
+        work->subject.refs = refs;
     if (kind == CHANGE_UNDONE) {
         /* What the reversal was answered is the attempt's; merchants are told what became of
          * theirs. */
@@ -261,8 +272,6 @@ static void settle(struct work *work, const struct exchange_result *result, enum
     if (result->outcome == OUTCOME_APPROVED && (kind == CHANGE_SETTLE || kind == CHANGE_FOUND))
         hold_resets_later(work);
     step_at(work->room, "before_settle");
-    if (result->outcome == OUTCOME_PENDING && !work->on_remedy) /* an inquiry may need them */
-        work->subject.refs = refs_join(&work->keep, work->subject.refs, result->refs);
     bool waits_on =
         kind == CHANGE_SETTLE && result->outcome == OUTCOME_PENDING && work->wait_us > 0;
     work->change.want_answer = work->answer != NULL && !work->answering && !waits_on;
@@ -373,6 +382,10 @@ void remedy_start(struct work *work, enum operation verb, const char *reason)
     }
     work->change.outcome_json = outcome_members(&work->txn_arena, &unknown,
                                                 channel_name(work->subject.channel), VIEW_EMPTY);
+    if (work->txn_arena.overflow) {
+        timer_start(&work->later, LOOP_US_PER_S);
+        return;
+    }
     work->on_remedy = true;
     load_all(work);
     work->txn.load_attempt = 0; /* the remedy is new */
@@ -605,8 +618,12 @@ void resume_open(struct work *work)
     const struct try *try = work_try(work);
     struct exchange_result result = { .outcome = OUTCOME_UNKNOWN,
                                       .amount_minor = try->amount,
-                                      .diagnosis = VIEW(
-                                          "The gateway was restarted before an answer came.") };
+                                      .diagnosis =
+                                          work->recovered
+                                              ? VIEW("The gateway was restarted before an answer "
+                                                     "came.")
+                                              : VIEW("The answer could not be kept: memory was "
+                                                     "out.") };
     struct follow_facts facts = { .outcome = OUTCOME_UNKNOWN, .recovered = true };
     const char *reason = "";
     if (work->pending && !work->on_remedy) {

@@ -126,8 +126,10 @@ void work_commit(struct work *work, void (*after)(struct work *work))
 {
     struct store_txn *txn = &work->txn;
     ENSURE(!work->committing);
-    if (txn->arena == NULL)
+    if (txn->arena == NULL) {
         txn->arena = &work->txn_arena;
+        work->cut_short = work->txn_arena.overflow;
+    }
     txn->judge = judge_change;
     txn->done = committed;
     txn->arg = work;
@@ -137,8 +139,15 @@ void work_commit(struct work *work, void (*after)(struct work *work))
         txn->idem_answer_only = true;
         memcpy(txn->idem_mac, work->idem_mac, sizeof txn->idem_mac);
     }
-    work->committing = true;
     work->after_commit = after;
+    if (work->cut_short) {
+        /* Views into it are empty: tried again with other memory, half of it would be recorded. */
+        txn->result = STORE_FAILED;
+        txn->why = VIEW("memory is out");
+        after(work);
+        return;
+    }
+    work->committing = true;
     if (store_commit(work->room->o.store, txn) != STATUS_OK) {
         /* The queue is full: as good as a failed commit, and nothing was taken. */
         txn->result = STORE_FAILED;
@@ -275,6 +284,12 @@ void work_answer_now(struct work *work)
 {
     if (work->answer != NULL && !work->answering)
         answer_now(work);
+}
+
+void work_answer_overdue(struct work *work)
+{
+    if (!timer_is_armed(&work->wait))
+        work_answer_now(work);
 }
 
 void work_finish(struct work *work)

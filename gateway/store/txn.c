@@ -288,6 +288,8 @@ static enum status txn_check_spends(struct store *store, const struct store_txn 
 static enum status txn_check(struct store *store, const struct store_txn *txn,
                              const struct spends_before *before)
 {
+    if (txn->arena->overflow) /* a text may be empty for want of room: half a record is none */
+        return txn_fault(store, "the request's memory is full");
     if (txn->event_count > STORE_EVENTS_MAX)
         return txn_fault(store, "the judge left too many events");
     if (!write_is_valid(txn->write_payment) || !write_is_valid(txn->write_operation) ||

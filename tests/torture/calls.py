@@ -84,7 +84,7 @@ class Place:
                 if before:
                     os.environ["RAILGATE_BIN"] = before
         self.api, self.asked, self.number = self.four.merchants[0], Asked(), 0
-        self.deaths = 0
+        self.deaths, self.paid = 0, None
         until("the library is loaded", lambda: self.injection.attached == self.four.gateway.pid)
 
     def body(self, rail, verb):
@@ -92,7 +92,8 @@ class Place:
         if rail == "card":
             if verb == "confirm":
                 return sale(CHALLENGED + value, payer={"id": "p1"})
-            return authorisation(value) if verb == "capture" else sale(value)
+            payer = {"id": f"p{self.number % 50}"}  # the profile denies a card payment of nobody
+            return authorisation(value, payer=payer) if verb == "capture" else sale(value, payer=payer)
         if rail == "qr":
             return qr_scan(value, rgwallet.make_code(f"C{self.number}", f"{value / 100:.2f}"))
         if rail == "bank":
@@ -168,6 +169,17 @@ class Place:
         elif following:
             self.asked.ask(self.api, key + "-next", *following, stop)
         until("the payment is settled", lambda: self.api.payment(name)["status"] not in OPEN, 60)
+        self.paid = self.api.payment(name)
+        self.whole(self.paid)
+
+    def whole(self, payment):
+        """What ended was recorded with all that was said about it, not with what memory was left for."""
+        outcome = payment.get("outcome") or {}
+        if "result" not in outcome or "channel" not in payment["route"]:
+            raise Failure(f"the record is cut short: {payment}")
+        said = ("rail_reference", "rail") if payment["status"] == "succeeded" and payment["route"]["channel"] == "card_demo" else ()
+        if [name for name in said if name not in outcome]:
+            raise Failure(f"something that the card host said is gone: {payment}")
 
     def settled_or_waits(self, name, verb):
         """The payment, when only its payer can do something about it now, or nobody."""
@@ -188,6 +200,8 @@ class Place:
     def measure(self, rail, verb, kinds):
         """How many such calls a payment has here."""
         self.one(rail, verb, kinds, errno.EIO, inject.EVER, False)
+        if self.paid["status"] == "failed":
+            raise Failure(f"it does not even reach a channel: {self.paid}")
         return self.injection.calls
 
     def finish(self):
@@ -207,9 +221,9 @@ class Run:
 
     def numbers(self, place, rail, verb, kinds):
         """1, 2, 3, ... or a sample of what a payment has."""
+        calls = max(1, place.measure(rail, verb, kinds))
         if self.full:
             return range(1, N_MAX)
-        calls = max(1, place.measure(rail, verb, kinds))
         stride = max(1, calls // SAMPLES)
         return range(1 + self.dice.randrange(stride), calls + 1, stride)
 
