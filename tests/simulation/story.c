@@ -140,6 +140,13 @@ static void created(struct story *story, struct ask *ask)
 /* --- operations --------------------------------------------------------------------------------
  */
 
+/* A part that has a meaning for a counterpart by accident (docs/rails, amounts with a meaning):
+ * what follows from that belongs to the whole payment, and is chosen there. */
+static bool has_meaning(const struct story *story, int64_t part)
+{
+    return part >= 9000 && part < 9300 && part != story->amount;
+}
+
 /* Empty: all that is left. */
 static void put_amount(struct story *story, int64_t left, char *out, size_t room)
 {
@@ -148,8 +155,11 @@ static void put_amount(struct story *story, int64_t left, char *out, size_t room
     int64_t value = throw < 10                ? left + dice_between(dice, 1, 100) /* too much */
                     : throw < 25 || left <= 1 ? left
                                               : dice_between(dice, 1, left);
+    bool whole = throw >= 75 && value <= left && !has_meaning(story, left);
+    if (has_meaning(story, value))
+        value -= 300;
     out[0] = '\0';
-    if (throw < 75 || value > left)
+    if (!whole)
         (void)snprintf(out, room, "\"amount\":{\"value\":%lld,\"currency\":\"%s\"},",
                        (long long)(value > 0 ? value : 1), story->currency);
 }

@@ -146,7 +146,7 @@ static void write_files(struct customer *c)
 {
     static const char *const queries[] = { "",
                                            "format=camt.054",
-                                           "account=" CREDITOR,
+                                           ("account=" CREDITOR),
                                            "account=PARTICIPANT&currency=USD",
                                            "account=990000000001&currency=USD&to=2026-11-23",
                                            "account=PARTICIPANT&format=camt.054" };
