@@ -203,15 +203,17 @@ static bool open_log(struct serve *serve)
 
 /* libuv, OpenSSL and our own ENSURE end the process when there is no way on (memory or the kernel's
  * tables are out in the middle of a thing that cannot be half done). Nothing is lost by that; the
- * log must tell it. Only what a signal handler may do; afterwards abort() goes on. */
+ * log must tell it. Only what a signal handler may do. Then the signal comes once more, and ends us:
+ * abort() would see to that, somebody else's SIGABRT would not. */
 static void on_abort(int number)
 {
     static const char line[] = "{\"level\":\"error\",\"id\":\"gateway.aborted\",\"text\":\"the "
                                "process ended itself; what is open is taken up at the next "
                                "start\"}\n";
-    (void)number;
     ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
     (void)written; /* nothing is left to tell it to */
+    (void)signal(number, SIG_DFL);
+    (void)raise(number); /* when this returns */
 }
 
 /* Before any thread is started, so that all of them leave signals to ours. */
