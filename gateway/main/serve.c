@@ -203,8 +203,8 @@ static bool open_log(struct serve *serve)
 
 /* libuv, OpenSSL and our own ENSURE end the process when there is no way on (memory or the kernel's
  * tables are out in the middle of a thing that cannot be half done). Nothing is lost by that; the
- * log must tell it. Only what a signal handler may do. Then the signal comes once more, and ends us:
- * abort() would see to that, somebody else's SIGABRT would not. */
+ * log must tell it. Only what a signal handler may do. Then the signal comes once more, and ends
+ * us: abort() would see to that, somebody else's SIGABRT would not. */
 static void on_abort(int number)
 {
     static const char line[] = "{\"level\":\"error\",\"id\":\"gateway.aborted\",\"text\":\"the "
