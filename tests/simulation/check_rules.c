@@ -445,9 +445,9 @@ static struct counter *decide_authentication(struct deciding *d)
 
 static void decide_exemption(struct deciding *d, struct counter *counter)
 {
-    const struct exemption_settings *x = &d->seen->profile->exemptions[0];
     if (counter == NULL || d->by_figures)
         return;
+    const struct exemption_settings *x = &d->seen->profile->exemptions[0];
     if (counter->sum + d->story->amount > figure(&x->total, d->story->currency) ||
         counter->times + 1 > x->count)
         must_say(d, "exemption", x->id, VERDICT_CHALLENGE);
