@@ -134,6 +134,7 @@ static void commit(struct world *w, struct store_txn *txn, const char *url)
     assert_int_equal(store_commit(w->store, txn), STATUS_OK);
     while (!step.done)
         assert_true(loop_step(w->loop, INT64_MAX));
+    txn->arg = NULL;
 }
 
 static void put_endpoint(struct world *w, const char *url)
