@@ -84,20 +84,6 @@ static void format_age(struct writer *w, int64_t age_us)
     writer_format(w, "%llds", (long long)s);
 }
 
-/* "10m", "90s", "2h", "3d". */
-static bool read_age(const char *text, int64_t *out_us)
-{
-    static const char units[] = "smhd";
-    static const int64_t seconds[] = { 1, 60, 3600, 86400 };
-    size_t len = strlen(text);
-    const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
-    uint64_t number = 0;
-    if (unit == NULL || view_to_u64(view_of(text, len - 1), 1000000, &number) != STATUS_OK)
-        return false;
-    *out_us = (int64_t)number * seconds[unit - units] * LOOP_US_PER_S;
-    return true;
-}
-
 /* --- what stands beside a row ------------------------------------------------------------------
  */
 
@@ -417,7 +403,7 @@ static int attempts_list(int argc, char **argv)
     enum options_result read = options_read(&usage, argc, argv, &count);
     if (read != OPTIONS_GO)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
-    if (!read_age(wanted.older_than, &wanted.older_us)) {
+    if (!cli_read_duration(wanted.older_than, 1000000, &wanted.older_us)) {
         fprintf(stderr,
                 "railgate attempts: --older-than takes a time such as 90s, 10m, 2h or 3d.\n");
         return EXIT_COULD_NOT;

@@ -288,3 +288,16 @@ void cli_store_close(struct cli_store *cli)
     settings_free(cli->settings);
     *cli = (struct cli_store){ 0 };
 }
+
+bool cli_read_duration(const char *text, uint64_t most, int64_t *out_us)
+{
+    static const char units[] = "smhd";
+    static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+    size_t len = strlen(text);
+    const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
+    uint64_t number = 0;
+    if (unit == NULL || view_to_u64(view_of(text, len - 1), most, &number) != STATUS_OK)
+        return false;
+    *out_us = (int64_t)number * seconds[unit - units] * LOOP_US_PER_S;
+    return true;
+}

@@ -75,5 +75,7 @@ void cli_make_folders(const struct settings *settings);
 void cli_print_findings(const struct findings *findings, FILE *to);
 /* Writes bytes to stdout. */
 void cli_print(struct view text);
+/* "90s", "10m", "2h", "3d", of an option: at most `most` of its unit. False: it is none. */
+bool cli_read_duration(const char *text, uint64_t most, int64_t *out_us);
 
 #endif

@@ -234,19 +234,6 @@ static int run(struct cli_store *cli, const struct wanted *w, const struct recon
     return code;
 }
 
-static bool read_duration(const char *text, int64_t *out_us)
-{
-    static const char units[] = "smhd";
-    static const int64_t seconds[] = { 1, 60, 3600, 86400 };
-    size_t len = strlen(text);
-    const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
-    uint64_t number = 0;
-    if (unit == NULL || view_to_u64(view_of(text, len - 1), 10000, &number) != STATUS_OK)
-        return false;
-    *out_us = (int64_t)number * seconds[unit - units] * LOOP_US_PER_S;
-    return true;
-}
-
 static bool read_options(const struct wanted *w, struct reconcile_options *options)
 {
     if (w->channel == NULL || w->file == NULL) {
@@ -260,8 +247,8 @@ static bool read_options(const struct wanted *w, struct reconcile_options *optio
                         "or 2026-11-22T18:30:00Z\n");
         return false;
     }
-    if (!read_duration(w->tolerance, &options->tolerance_us) ||
-        !read_duration(w->lookback, &options->lookback_us)) {
+    if (!cli_read_duration(w->tolerance, 10000, &options->tolerance_us) ||
+        !cli_read_duration(w->lookback, 10000, &options->lookback_us)) {
         fprintf(stderr, "railgate " COMMAND ": --tolerance and --lookback take a time such as 90s, "
                         "5m or 7d\n");
         return false;
