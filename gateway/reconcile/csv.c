@@ -162,3 +162,25 @@ void record_csv_close(struct record_csv *csv)
     record_lines_close(csv->lines);
     free(csv);
 }
+
+enum status record_csv_digest(const struct record_csv *csv, size_t at)
+{
+    return record_digest_is(csv->lines, csv->fields[at])
+               ? STATUS_OK
+               : record_csv_refuse(csv, STATUS_MISMATCH,
+                                   "the SHA-256 of the trailer is not that of the file");
+}
+
+enum status record_csv_read(struct record *record, const char *const *columns, size_t count,
+                            record_csv_line_fn *row, record_csv_line_fn *trailer, void *totals)
+{
+    struct record_csv *csv = NULL;
+    enum status status = record_csv_open(&csv, record, columns, count);
+    while (status == STATUS_OK) {
+        status = record_csv_next(csv);
+        if (status == STATUS_OK)
+            status = (csv->trailer ? trailer : row)(record, csv, totals);
+    }
+    record_csv_close(csv);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}

@@ -57,8 +57,9 @@ static bool digits_are(struct view text, size_t count)
     return text.len == count && view_is_digits(text);
 }
 
-static enum status read_row(struct record *r, struct record_csv *csv, struct totals *totals)
+static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
 {
+    struct totals *totals = arg;
     const struct view direction = record_csv_field(csv, COLUMN_DIRECTION),
                       terminal = view_trim(record_csv_field(csv, COLUMN_TERMINAL));
     struct record_line line = { .line = csv->lines->number, .role = ROLE_FORWARD };
@@ -105,30 +106,21 @@ static enum status read_row(struct record *r, struct record_csv *csv, struct tot
     return record_hand_out(r, &line);
 }
 
-static enum status read_trailer(struct record_csv *csv, const struct totals *totals)
+static enum status read_trailer(struct record *r, struct record_csv *csv, void *arg)
 {
+    const struct totals *totals = arg;
+    (void)r;
     if (csv->count != 5)
         return record_csv_refuse(csv, STATUS_MALFORMED, "the trailer has not five fields");
     TRY(record_csv_total(csv, 1, totals->lines, "lines"));
     TRY(record_csv_total(csv, 2, totals->credit, "credits"));
     TRY(record_csv_total(csv, 3, totals->debit, "debits"));
-    return record_digest_is(csv->lines, csv->fields[4])
-               ? STATUS_OK
-               : record_csv_refuse(csv, STATUS_MISMATCH,
-                                   "the SHA-256 of the trailer is not that of the file");
+    return record_csv_digest(csv, 4);
 }
 
 enum status record_read_card(struct record *r)
 {
-    struct record_csv *csv = NULL;
     struct totals totals = { 0 };
     r->format = "card settlement";
-    enum status status = record_csv_open(&csv, r, column_names, COLUMN_COUNT);
-    while (status == STATUS_OK) {
-        status = record_csv_next(csv);
-        if (status == STATUS_OK)
-            status = csv->trailer ? read_trailer(csv, &totals) : read_row(r, csv, &totals);
-    }
-    record_csv_close(csv);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return record_csv_read(r, column_names, COLUMN_COUNT, read_row, read_trailer, &totals);
 }

@@ -87,8 +87,9 @@ static enum status hand_out_refund(struct record *r, struct record_csv *csv,
     return record_hand_out(r, line);
 }
 
-static enum status read_row(struct record *r, struct record_csv *csv, struct totals *totals)
+static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
 {
+    struct totals *totals = arg;
     struct view type = record_csv_field(csv, COLUMN_TYPE);
     struct record_line line = { .line = csv->lines->number, .role = ROLE_FORWARD };
     int64_t fee = 0;
@@ -105,31 +106,22 @@ static enum status read_row(struct record *r, struct record_csv *csv, struct tot
     return refund ? hand_out_refund(r, csv, &line) : hand_out_payment(r, csv, &line);
 }
 
-static enum status read_trailer(struct record_csv *csv, const struct totals *totals)
+static enum status read_trailer(struct record *r, struct record_csv *csv, void *arg)
 {
+    const struct totals *totals = arg;
+    (void)r;
     if (csv->count != 6)
         return record_csv_refuse(csv, STATUS_MALFORMED, "the trailer has not six fields");
     TRY(record_csv_total(csv, 1, totals->lines, "lines"));
     TRY(record_csv_total(csv, 2, totals->payments, "payments"));
     TRY(record_csv_total(csv, 3, totals->refunds, "refunds"));
     TRY(record_csv_total(csv, 4, totals->fees, "fees"));
-    return record_digest_is(csv->lines, csv->fields[5])
-               ? STATUS_OK
-               : record_csv_refuse(csv, STATUS_MISMATCH,
-                                   "the SHA-256 of the trailer is not that of the file");
+    return record_csv_digest(csv, 5);
 }
 
 enum status record_read_wallet(struct record *r)
 {
-    struct record_csv *csv = NULL;
     struct totals totals = { 0 };
     r->format = "wallet settlement";
-    enum status status = record_csv_open(&csv, r, column_names, COLUMN_COUNT);
-    while (status == STATUS_OK) {
-        status = record_csv_next(csv);
-        if (status == STATUS_OK)
-            status = csv->trailer ? read_trailer(csv, &totals) : read_row(r, csv, &totals);
-    }
-    record_csv_close(csv);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return record_csv_read(r, column_names, COLUMN_COUNT, read_row, read_trailer, &totals);
 }

@@ -183,7 +183,13 @@ enum status record_csv_refuse(const struct record_csv *csv, enum status status, 
 /* The trailer's number in field `at`, compared. */
 enum status record_csv_total(const struct record_csv *csv, size_t at, int64_t counted,
                              const char *what);
+/* The SHA-256 in field `at` of the trailer, compared. */
+enum status record_csv_digest(const struct record_csv *csv, size_t at);
 void record_csv_close(struct record_csv *csv);
+/* The whole file: `row` for each row, `trailer` for the last line; totals is for both. */
+typedef enum status record_csv_line_fn(struct record *record, struct record_csv *csv, void *totals);
+enum status record_csv_read(struct record *record, const char *const *columns, size_t count,
+                            record_csv_line_fn *row, record_csv_line_fn *trailer, void *totals);
 
 /* --- small readings ----------------------------------------------------------------------------
  */
