@@ -9,9 +9,7 @@
  * transactions: each is a line, and together they must be the entry. Totals and balances stand
  * before the entries; they are kept and compared when the statement ends.
  *
- * libxml2 reads a stream and hands out events; no tree is built. The bytes are hostile: the
- * handlers are a struct of our own in which entity declarations, external subsets and input sources
- * do not exist; a DOCTYPE ends the reading; depth and the size of a text have limits. What is cut
+ * The XML is read as a stream by xml/xml_stream.h, which stands against hostile bytes. What is cut
  * off in the middle is not well-formed, and then nothing of it counts.
  *
  * By what a line is named: money that went out by EndToEndId, that came in by our structured
@@ -21,14 +19,11 @@
 #include "reconcile/reconcile_int.h"
 
 #include "base/ensure.h"
+#include "xml/xml_stream.h"
 
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 32
 #define TEXT_MAX  140 /* of one element that is read */
-#define CHUNK     16384
 #define NAMESPACE "urn:iso:std:iso:20022:tech:xsd:camt.05"
 
 // clang-format off
@@ -42,13 +37,11 @@
 // clang-format on
 
 enum element {
-    EL_OTHER = 1,
+    EL_OTHER = XML_OTHER,
 #define X(name) EL_##name,
     ELEMENTS(X)
 #undef X
-        EL_COUNT
 };
-_Static_assert(EL_COUNT <= UINT8_MAX, "a byte holds an element");
 
 struct sums {
     int64_t count, minor;
@@ -84,15 +77,10 @@ struct entry {
 
 struct camt {
     struct record *r;
-    xmlParserCtxtPtr parser;
-    enum status status; /* OK until something ends the reading */
-    size_t depth;
-    uint8_t path[DEPTH_MAX]; /* enum element */
-    uint8_t text[TEXT_MAX + 1];
-    size_t text_len;
-    bool too_long;
-    char attribute[4]; /* Ccy of the Amt at hand */
-    bool has_report;   /* a Stmt or Ntfctn was there */
+    const struct xml_place *place; /* its path: enum element */
+    enum status status;            /* OK until something ends the reading */
+    char attribute[4];             /* Ccy of the Amt at hand */
+    bool has_report;               /* a Stmt or Ntfctn was there */
     /* the Stmt or Ntfctn */
     unsigned exponent;     /* of the account's currency */
     struct said totals[3]; /* all, credits, debits */
@@ -105,37 +93,25 @@ struct camt {
     struct transaction tx;
 };
 
-static uint64_t line_of(const struct camt *c)
-{
-    int line = c->parser != NULL ? xmlSAX2GetLineNumber(c->parser) : 0;
-    return line > 0 ? (uint64_t)line : 0;
-}
-
 static void stop(struct camt *c, enum status status, const char *what)
 {
-    if (c->status != STATUS_OK)
-        return;
-    c->status = record_refuse(c->r, status, line_of(c), what);
-    xmlStopParser(c->parser);
+    if (c->status == STATUS_OK)
+        c->status = record_refuse(c->r, status, c->place->line, what);
 }
 
 /* The n-th element from the innermost: 0 is the one at hand. */
 static enum element at(const struct camt *c, size_t n)
 {
-    return n < c->depth ? (enum element)c->path[c->depth - 1 - n] : EL_OTHER;
+    const struct xml_place *place = c->place;
+    return n < place->depth ? (enum element)place->path[place->depth - 1 - n] : EL_OTHER;
 }
 
 static bool inside(const struct camt *c, enum element element)
 {
-    for (size_t i = 0; i < c->depth; i++)
-        if (c->path[i] == element)
+    for (size_t i = 0; i < c->place->depth; i++)
+        if (c->place->path[i] == element)
             return true;
     return false;
-}
-
-static struct view text_of(const struct camt *c)
-{
-    return view_trim(view_of(c->text, c->text_len));
 }
 
 static bool is_report(enum element element)
@@ -145,12 +121,12 @@ static bool is_report(enum element element)
 
 static bool text_is(const struct camt *c, const char *word)
 {
-    return view_is(text_of(c), word);
+    return view_is(c->place->text, word);
 }
 
 static void keep(struct camt *c, char *out, size_t room)
 {
-    if (view_to_text(text_of(c), out, room) != STATUS_OK)
+    if (view_to_text(c->place->text, out, room) != STATUS_OK)
         stop(c, STATUS_RANGE, "a text is longer than the standard allows");
 }
 
@@ -165,7 +141,7 @@ static bool read_direction(struct camt *c)
 static int64_t read_amount(struct camt *c, unsigned exponent)
 {
     int64_t minor = 0;
-    if (record_decimal(text_of(c), exponent, false, &minor) != STATUS_OK)
+    if (record_decimal(c->place->text, exponent, false, &minor) != STATUS_OK)
         stop(c, STATUS_MALFORMED, "an amount is none of its currency");
     return minor;
 }
@@ -173,7 +149,7 @@ static int64_t read_amount(struct camt *c, unsigned exponent)
 static int64_t read_time(struct camt *c)
 {
     int64_t us = 0;
-    if (reconcile_time(text_of(c), &us) != STATUS_OK)
+    if (reconcile_time(c->place->text, &us) != STATUS_OK)
         stop(c, STATUS_MALFORMED, "a date or time is none");
     return us;
 }
@@ -195,7 +171,7 @@ static void report_begin(struct camt *c)
 static void account_currency(struct camt *c)
 {
     char code[4];
-    if (record_currency(text_of(c), code, &c->exponent) != STATUS_OK)
+    if (record_currency(c->place->text, code, &c->exponent) != STATUS_OK)
         stop(c, STATUS_MALFORMED, "the account's currency is none");
     else if (c->r->currency[0] != '\0' && strcmp(c->r->currency, code) != 0)
         stop(c, STATUS_UNSUPPORTED,
@@ -227,7 +203,7 @@ static void read_total(struct camt *c, enum element element, struct said *total)
     uint64_t count = 0;
     if (element == EL_NbOfNtries) {
         total->count_given = true;
-        if (view_to_u64(text_of(c), INT64_MAX, &count) != STATUS_OK)
+        if (view_to_u64(c->place->text, INT64_MAX, &count) != STATUS_OK)
             stop(c, STATUS_MALFORMED, "NbOfNtries is no number");
         total->count = (int64_t)count;
     } else if (element == EL_Sum) {
@@ -300,7 +276,7 @@ static void in_report(struct camt *c, enum element element)
 
 static void entry_begin(struct camt *c)
 {
-    c->entry = (struct entry){ .line = line_of(c) };
+    c->entry = (struct entry){ .line = c->place->line };
 }
 
 /* False: the line has the EndToEndId of a payment sent, but its money went the other way. */
@@ -343,8 +319,6 @@ static void hand_out(struct camt *c, const struct transaction *tx)
     if (!e->booked || c->status != STATUS_OK)
         return;
     c->status = record_hand_out(c->r, &line);
-    if (c->status != STATUS_OK)
-        xmlStopParser(c->parser);
 }
 
 static bool entry_is_whole(struct camt *c)
@@ -446,25 +420,12 @@ static void in_entry(struct camt *c, enum element element)
         entry_end(c);
 }
 
-/* --- libxml2's events --------------------------------------------------------------------------
+/* --- the document ------------------------------------------------------------------------------
  */
 
-static enum element element_of(const xmlChar *name)
+static void root_begin(struct camt *c)
 {
-    static const char *const names[] = {
-#define X(name) #name,
-        ELEMENTS(X)
-#undef X
-    };
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (strcmp((const char *)name, names[i]) == 0)
-            return (enum element)(EL_OTHER + 1 + i);
-    return EL_OTHER;
-}
-
-static void root_begin(struct camt *c, const xmlChar *uri)
-{
-    struct view space = view_text((const char *)uri), rest;
+    struct view space = c->place->space, rest;
     if (at(c, 0) != EL_Document || !view_starts_with(space, VIEW(NAMESPACE))) {
         stop(c, STATUS_MALFORMED, "this is no camt.053 or camt.054");
         return;
@@ -478,52 +439,35 @@ static void root_begin(struct camt *c, const xmlChar *uri)
         stop(c, STATUS_MALFORMED, "this is no camt.053.001 or camt.054.001");
 }
 
-static void read_attributes(struct camt *c, int count, const xmlChar **attributes)
+static void read_attributes(struct camt *c)
 {
-    c->attribute[0] = '\0';
-    for (int i = 0; i < count; i++) {
-        const xmlChar **a = attributes + 5 * (size_t)i;
-        if (strcmp((const char *)a[0], "Ccy") != 0)
-            continue;
-        if (view_to_text(view_of(a[3], (size_t)(a[4] - a[3])), c->attribute, sizeof c->attribute) !=
-            STATUS_OK) {
-            stop(c, STATUS_MALFORMED, "an amount's currency is none");
-            return;
-        }
-    }
+    struct view code = VIEW_EMPTY; /* it may have none */
+    (void)xml_attribute_value(c->place->attributes, VIEW("Ccy"), &code);
+    if (view_to_text(code, c->attribute, sizeof c->attribute) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "an amount's currency is none");
 }
 
 /* What counts stands in its place and nowhere else: else it would be passed over. */
 static bool in_its_place(const struct camt *c, enum element element)
 {
     if (is_report(element))
-        return c->depth == 3;
+        return c->place->depth == 3;
     if (element == EL_Ntry)
-        return c->depth == 4 && is_report(at(c, 1));
+        return c->place->depth == 4 && is_report(at(c, 1));
     if (element == EL_TxDtls)
-        return c->depth == 6 && at(c, 1) == EL_NtryDtls && at(c, 2) == EL_Ntry;
+        return c->place->depth == 6 && at(c, 1) == EL_NtryDtls && at(c, 2) == EL_Ntry;
     return true;
 }
 
-static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-                    int namespaces, const xmlChar **declared, int count, int defaulted,
-                    const xmlChar **attributes)
+static enum status on_open(void *arg, const struct xml_place *place)
 {
     struct camt *c = arg;
-    (void)prefix, (void)namespaces, (void)declared, (void)defaulted;
-    if (c->status != STATUS_OK)
-        return;
-    if (c->depth == DEPTH_MAX) {
-        stop(c, STATUS_RANGE, "the XML is nested too deeply");
-        return;
-    }
-    enum element element = element_of(name);
-    c->path[c->depth++] = (uint8_t)element;
-    c->text_len = 0;
-    c->too_long = false;
-    if (c->depth == 1)
-        root_begin(c, uri);
-    else if (c->depth == 2 && element != EL_BkToCstmrStmt && element != EL_BkToCstmrDbtCdtNtfctn)
+    c->place = place;
+    enum element element = at(c, 0);
+    if (place->depth == 1)
+        root_begin(c);
+    else if (place->depth == 2 && element != EL_BkToCstmrStmt &&
+             element != EL_BkToCstmrDbtCdtNtfctn)
         stop(c, STATUS_MALFORMED, "the document is no statement and no notification");
     else if (!in_its_place(c, element))
         stop(c, STATUS_MALFORMED, "an entry or statement stands where none may");
@@ -537,121 +481,57 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
         c->balance_kind[0] = '\0';
         c->balance_debit = false;
         c->balance_minor = 0;
-    }
-    /* To stop frees what the attributes lie in. */
-    if (element == EL_Amt && c->status == STATUS_OK)
-        read_attributes(c, count, attributes);
+    } else if (element == EL_Amt)
+        read_attributes(c);
+    return c->status;
 }
 
-/* What is longer than any text that is read is noted, and matters only if it is one of those. */
-static void on_text(void *arg, const xmlChar *text, int len)
+/* A text that was cut is longer than any that is read, and matters only if it is one of those. */
+static enum status on_close(void *arg, const struct xml_place *place)
 {
     struct camt *c = arg;
-    if (c->status != STATUS_OK || c->depth == 0 || len < 0 || at(c, 0) == EL_OTHER)
-        return;
-    size_t size = (size_t)len;
-    if (size > TEXT_MAX - c->text_len) {
-        c->too_long = true;
-        size = TEXT_MAX - c->text_len;
-    }
-    memcpy(c->text + c->text_len, text, size);
-    c->text_len += size;
-}
-
-static void on_close(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
-{
-    struct camt *c = arg;
-    (void)name, (void)prefix, (void)uri;
-    if (c->status != STATUS_OK || c->depth == 0)
-        return;
+    c->place = place;
     enum element element = at(c, 0);
-    if (element != EL_OTHER && c->too_long && text_of(c).len > 0)
+    if (element != EL_OTHER && place->text_cut && place->text.len > 0)
         stop(c, STATUS_RANGE, "a text is longer than the standard allows");
-    else if (element == EL_OTHER || c->depth < 3 || !is_report((enum element)c->path[2]))
+    else if (element == EL_OTHER || place->depth < 3 || !is_report((enum element)place->path[2]))
         (void)element; /* nothing that is read */
     else if (inside(c, EL_TxDtls))
         in_transaction(c, element);
     else if (inside(c, EL_Ntry))
         in_entry(c, element);
-    else if (c->depth == 3 && is_report(element))
+    else if (place->depth == 3 && is_report(element))
         report_end(c);
     else
         in_report(c, element);
-    c->depth--;
-    c->text_len = 0;
-    c->too_long = false;
-}
-
-static void on_doctype(void *arg, const xmlChar *name, const xmlChar *external,
-                       const xmlChar *system)
-{
-    (void)name, (void)external, (void)system;
-    stop(arg, STATUS_REFUSED, "a DOCTYPE is not accepted");
-}
-
-/* The five entities of XML itself are libxml2's own; others do not exist. */
-static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
-{
-    (void)arg;
-    return xmlGetPredefinedEntity(name);
-}
-
-/* Its sentence may quote the record; ours says where. */
-static void on_error(void *arg, xmlErrorPtr error)
-{
-    (void)arg, (void)error;
-}
-
-static enum status parse(struct camt *c)
-{
-    char chunk[CHUNK];
-    int result = 0;
-    size_t len = sizeof chunk;
-    while (result == 0 && c->status == STATUS_OK && len == sizeof chunk) {
-        len = fread(chunk, 1, sizeof chunk, c->r->file);
-        if (len > 0)
-            result = xmlParseChunk(c->parser, chunk, (int)len, 0);
-    }
-    if (ferror(c->r->file))
-        stop(c, STATUS_IO, "it cannot be read");
-    if (result == 0 && c->status == STATUS_OK)
-        result = xmlParseChunk(c->parser, NULL, 0, 1);
-    if (c->status == STATUS_OK && result == XML_ERR_NO_MEMORY)
-        return STATUS_NO_MEMORY;
-    if (c->status == STATUS_OK && (result != 0 || c->parser->wellFormed == 0 || c->depth != 0))
-        return record_refuse(c->r, STATUS_MALFORMED, line_of(c),
-                             "the XML is not well-formed, or cut");
-    if (c->status == STATUS_OK && !c->has_report)
-        return record_refuse(c->r, STATUS_MALFORMED, 0, "there is no statement in it");
     return c->status;
 }
 
 enum status record_read_camt(struct record *r)
 {
+    static const struct view words[] = {
+#define X(name) VIEW(#name),
+        ELEMENTS(X)
+#undef X
+    };
     struct camt *c = calloc(1, sizeof *c);
     if (c == NULL)
         return STATUS_NO_MEMORY;
-    xmlSAXHandler handlers;
-    memset(&handlers, 0, sizeof handlers);
-    handlers.initialized = XML_SAX2_MAGIC;
-    handlers.startElementNs = on_open;
-    handlers.endElementNs = on_close;
-    handlers.characters = on_text;
-    handlers.cdataBlock = on_text;
-    handlers.internalSubset = on_doctype;
-    handlers.getEntity = on_entity;
-    handlers.serror = on_error;
+    const struct xml_rules rules = { .words = words,
+                                     .word_count = COUNT_OF(words),
+                                     .text_max = TEXT_MAX,
+                                     .bytes_max = UINT64_MAX,
+                                     .open = on_open,
+                                     .close = on_close };
+    struct xml_refusal refusal;
     c->r = r;
     c->status = STATUS_OK;
     r->format = "camt";
-    xmlInitParser();
-    c->parser = xmlCreatePushParserCtxt(&handlers, c, NULL, 0, NULL);
-    enum status status = STATUS_NO_MEMORY;
-    if (c->parser != NULL) {
-        (void)xmlCtxtUseOptions(c->parser, XML_PARSE_NONET | XML_PARSE_NOXINCNODE);
-        status = parse(c);
-        xmlFreeParserCtxt(c->parser);
-    }
+    enum status status = xml_stream(r->file, &rules, c, &refusal);
+    if (refusal.what != NULL)
+        status = record_refuse(r, status, refusal.line, refusal.what);
+    if (status == STATUS_OK && !c->has_report)
+        status = record_refuse(r, STATUS_MALFORMED, 0, "there is no statement in it");
     free(c);
     return status;
 }

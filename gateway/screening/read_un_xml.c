@@ -6,27 +6,22 @@
  *           INDIVIDUAL_DATE_OF_BIRTH/(TYPE_OF_DATE, DATE | YEAR | FROM_YEAR, TO_YEAR)
  *       ENTITIES / ENTITY: the same with FIRST_NAME only and ENTITY_ALIAS
  *
- * libxml2 reads a stream and hands out events; no tree is built. The bytes are hostile: the
- * handlers are a struct of our own in which entity declarations, external subsets and input sources
- * do not exist; a DOCTYPE ends the reading; depth, the size of the file, of a text and of a record
- * have limits. What is cut off in the middle is not well-formed, and then nothing of the list is
- * used.
+ * The XML is read as a stream by xml/xml_stream.h, which stands against hostile bytes; the size of
+ * the file, of a text and of a record have limits. What is cut off in the middle is not
+ * well-formed, and then nothing of the list is used.
  *
  * A record is gathered until its element ends, since its number may come after its names.
  */
 #include "screening/read_int.h"
 
 #include "base/ensure.h"
+#include "xml/xml_stream.h"
 
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX   32
-#define TEXT_MAX    1024 /* of one element that is read; names are not longer */
+#define TEXT_MAX    1024 /* of one element; what is longer is cut: no name, number or date is */
 #define RECORD_MAX  32768
 #define ALIASES_MAX 256
-#define CHUNK       16384
 #define CIRCA_YEARS 3
 
 // clang-format off
@@ -40,7 +35,7 @@
 // clang-format on
 
 enum element {
-    EL_OTHER = 1,
+    EL_OTHER = XML_OTHER,
 #define X(name) EL_##name,
     ELEMENTS(X)
 #undef X
@@ -53,13 +48,8 @@ struct un_alias {
 
 struct un {
     struct reading *r;
-    xmlParserCtxtPtr parser;
-    enum status status; /* OK until something ends the reading */
-    bool has_root;
-    size_t depth;
-    uint8_t path[DEPTH_MAX]; /* enum element */
-    uint8_t text[TEXT_MAX];
-    size_t text_len;
+    const struct xml_place *place; /* its path: enum element */
+    enum status status;            /* OK until something ends the reading */
     /* the record */
     uint8_t kept[RECORD_MAX];
     size_t kept_len;
@@ -75,24 +65,9 @@ struct un {
     int16_t year, from_year, to_year;
 };
 
-static uint64_t line_of(const struct un *u)
-{
-    int line = u->parser != NULL ? xmlSAX2GetLineNumber(u->parser) : 0;
-    return line > 0 ? (uint64_t)line : 0;
-}
-
 static void stop(struct un *u, enum status status, const char *what)
 {
-    if (u->status != STATUS_OK)
-        return;
-    u->status = what != NULL ? read_refuse(u->r, status, u->r->file, line_of(u), what) : status;
-    xmlStopParser(u->parser);
-}
-
-static bool wanted(enum element element)
-{
-    return element >= EL_DATAID && element != EL_NATIONALITY && element != EL_INDIVIDUAL_ALIAS &&
-           element != EL_ENTITY_ALIAS && element != EL_INDIVIDUAL_DATE_OF_BIRTH;
+    u->status = what != NULL ? read_refuse(u->r, status, u->r->file, u->place->line, what) : status;
 }
 
 /* --- the record ------------------------------------------------------------------------------ */
@@ -109,7 +84,7 @@ static void record_begin(struct un *u)
 
 static struct view keep_text(struct un *u)
 {
-    struct view text = view_trim(view_of(u->text, u->text_len));
+    struct view text = u->place->text;
     if (text.len > RECORD_MAX - u->kept_len) {
         u->cut = true;
         return VIEW_EMPTY;
@@ -147,7 +122,7 @@ static enum status name_add(struct un *u, uint32_t entry, struct view name, unsi
 {
     enum status s = name.len > 0 ? book_name(u->r->book, entry, name, flags) : STATUS_OK;
     if (s == STATUS_MALFORMED) {
-        read_skip(u->r, u->r->file, line_of(u), "an alias has no letter in it");
+        read_skip(u->r, u->r->file, u->place->line, "an alias has no letter in it");
         return STATUS_OK;
     }
     return s;
@@ -183,70 +158,43 @@ static void record_end(struct un *u, enum entry_kind kind)
         s = record_fill(u, entry);
     if (s == STATUS_MALFORMED) {
         book_rewind(u->r->book, mark);
-        read_skip(u->r, u->r->file, line_of(u), "the entry has no name");
+        read_skip(u->r, u->r->file, u->place->line, "the entry has no name");
     } else if (s == STATUS_FULL) {
-        IGNORE_STATUS(read_book_full(u->r, u->r->file, line_of(u))); /* the sentence only */
+        IGNORE_STATUS(read_book_full(u->r, u->r->file, u->place->line)); /* the sentence only */
         stop(u, STATUS_FULL, NULL);
     } else if (s != STATUS_OK) {
         stop(u, s, NULL);
     } else if (u->cut) {
-        read_skip(u->r, u->r->file, line_of(u), "the entry has more aliases than are read");
+        read_skip(u->r, u->r->file, u->place->line, "the entry has more aliases than are read");
     }
 }
 
-/* --- libxml2's events ------------------------------------------------------------------------ */
+/* --- the document ---------------------------------------------------------------------------- */
 
-static enum element element_of(const xmlChar *name)
+static void read_date(struct un *u)
 {
-    static const char *const names[] = {
-#define X(name) #name,
-        ELEMENTS(X)
-#undef X
-    };
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (strcmp((const char *)name, names[i]) == 0)
-            return (enum element)(EL_OTHER + 1 + i);
-    return EL_OTHER;
+    struct view text;
+    int64_t time_us;
+    if (!xml_attribute_value(u->place->attributes, VIEW("dateGenerated"), &text))
+        return;
+    if (read_time(text, &time_us) == STATUS_OK)
+        u->r->list->published_us = time_us;
+    else
+        read_skip(u->r, u->r->file, u->place->line, "dateGenerated is no date");
 }
 
-static void read_date(struct un *u, int count, const xmlChar **attributes)
-{
-    for (int i = 0; i < count; i++) {
-        const xmlChar **a = attributes + 5 * (size_t)i;
-        if (strcmp((const char *)a[0], "dateGenerated") != 0)
-            continue;
-        int64_t time_us;
-        if (read_time(view_of(a[3], (size_t)(a[4] - a[3])), &time_us) == STATUS_OK)
-            u->r->list->published_us = time_us;
-        else
-            read_skip(u->r, u->r->file, line_of(u), "dateGenerated is no date");
-    }
-}
-
-static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-                    int namespaces, const xmlChar **declared, int count, int defaulted,
-                    const xmlChar **attributes)
+static enum status on_open(void *arg, const struct xml_place *place)
 {
     struct un *u = arg;
-    (void)prefix, (void)uri, (void)namespaces, (void)declared, (void)defaulted;
-    if (u->status != STATUS_OK)
-        return;
-    if (u->depth == DEPTH_MAX) {
-        stop(u, STATUS_RANGE, "the XML is nested too deeply");
-        return;
-    }
-    enum element element = element_of(name);
-    if (u->depth == 0) {
-        if (element != EL_CONSOLIDATED_LIST) {
+    u->place = place;
+    enum element element = (enum element)place->path[place->depth - 1];
+    if (place->depth == 1) {
+        if (element != EL_CONSOLIDATED_LIST)
             stop(u, STATUS_MALFORMED, "this is not a CONSOLIDATED_LIST");
-            return;
-        }
-        u->has_root = true;
-        read_date(u, count, attributes);
+        else
+            read_date(u);
     }
-    u->path[u->depth++] = (uint8_t)element;
-    u->text_len = 0;
-    if (u->depth == 3 && (element == EL_INDIVIDUAL || element == EL_ENTITY))
+    if (place->depth == 3 && (element == EL_INDIVIDUAL || element == EL_ENTITY))
         record_begin(u);
     if (element == EL_INDIVIDUAL_ALIAS || element == EL_ENTITY_ALIAS) {
         u->alias = VIEW_EMPTY;
@@ -256,18 +204,7 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
         u->circa = false;
         u->year = u->from_year = u->to_year = 0;
     }
-}
-
-/* What is longer than TEXT_MAX is cut: no name, number or date is. */
-static void on_text(void *arg, const xmlChar *text, int len)
-{
-    struct un *u = arg;
-    if (u->status != STATUS_OK || u->depth == 0 || len < 0 ||
-        !wanted((enum element)u->path[u->depth - 1]))
-        return;
-    size_t size = (size_t)len < TEXT_MAX - u->text_len ? (size_t)len : TEXT_MAX - u->text_len;
-    memcpy(u->text + u->text_len, text, size);
-    u->text_len += size;
+    return u->status;
 }
 
 /* A value directly below the record. */
@@ -291,7 +228,7 @@ static void end_of_value(struct un *u, enum element element)
 /* A value one level further down. */
 static void end_of_part(struct un *u, enum element within, enum element element)
 {
-    struct view text = view_trim(view_of(u->text, u->text_len));
+    struct view text = u->place->text;
     if (within == EL_NATIONALITY && element == EL_VALUE && u->nationality.len == 0)
         u->nationality = keep_text(u);
     if (within == EL_INDIVIDUAL_ALIAS || within == EL_ENTITY_ALIAS) {
@@ -312,101 +249,47 @@ static void end_of_part(struct un *u, enum element within, enum element element)
     }
 }
 
-static void on_close(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+static enum status on_close(void *arg, const struct xml_place *place)
 {
     struct un *u = arg;
-    (void)name, (void)prefix, (void)uri;
-    if (u->status != STATUS_OK || u->depth == 0)
-        return;
-    enum element element = (enum element)u->path[--u->depth];
-    bool individual = u->depth >= 2 && u->path[1] == EL_INDIVIDUALS;
-    bool entity = u->depth >= 2 && u->path[1] == EL_ENTITIES;
-    if (u->depth == 2 && individual && element == EL_INDIVIDUAL)
+    u->place = place;
+    enum element element = (enum element)place->path[place->depth - 1];
+    bool individual = place->depth >= 3 && place->path[1] == EL_INDIVIDUALS;
+    bool entity = place->depth >= 3 && place->path[1] == EL_ENTITIES;
+    if (place->depth == 3 && individual && element == EL_INDIVIDUAL)
         record_end(u, ENTRY_PERSON);
-    else if (u->depth == 2 && entity && element == EL_ENTITY)
+    else if (place->depth == 3 && entity && element == EL_ENTITY)
         record_end(u, ENTRY_ENTITY);
-    else if (u->depth == 3 && (individual || entity))
+    else if (place->depth == 4 && (individual || entity))
         end_of_value(u, element);
-    else if (u->depth == 4 && (individual || entity))
-        end_of_part(u, (enum element)u->path[3], element);
-    u->text_len = 0;
-}
-
-static void on_doctype(void *arg, const xmlChar *name, const xmlChar *external,
-                       const xmlChar *system)
-{
-    (void)name, (void)external, (void)system;
-    stop(arg, STATUS_REFUSED, "a DOCTYPE is not accepted");
-}
-
-/* The five entities of XML itself are libxml2's own; others do not exist. */
-static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
-{
-    (void)arg;
-    return xmlGetPredefinedEntity(name);
-}
-
-/* Its sentence may quote the file; ours says where. */
-static void on_error(void *arg, xmlErrorPtr error)
-{
-    (void)arg, (void)error;
-}
-
-/* --- the file -------------------------------------------------------------------------------- */
-
-static enum status parse(struct un *u, FILE *file)
-{
-    char chunk[CHUNK];
-    uint64_t total = 0;
-    int result = 0;
-    while (result == 0 && u->status == STATUS_OK) {
-        size_t len = fread(chunk, 1, sizeof chunk, file);
-        total += len;
-        if (total > READ_FILE_MAX)
-            stop(u, STATUS_FULL, "the file is larger than 256 MiB");
-        else if (len > 0)
-            result = xmlParseChunk(u->parser, chunk, (int)len, 0);
-        if (len < sizeof chunk)
-            break;
-    }
-    if (ferror(file))
-        stop(u, STATUS_IO, "the file cannot be read");
-    if (result == 0 && u->status == STATUS_OK)
-        result = xmlParseChunk(u->parser, NULL, 0, 1);
-    if (u->status == STATUS_OK && result == XML_ERR_NO_MEMORY)
-        return STATUS_NO_MEMORY;
-    if (u->status == STATUS_OK &&
-        (result != 0 || u->parser->wellFormed == 0 || u->depth != 0 || !u->has_root))
-        return read_refuse(u->r, STATUS_MALFORMED, u->r->file, line_of(u),
-                           "the XML is not well-formed or not complete");
+    else if (place->depth == 5 && (individual || entity))
+        end_of_part(u, (enum element)place->path[3], element);
     return u->status;
 }
 
 enum status read_un_xml(struct reading *r, FILE *file)
 {
+    static const struct view words[] = {
+#define X(name) VIEW(#name),
+        ELEMENTS(X)
+#undef X
+    };
     struct un *u = calloc(1, sizeof *u);
     if (u == NULL)
         return STATUS_NO_MEMORY;
-    xmlSAXHandler handlers;
-    memset(&handlers, 0, sizeof handlers);
-    handlers.initialized = XML_SAX2_MAGIC;
-    handlers.startElementNs = on_open;
-    handlers.endElementNs = on_close;
-    handlers.characters = on_text;
-    handlers.cdataBlock = on_text;
-    handlers.internalSubset = on_doctype;
-    handlers.getEntity = on_entity;
-    handlers.serror = on_error;
+    const struct xml_rules rules = { .words = words,
+                                     .word_count = COUNT_OF(words),
+                                     .text_max = TEXT_MAX,
+                                     .bytes_max = READ_FILE_MAX,
+                                     .too_large = "the file is larger than 256 MiB",
+                                     .open = on_open,
+                                     .close = on_close };
+    struct xml_refusal refusal;
     u->r = r;
     u->status = STATUS_OK;
-    xmlInitParser();
-    u->parser = xmlCreatePushParserCtxt(&handlers, u, NULL, 0, NULL);
-    enum status s = STATUS_NO_MEMORY;
-    if (u->parser != NULL) {
-        (void)xmlCtxtUseOptions(u->parser, XML_PARSE_NONET | XML_PARSE_NOXINCNODE);
-        s = parse(u, file);
-        xmlFreeParserCtxt(u->parser);
-    }
+    enum status s = xml_stream(file, &rules, u, &refusal);
+    if (refusal.what != NULL)
+        s = read_refuse(r, s, r->file, refusal.line, refusal.what);
     free(u);
     return s;
 }
