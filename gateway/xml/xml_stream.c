@@ -4,6 +4,10 @@
  * external subsets, input sources) does not exist for the parser. internalSubset is what a DOCTYPE
  * calls, whatever stands in it. Of errors we want no more than that there is one: libxml2's
  * sentence may quote the file.
+ *
+ * Libxml2 tells of a tag when it has seen its end, and compares each attribute with all before it.
+ * What it holds back between two chunks has a limit therefore, and so has the number of attributes:
+ * the first tag that has too many is the last.
  */
 #include "xml/xml_stream.h"
 
@@ -82,14 +86,18 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
                     const xmlChar **rows)
 {
     struct xml_stream *x = arg;
-    (void)prefix, (void)spaces, (void)declared, (void)defaulted;
+    (void)prefix, (void)declared, (void)defaulted;
     if (x->status != STATUS_OK)
         return;
     if (x->place.depth == XML_DEPTH_MAX) {
         stream_refuse(x, STATUS_RANGE, "the XML is nested too deeply");
         return;
     }
-    struct xml_attributes attributes = { rows, count > 0 ? (size_t)count : 0 };
+    if (count < 0 || count > XML_ATTRIBUTES_MAX || spaces < 0 || spaces > XML_ATTRIBUTES_MAX) {
+        stream_refuse(x, STATUS_RANGE, "an element of the XML has too many attributes");
+        return;
+    }
+    struct xml_attributes attributes = { rows, (size_t)count };
     x->has_root = true;
     x->place.path[x->place.depth++] = stream_word(x->rules, name);
     stream_text_begin(x);
@@ -100,12 +108,22 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
     x->place.attributes = NULL;
 }
 
+static bool is_blank(xmlChar c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Blanks in front are not kept, so that they cannot push the text out. */
 static void on_text(void *arg, const xmlChar *text, int len)
 {
     struct xml_stream *x = arg;
     if (x->status != STATUS_OK || x->place.depth == 0 || len < 0)
         return;
     size_t size = (size_t)len;
+    while (x->text_len == 0 && size > 0 && is_blank(*text)) {
+        text++;
+        size--;
+    }
     if (size > x->rules->text_max - x->text_len) {
         x->text_cut = true;
         size = x->rules->text_max - x->text_len;
@@ -150,6 +168,13 @@ static void on_error(void *arg, xmlErrorPtr error)
 
 /* --- the file -------------------------------------------------------------------------------- */
 
+/* What libxml2 was given and has not told of yet. */
+static size_t held_back(const struct xml_stream *x)
+{
+    const xmlParserInput *input = x->parser->input;
+    return input != NULL ? (size_t)(input->end - input->cur) : 0;
+}
+
 static enum status stream_parse(struct xml_stream *x, FILE *file)
 {
     char chunk[CHUNK];
@@ -163,6 +188,8 @@ static enum status stream_parse(struct xml_stream *x, FILE *file)
             stream_refuse(x, STATUS_FULL, x->rules->too_large);
         else if (len > 0)
             result = xmlParseChunk(x->parser, chunk, (int)len, 0);
+        if (result == 0 && x->status == STATUS_OK && held_back(x) > XML_TAG_MAX)
+            stream_refuse(x, STATUS_RANGE, "a tag, comment or section of the XML is too long");
     }
     if (ferror(file))
         stream_refuse(x, STATUS_IO, "the file cannot be read");
@@ -207,13 +234,12 @@ enum status xml_stream(FILE *file, const struct xml_rules *rules, void *arg,
 bool xml_attribute_value(const struct xml_attributes *attributes, struct view name,
                          struct view *out)
 {
-    bool found = false;
     for (size_t i = 0; attributes != NULL && i < attributes->count; i++) {
         const xmlChar **row = attributes->rows + 5 * i;
-        if (!view_equal(view_text((const char *)row[0]), name))
+        if (row[2] != NULL || !view_equal(view_text((const char *)row[0]), name))
             continue;
         *out = view_of(row[3], (size_t)(row[4] - row[3]));
-        found = true;
+        return true;
     }
-    return found;
+    return false;
 }

@@ -5,11 +5,11 @@
  *
  *     a DOCTYPE                         REFUSED    so there are no entities beside the five of XML
  *     elements nested over DEPTH_MAX    RANGE
- *     more bytes than the rules allow   FULL
- *     a file that cannot be read        IO
- *     what is not well-formed, an entity that is not declared, bytes that are not of the declared
- *     encoding, a name or value beyond libxml2's own limits (10 MB), a file that is cut off
- *                                       MALFORMED
+ *     a tag, comment, processing instruction or CDATA section longer than about TAG_MAX; more than
+ *     ATTRIBUTES_MAX attributes, or declared namespaces, in a tag (libxml2 takes time by the
+ * square) RANGE more bytes than the rules allow   FULL a file that cannot be read        IO what is
+ * not well-formed, an entity that is not declared, bytes that are not of the declared encoding, a
+ * file that is cut off  MALFORMED
  *
  * Nothing is ever fetched: no file, no network, no XInclude. Any encoding that libxml2 knows is
  * taken (a published list may be ISO-8859-1); what is handed out is UTF-8 always.
@@ -33,9 +33,11 @@
 
 #include <stdio.h>
 
-#define XML_DEPTH_MAX 32
-#define XML_TEXT_MAX  1024
-#define XML_WORDS_MAX 250
+#define XML_DEPTH_MAX      32
+#define XML_TAG_MAX        131072 /* bytes */
+#define XML_ATTRIBUTES_MAX 64
+#define XML_TEXT_MAX       1024
+#define XML_WORDS_MAX      250
 
 /* An element's number when its name is none of the rules' words; words[i] has XML_OTHER + 1 + i. */
 #define XML_OTHER 1
@@ -52,7 +54,8 @@ struct xml_place {
     struct view space; /* its namespace; empty: none */
     const struct xml_attributes *attributes;
     /* When it closes, during the call: what stood in it, behind the last element inside if there
-     * was one. The first text_max bytes, then without blanks at both ends. CDATA is text. */
+     * was one. Without the blanks before it; of that the first text_max bytes, and then without
+     * blanks at the end. CDATA is text. */
     struct view text;
     bool text_cut; /* there was more */
 };
@@ -80,7 +83,8 @@ struct xml_refusal {
 enum status xml_stream(FILE *file, const struct xml_rules *rules, void *arg,
                        struct xml_refusal *refusal);
 
-/* The attribute of this local name; false: there is none. The value lives as long as the call; an
+/* The attribute of this name, which is in no namespace; false: there is none. The value lives as
+ * long as the call; an
  * `&amp;` in it is told as "&#38;", libxml2's way. */
 bool xml_attribute_value(const struct xml_attributes *attributes, struct view name,
                          struct view *out);

@@ -409,6 +409,18 @@ static void a_statement_is_read(void **state)
         read_text(record_read_camt, CAMT("camt.054.001.04", REPORT(SENT, "1", "12.5")), &r),
         STATUS_OK);
     assert_string_equal(r.record.format, "camt.054");
+    /* Blanks do not push a name out. */
+#define BLANKS "                                                                    "
+    assert_int_equal(
+        read_text(
+            record_read_camt,
+            CAMT("camt.053.001.08",
+                 REPORT(ENTRY("12.50", "DBIT", "ESCT",
+                              TX("<EndToEndId>" BLANKS BLANKS BLANKS "RGE1</EndToEndId>", "")),
+                        "1", "12.50")),
+            &r),
+        STATUS_OK);
+    assert_string_equal(r.lines[0].name, "EndToEndId RGE1");
 }
 
 /* A batch: one entry, several transactions, each a line; and one that was not booked. */

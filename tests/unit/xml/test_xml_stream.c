@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define TEXT_ROOM 20
-#define HUGE      ((size_t)11 << 20) /* above libxml2's own 10 MB */
+#define HUGE_LEN  ((size_t)3 * XML_TAG_MAX)
 
 struct told {
     struct writer w;
@@ -140,6 +140,7 @@ static void elements_and_texts(void **state)
     TELLS("<?xml version=\"1.0\"?>\n<a><b>x</b><z><c/></z></a>\n", "(1a(2b=x)(2?(3c)))");
     TELLS("<a xmlns='urn:x'><y:b xmlns:y='urn:y'/><c/></a>", "(1a{urn:x}(2b{urn:y})(2c{urn:x}))");
     TELLS("<a k='1'><b j='2'/><c k='&#60;3&amp;'/></a>", "(1a[1](2b)(2c[<3&#38;]))");
+    TELLS("<a k='1' y:k='2' xmlns:y='urn:y'><b y:k='2' xmlns:y='urn:y'/></a>", "(1a[1](2b))");
     TELLS("<a>  two\n words </a>", "(1a=two\n words)");
     TELLS("<a>1<![CDATA[<b>]]>&lt;&#233;<!-- no --><?no no?>&quot;</a>", "(1a=1<b><\xC3\xA9\")");
     /* Of a text with elements in it, what stands behind the last. */
@@ -168,6 +169,9 @@ static void texts_are_cut(void **state)
     assert_int_equal(read_bytes(VIEW("<a>123456789012345678901</a>"), &told), STATUS_OK);
     assert_true(told.cut);
     TELLS("<a>123456789012345678901</a>", "(1a=12345678901234567890)");
+    /* Blanks do not count. */
+    TELLS("<a>                                        x</a>", "(1a=x)");
+    TELLS("<a>             <!-- -->\n               <![CDATA[   ]]>  x</a>", "(1a=x)");
     TELLS("<a><b>123456789012345678901</b><c>1</c></a>", "(1a(2b=12345678901234567890)(2c=1))");
 }
 
@@ -317,24 +321,50 @@ static void huge_parts(void **state)
         const char *before, *after;
         enum status status;
     } cases[] = {
-        { "<a k='", "'/>", STATUS_MALFORMED },
-        { "<a k='", "", STATUS_MALFORMED },
-        { "<", "/>", STATUS_MALFORMED },
-        { "<a ", "='1'/>", STATUS_MALFORMED },
-        { "<a xmlns='", "'/>", STATUS_MALFORMED },
-        { "<a>&", ";</a>", STATUS_MALFORMED },
-        { "<a><!--", "--></a>", STATUS_MALFORMED },
+        { "<a k='", "'/>", STATUS_RANGE },
+        { "<a k='", "", STATUS_RANGE },
+        { "<", "/>", STATUS_RANGE },
+        { "<a ", "='1'/>", STATUS_RANGE },
+        { "<a xmlns='", "'/>", STATUS_RANGE },
+        { "<a></a ", "", STATUS_RANGE },
+        { "<a>&", ";</a>", STATUS_RANGE },
+        { "<a><!--", "--></a>", STATUS_RANGE },
+        { "<a><?", "?></a>", STATUS_RANGE },
+        { "<a><![CDATA[", "]]></a>", STATUS_RANGE },
+        { "<!DOCTYPE ", "><a/>", STATUS_RANGE },
         { "<a>", "</a>", STATUS_OK },
-        { "<a><![CDATA[", "]]></a>", STATUS_MALFORMED },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct told told;
-        FILE *file = long_file(cases[i].before, HUGE, cases[i].after);
+        FILE *file = long_file(cases[i].before, HUGE_LEN, cases[i].after);
         enum status status = read_file(file, UINT64_MAX, 0, &told);
         if (status != cases[i].status)
             fail_msg("%s...%s: %s", cases[i].before, cases[i].after, status_name(status));
-        assert_int_equal(told.cut, cases[i].status == STATUS_OK);
+        assert_int_equal(told.cut, status == STATUS_OK);
         assert_true(told.w.len < 64);
+    }
+    struct told told;
+    assert_int_equal(read_file(long_file("<a k='", 50000, "'/>"), UINT64_MAX, 0, &told), STATUS_OK);
+}
+
+/* As many as may be, and one more; of attributes and of namespaces. */
+static void many_attributes(void **state)
+{
+    (void)state;
+    static const char *const prefixes[] = { "k", "xmlns:k" };
+    static char text[64 * XML_ATTRIBUTES_MAX];
+    for (size_t i = 0; i < 2 * COUNT_OF(prefixes); i++) {
+        size_t count = XML_ATTRIBUTES_MAX + i % 2;
+        struct writer w = writer_over(text, sizeof text);
+        writer_text(&w, "<a>\n<b");
+        for (size_t k = 0; k < count; k++)
+            writer_format(&w, " %s%zu='1'", prefixes[i / 2], k);
+        writer_text(&w, "/></a>");
+        struct told told;
+        if (count == XML_ATTRIBUTES_MAX)
+            assert_int_equal(read_bytes(writer_done(&w), &told), STATUS_OK);
+        else
+            refused(writer_done(&w), STATUS_RANGE, 2, "too many attributes");
     }
 }
 
@@ -373,6 +403,7 @@ int main(void)
         cmocka_unit_test(what_is_no_xml),
         cmocka_unit_test(encodings),
         cmocka_unit_test(huge_parts),
+        cmocka_unit_test(many_attributes),
         cmocka_unit_test(the_size_of_the_file),
         cmocka_unit_test(a_file_that_cannot_be_read),
     };
