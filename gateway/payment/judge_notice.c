@@ -27,14 +27,17 @@ static bool says_no_money_moved(enum attempt_state state)
 
 /* An answer after its exchange had ended. It changes no money: if the attempt was undone meanwhile,
  * or an inquiry said that it came to nothing, an approval now contradicts that, and a person must
- * look. */
+ * look. So must one when the answer is about another amount or currency, whatever the end was. */
 enum status judge_late(struct store_txn *txn, void *arg)
 {
     const struct change *c = arg;
     txn->payment.id = txn->attempt.payment; /* for the event; the row is not written */
     txn->payment.merchant = txn->attempt.merchant;
-    bool conflict = c->outcome == OUTCOME_APPROVED && txn->attempt.parent == 0 &&
-                    says_no_money_moved(txn->attempt.state);
+    enum attempt_state known = txn->attempt.state;
+    bool differs =
+        c->contradicted || (c->outcome == OUTCOME_APPROVED && says_no_money_moved(known));
+    bool conflict =
+        differs && txn->attempt.parent == 0 && judge_is_settled(known) && known != ATTEMPT_CONFLICT;
     if (conflict) {
         txn->write_attempt = STORE_UPDATE;
         txn->attempt.state = ATTEMPT_CONFLICT;

@@ -111,6 +111,7 @@ struct change {
     enum problem problem;       /* the same, for what the channel could not encode; 0: not */
     struct view problem_detail; /* CHANGE_NOTHING as well */
     bool currency_mismatch;
+    bool contradicted; /* late answer: its amount or currency is not what was asked for */
     bool want_answer;
 
     /* Decision, held payments. */

@@ -464,7 +464,9 @@ static void late_recorded(struct store_txn *txn, void *arg)
         room->stats.conflicts++;
         LOG(room->o.log, LOG_ERROR, "payment.conflict",
             LOG_TEXT("payment", id_format(ID_PAYMENT, txn->attempt.payment, id)),
-            LOG_TEXT("reason", "an approval came after the attempt had ended without one"));
+            LOG_TEXT("reason", change->contradicted
+                                   ? "a late answer is about another amount or currency"
+                                   : "an approval came after the attempt had ended without one"));
     }
     late_free(late);
 }
@@ -483,6 +485,7 @@ void payments_late_answer(void *payments, struct channel *channel, int64_t attem
     arena_init(&late->arena, TXN_ARENA_MAX);
     late->change = (struct change){ .now_us = loop_wall_us(room->o.loop),
                                     .outcome = result->outcome,
+                                    .contradicted = result->conflict,
                                     .rail_code = arena_copy(&late->arena, result->rail_code),
                                     .channel = view_text(channel_name(channel)),
                                     .public_refs = refs_members(&late->arena, result->refs),

@@ -454,6 +454,26 @@ static void test_late(void **state)
     rows_close(&rows);
 }
 
+/* An approval of another amount is no approval; but whatever ended, a person must know. */
+static void test_late_and_of_another_amount(void **state)
+{
+    (void)state;
+    for (int known = ATTEMPT_SENDING; known <= ATTEMPT_PARKED; known++) {
+        bool ended = judge_is_settled((enum attempt_state)known) && known != ATTEMPT_CONFLICT;
+        struct rows rows;
+        rows_open(&rows, OPERATION_SALE, (enum attempt_state)known);
+        hear(&rows, OUTCOME_UNKNOWN, "");
+        assert_int_equal(rows_late(&rows), STATUS_OK);
+        assert_string_equal(rows_events(&rows), "attempt.late_answer");
+        rows.change.contradicted = true;
+        assert_int_equal(rows_late(&rows), STATUS_OK);
+        assert_string_equal(rows_events(&rows), ended ? "attempt.conflict" : "attempt.late_answer");
+        assert_int_equal(rows.txn.attempt.state, ended ? ATTEMPT_CONFLICT : known);
+        assert_int_equal(rows.txn.write_payment, 0);
+        rows_close(&rows);
+    }
+}
+
 static void test_noted(void **state)
 {
     (void)state;
@@ -523,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_cancel_of_what_runs),
         cmocka_unit_test(test_paid_after_canceled),
         cmocka_unit_test(test_late),
+        cmocka_unit_test(test_late_and_of_another_amount),
         cmocka_unit_test(test_noted),
         cmocka_unit_test(test_twice_is_once),
     };
