@@ -205,6 +205,7 @@ struct story {
     int64_t amount;
     unsigned excuses; /* set of enum excuse */
     bool manual, receives, is_static, acted, canceled;
+    bool lock_expires; /* CBDC: gives the money back by itself after a time */
     unsigned looks;
     char payload[STORY_PAYLOAD_MAX], code_reference[64]; /* of what is shown to a payer */
     int64_t payment;                                     /* 0: not made yet */

@@ -30,9 +30,11 @@ void story_cbdc_create(struct story *story)
         story->amount += 10000; /* over what w_basic may pay at once */
     const char *payer =
         dice_percent(dice, 80) ? "w_full" : payers[dice_below(dice, COUNT_OF(payers))];
-    if (manual && dice_percent(dice, 40))
+    if (manual && dice_percent(dice, 40)) {
+        story->lock_expires = true;
         (void)snprintf(expires, sizeof expires, ",\"expires_in\":%lld",
                        (long long)dice_between(dice, 10, 600));
+    }
     (void)snprintf(ask->path, sizeof ask->path, "/v1/payments");
     (void)snprintf(ask->body, sizeof ask->body,
                    "{\"amount\":{\"value\":%lld,\"currency\":\"EUR\"},\"capture\":\"%s\","
