@@ -102,7 +102,7 @@ static void answer_without_memory(struct http_request *http)
     static const struct http_header later[] = { { VIEW("Retry-After"), VIEW("1") } };
     uint8_t text[512];
     struct writer w = writer_over(text, sizeof text);
-    problem_write(&w, PROBLEM_OVERLOADED, VIEW("Memory is out. Nothing was done."), NULL, 0);
+    problem_write(&w, PROBLEM_OVERLOADED, VIEW("Memory is out. " DID_NOTHING), NULL, 0);
     http_respond(http, problem_status(PROBLEM_OVERLOADED), "application/problem+json", later,
                  COUNT_OF(later), writer_done(&w));
 }

@@ -208,7 +208,7 @@ void authenticate(struct call *call)
         return;
     }
     if (secret_mac(api->key_hash, text, call->key_hash, &len) != STATUS_OK) {
-        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. " DID_NOTHING);
         return;
     }
     struct cached_key *key = map_get(api->keys, view_of(call->key_hash, 32));
@@ -223,6 +223,6 @@ void authenticate(struct call *call)
     call->reading = true;
     if (store_ask(api->o.store, &call->read) != STATUS_OK) {
         call->reading = false;
-        reply_problem(call, PROBLEM_OVERLOADED, "Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, DID_NOTHING);
     }
 }

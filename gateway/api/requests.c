@@ -31,7 +31,7 @@ bool body_json(struct call *call, struct arena *arena, bool may_be_empty,
     struct json_error error;
     enum status status = json_read(body, &limits, arena, root, &error);
     if (arena->starved) {
-        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. " DID_NOTHING);
         return false;
     }
     if (status != STATUS_OK) {
@@ -133,7 +133,7 @@ struct payment_request *request_new(struct call *call)
         return NULL;
     struct payment_request *r = payment_request_new(call->api->o.payments);
     if (r == NULL) {
-        reply_problem(call, PROBLEM_OVERLOADED, "Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, DID_NOTHING);
         return NULL;
     }
     r->merchant = call->merchant;
@@ -158,7 +158,7 @@ bool request_starved(struct call *call, struct payment_request *r)
     if (!call->arena.starved && !r->arena.starved)
         return false;
     payment_request_drop(call->api->o.payments, r);
-    reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. Nothing was done.");
+    reply_problem(call, PROBLEM_OVERLOADED, "Memory is out. " DID_NOTHING);
     return true;
 }
 

@@ -214,7 +214,7 @@ static struct change *change_new(struct call *call)
 {
     struct change *change = ARENA_NEW(&call->arena, struct change);
     if (change == NULL) {
-        reply_problem(call, PROBLEM_OVERLOADED, "Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, DID_NOTHING);
         return NULL;
     }
     change->call = call;
@@ -234,7 +234,7 @@ static void commit(struct change *change, store_judge_fn *judge, store_txn_done_
     call->reading = true;
     if (store_commit(call->api->o.store, &change->txn) != STATUS_OK) {
         call->reading = false;
-        reply_problem(call, PROBLEM_OVERLOADED, "Nothing was done.");
+        reply_problem(call, PROBLEM_OVERLOADED, DID_NOTHING);
     }
 }
 
@@ -255,7 +255,7 @@ static bool committed(struct change *change)
         reply_problem(call, PROBLEM_ENDPOINT_DISABLED,
                       "Nothing is delivered to it; enable it first: PATCH with status enabled.");
     else
-        reply_problem(call, PROBLEM_STORE_FAILED, "Nothing was done.");
+        reply_problem(call, PROBLEM_STORE_FAILED, DID_NOTHING);
     return false;
 }
 

@@ -614,7 +614,7 @@ static bool ask(struct work *work, enum store_question question,
     if (store_ask(work->room->o.store, &work->read) == STATUS_OK)
         return true;
     work->committing = false;
-    give_up(work, PROBLEM_OVERLOADED, VIEW("Nothing was done."));
+    give_up(work, PROBLEM_OVERLOADED, VIEW(DID_NOTHING));
     return false;
 }
 
@@ -629,7 +629,7 @@ static bool held_read(struct work *work, const struct store_read *read)
         return false;
     }
     if (read->result != STATUS_OK && read->result != STATUS_NOT_FOUND) {
-        give_up(work, PROBLEM_STORE_FAILED, VIEW_EMPTY);
+        give_up(work, PROBLEM_STORE_FAILED, VIEW(DID_NOTHING));
         return false;
     }
     enum status opened = read->result == STATUS_OK && read->count > 0

@@ -61,7 +61,7 @@ void give_up_for(struct work *work, enum status why)
 {
     bool starved = why == STATUS_NO_MEMORY;
     give_up(work, starved ? PROBLEM_OVERLOADED : PROBLEM_INTERNAL,
-            starved ? VIEW("Memory is out. Nothing was done.") : VIEW_EMPTY);
+            starved ? VIEW("Memory is out. " DID_NOTHING) : VIEW_EMPTY);
 }
 
 static enum status idem_id_of(struct payments *room, struct work *work)
@@ -79,7 +79,7 @@ static void step_lookup(struct work *work)
 {
     struct payments *room = work->room;
     if (!room->ready || room->stopping) {
-        give_up(work, PROBLEM_STARTING, VIEW("Nothing was done. Try again in a few seconds."));
+        give_up(work, PROBLEM_STARTING, VIEW(DID_NOTHING));
         return;
     }
     enum status known = idem_id_of(room, work);
@@ -98,7 +98,7 @@ static void step_lookup(struct work *work)
         return;
     }
     if (map_put(room->in_flight, view_of(work->idem_id, IDEM_ID_LEN), work) != STATUS_OK) {
-        give_up(work, PROBLEM_OVERLOADED, VIEW("Nothing was done."));
+        give_up(work, PROBLEM_OVERLOADED, VIEW(DID_NOTHING));
         return;
     }
     work->key_in_flight = true;
@@ -144,7 +144,7 @@ void payment_submit(struct payments *room, struct payment_request **request,
     if (work == NULL) {
         uint8_t body[512];
         struct writer w = writer_over(body, sizeof body);
-        problem_write(&w, PROBLEM_OVERLOADED, VIEW("Nothing was done."), NULL, 0);
+        problem_write(&w, PROBLEM_OVERLOADED, VIEW(DID_NOTHING), NULL, 0);
         payment_request_drop(room, r);
         answer(arg, problem_status(PROBLEM_OVERLOADED), writer_done(&w), false);
         return;
@@ -416,7 +416,7 @@ static void loaded(struct store_read *read, void *arg)
     if (read->result == STATUS_NOT_FOUND)
         give_up(work, PROBLEM_NOT_FOUND, VIEW("There is no payment with this id."));
     else if (read->result != STATUS_OK)
-        give_up(work, PROBLEM_STORE_FAILED, VIEW_EMPTY);
+        give_up(work, PROBLEM_STORE_FAILED, VIEW(DID_NOTHING));
     else
         step_encode(work, &read->payments[0]);
 }
@@ -433,7 +433,7 @@ static void step_load(struct work *work)
     work->committing = true; /* the store holds our memory until loaded() */
     if (store_ask(work->room->o.store, &work->read) != STATUS_OK) {
         work->committing = false;
-        give_up(work, PROBLEM_OVERLOADED, VIEW("Nothing was done."));
+        give_up(work, PROBLEM_OVERLOADED, VIEW(DID_NOTHING));
     }
 }
 
@@ -512,7 +512,7 @@ void after_record(struct work *work)
     case STORE_FAILED: break;
     }
     LOG(work->room->o.log, LOG_ERROR, "payment.record_failed", LOG_VIEW("why", txn->why));
-    give_up(work, PROBLEM_STORE_FAILED, VIEW("Nothing was sent. Try again with the same key."));
+    give_up(work, PROBLEM_STORE_FAILED, VIEW(DID_NOTHING));
 }
 
 int64_t channel_wait_us(const struct channel *channel, enum operation verb)

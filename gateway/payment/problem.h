@@ -21,6 +21,13 @@ struct problem_error {
     struct view detail;  /* what was expected */
 };
 
+/* The detail when nobody could look whether the request was carried out before: its Idempotency-Key
+ * is not known to be new. What this try did is certain, what an earlier one did is not. "Nothing
+ * was done" may be said only of a key that the store did not know, or of what the store tells. */
+#define DID_NOTHING                                                                                \
+    "This try did nothing, whatever an earlier one did; repeat it unchanged, with its "            \
+    "Idempotency-Key if it has one."
+
 int problem_status(enum problem problem);
 /* The field that a problem of this kind is always about ("/amount/value"), or NULL. */
 const char *problem_pointer(enum problem problem);

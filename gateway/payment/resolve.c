@@ -357,7 +357,7 @@ static void resolved(struct store_txn *txn, void *arg)
     default: break;
     }
     LOG(room->o.log, LOG_ERROR, "payment.resolve_failed", LOG_VIEW("why", txn->why));
-    give_problem(r, PROBLEM_STORE_FAILED, "It could not be recorded; nothing has changed.");
+    give_problem(r, PROBLEM_STORE_FAILED, DID_NOTHING);
 }
 
 /* What merchants see; who and why they see in the timeline. */
@@ -394,12 +394,12 @@ static void commit(struct resolving *r, const struct attempt_row *subject, int64
                                  .load_of_attempt = true,
                                  .load_parent = remedy };
     if (r->arena.overflow) {
-        give_problem(r, PROBLEM_INTERNAL, "There is no memory for it; nothing has changed.");
+        give_problem(r, PROBLEM_INTERNAL, "There is no memory for it. " DID_NOTHING);
         return;
     }
     step_at(r->room, "before_resolve");
     if (store_commit(r->room->o.store, &r->txn) != STATUS_OK)
-        give_problem(r, PROBLEM_OVERLOADED, "The store is busy; nothing has changed. Try again.");
+        give_problem(r, PROBLEM_OVERLOADED, "The store is busy. " DID_NOTHING);
 }
 
 static void ask(struct resolving *r, enum store_question question, int64_t payment, int64_t after,
@@ -413,7 +413,7 @@ static void ask(struct resolving *r, enum store_question question, int64_t payme
                                    .done = done,
                                    .arg = r };
     if (store_ask(r->room->o.store, &r->read) != STATUS_OK)
-        give_problem(r, PROBLEM_OVERLOADED, "The store is busy; nothing has changed. Try again.");
+        give_problem(r, PROBLEM_OVERLOADED, "The store is busy. " DID_NOTHING);
 }
 
 /* Later attempts of the same operation, oldest first. */
@@ -422,8 +422,7 @@ static void others_read(struct store_read *read, void *arg)
     struct resolving *r = arg;
     const struct attempt_row *subject = &r->change.subject;
     if (r->room->stopping || read->result != STATUS_OK) {
-        give_problem(r, r->room->stopping ? PROBLEM_STARTING : PROBLEM_STORE_FAILED,
-                     "The records could not be read; nothing has changed.");
+        give_problem(r, r->room->stopping ? PROBLEM_STARTING : PROBLEM_STORE_FAILED, DID_NOTHING);
         return;
     }
     int64_t last = subject->id;
@@ -447,8 +446,7 @@ static void subject_read(struct store_read *read, void *arg)
     if (read->result == STATUS_NOT_FOUND)
         give_problem(r, PROBLEM_NOT_FOUND, "There is no such attempt.");
     else if (r->room->stopping || read->result != STATUS_OK)
-        give_problem(r, r->room->stopping ? PROBLEM_STARTING : PROBLEM_STORE_FAILED,
-                     "The records could not be read; nothing has changed.");
+        give_problem(r, r->room->stopping ? PROBLEM_STARTING : PROBLEM_STORE_FAILED, DID_NOTHING);
     else {
         r->change.subject = read->attempts[0];
         ask(r, STORE_ATTEMPTS, read->attempts[0].payment, r->attempt, others_read);
@@ -464,8 +462,7 @@ void payments_resolve(struct payments *room, const struct resolution *resolution
     if (r == NULL) {
         uint8_t body[512];
         struct writer w = writer_over(body, sizeof body);
-        problem_write(&w, PROBLEM_STARTING, VIEW("Nothing was done. Try again in a few seconds."),
-                      NULL, 0);
+        problem_write(&w, PROBLEM_STARTING, VIEW(DID_NOTHING), NULL, 0);
         done(arg, problem_status(PROBLEM_STARTING), writer_done(&w));
         return;
     }
