@@ -12,6 +12,7 @@
  *     6  the journal has no gap, and every payment's part of it begins with payment.created
  *        What it tells is what the rows say (check_retold.c)
  *     7  requests that went out on two connections at once were answered with the same bytes
+ *     8  references and codes are those of the very entry (check_answers.c)
  *
  * The card host and the gateway share no name for a thing. What ties an entry to an attempt is what
  * the message carried: trace number, time and terminal (docs/rails/card-wire.md).
@@ -177,6 +178,7 @@ static bool check_operation(struct books *books, const struct payment_row *p,
             continue;
         check_attempt_state(books, &attempts[i], o, &sums);
         add_attempt(books, &attempts[i], &sums);
+        check_card_answer(world, p, o, &attempts[i], entry_of(books, &attempts[i]));
     }
     if (sums.conflict) { /* the card host has booked it all the same */
         books->charged_minor += o->kind == OPERATION_AUTHORISE ? 0

@@ -33,6 +33,7 @@
 struct movement {
     struct movement *same; /* the next with this name */
     char name[NAME_LETTERS], kind[16];
+    char theirs[32]; /* the counterpart's own name of it */
     int64_t amount, returned;
     int64_t booked; /* times */
     bool seen;
@@ -82,6 +83,18 @@ static void take_name(struct http_books *books, const struct json_node *entry, s
         take_text(entry, "tx_id", m->name, sizeof m->name);
 }
 
+/* As it stands in answers and notices. */
+static void take_theirs(const struct http_books *books, const struct json_node *entry,
+                        struct movement *m)
+{
+    if (books->rail == RAIL_QR)
+        take_text(entry, "provider_id", m->theirs, sizeof m->theirs);
+    else
+        (void)snprintf(m->theirs, sizeof m->theirs,
+                       books->rail == RAIL_BANK ? "A%015lld" : "cb-%012lld",
+                       (long long)number_of(entry, "number"));
+}
+
 static void take_entry(struct http_books *books, const struct json_node *entry)
 {
     if (books->count == books->room) {
@@ -97,6 +110,7 @@ static void take_entry(struct http_books *books, const struct json_node *entry)
     take_text(entry, "kind", m->kind, sizeof m->kind);
     take_text(entry, "state", state, sizeof state);
     take_name(books, entry, m);
+    take_theirs(books, entry, m);
     if (books->rail == RAIL_BANK)
         m->booked = number_of(entry, "booked");
     if (books->rail == RAIL_CBDC)
@@ -236,6 +250,33 @@ static struct moved moved_by(struct http_books *books, const struct attempt_row 
         }
     }
     return sum;
+}
+
+bool http_books_calls(struct http_books *books, const struct attempt_row *row, int64_t amount,
+                      const char *name)
+{
+    char names[NAMES_MAX][24];
+    names_of(books->rail, row, names);
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        const struct movement *m =
+            names[i][0] != '\0' ? map_get(books->by_name, view_text(names[i])) : NULL;
+        for (; m != NULL; m = m->same)
+            if (m->booked > 0 && m->amount == amount &&
+                (name == NULL || strcmp(name, m->theirs) == 0 || strcmp(name, m->name) == 0))
+                return true;
+    }
+    return false;
+}
+
+void http_books_whose(const struct http_books *books, const char *name, char *out, size_t room)
+{
+    (void)snprintf(out, room, "nothing that %s knows", rail_word(books->rail));
+    for (size_t i = 0; i < books->count; i++) {
+        const struct movement *m = &books->rows[i];
+        if (strcmp(m->theirs, name) == 0 || strcmp(m->name, name) == 0)
+            (void)snprintf(out, room, "the %s %.30s of %lld", m->kind, m->name,
+                           (long long)m->amount);
+    }
 }
 
 /* --- what the gateway says openly ---------------------------------------------------------------
@@ -407,6 +448,7 @@ static void check_one(struct http_books *books, const struct payment_row *p,
         theirs = true;
         if (attempts[i].verb == OPERATION_INQUIRE || attempts[i].verb == OPERATION_REVERSE)
             continue;
+        check_http_answer(books, world, p, o, &attempts[i]);
         struct moved one = moved_by(books, &attempts[i]);
         if (one.times > 0 && attempts[i].state == ATTEMPT_NOT_SENT &&
             o->status != OPERATION_STATUS_SUCCEEDED)

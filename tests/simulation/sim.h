@@ -12,6 +12,7 @@
  *     story_qr.c, story_bank.c, story_cbdc.c   what is particular to a rail, phones and payers too
  *     check.c      when all is quiet: the gateway's books against those of the counterparts
  *     check_http.c the ledgers of wallet, bank and central bank
+ *     check_answers.c  whether each answer was that of its own question
  *     check_retold.c   what the journal tells against the rows
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
@@ -395,6 +396,19 @@ bool check_http_payment(struct http_books *books, const struct payment_row *p,
                         const struct attempt_row *attempts, size_t attempt_count);
 /* What belongs to no attempt, or was booked twice. */
 void check_http_rest(struct http_books *books);
+/* True when what this attempt has moved, of that amount, has this name at the counterpart; NULL:
+ * when it has moved anything of that amount. */
+bool http_books_calls(struct http_books *books, const struct attempt_row *row, int64_t amount,
+                      const char *name);
+/* What has this name there, for people. */
+void http_books_whose(const struct http_books *books, const char *name, char *out, size_t room);
+/* check_answers.c: what the gateway tells and keeps of an answer, against the counterpart's own
+ * entry; e: of this attempt, or NULL. */
+void check_card_answer(struct world *world, const struct payment_row *p,
+                       const struct operation_row *o, const struct attempt_row *row,
+                       const struct card_entry *e);
+void check_http_answer(struct http_books *books, struct world *world, const struct payment_row *p,
+                       const struct operation_row *o, const struct attempt_row *row);
 /* check_retold.c: the journal tells what the rows of a payment say; no trace number was used twice.
  */
 void check_retold(struct world *world, const struct payment_row *p,

@@ -18,8 +18,12 @@ A plant is a text:
     --- end
 
 There may be several pieces of old and new, and several files, each with its pieces behind it. `run` are
-options of railgate-simulate; `seeds` (20) is how many runs may pass before the bug has to be found. A bug that is found only because the gateway's own
-assertion stops it, or because a run takes for ever, was not found by a checker, and counts as not found.
+options of railgate-simulate; `seeds` (20) is how many runs may pass before the bug has to be found. A bug
+that is found only because the gateway's own assertion stops it, or because a run takes for ever, was not
+found by a checker, and counts as not found.
+
+`guarded: by what` says that a second guard makes the bug harmless: then nothing may be found in any of
+`seeds` runs. The bug with that guard taken out as well is a plant of its own, which must be found.
 """
 import json
 import pathlib
@@ -46,11 +50,13 @@ class Plant:
                 part, lines = line[4:], []
             elif part in ("old", "new"):
                 lines.append(line)
-            elif (setting := re.fullmatch(r"(file|run|seeds): (.+)", line)) is not None:
+            elif (setting := re.fullmatch(r"(file|run|seeds|guarded): (.+)", line)) is not None:
                 self.settings[setting[1]] = setting[2]
             elif line:
                 sentence.append(line)
         self.sentence = " ".join(sentence)
+        self.seeds = int(self.settings.get("seeds", SEEDS))
+        self.guard = self.settings.get("guarded", "")
         whole = all(len(piece) == 2 and piece[0] for pieces in self.pieces.values() for piece in pieces)
         if not self.sentence or not self.pieces or "" in self.pieces or part != "end" or not whole:
             sys.exit(f"{path}: a plant needs a sentence, a file, and pieces of old and new up to --- end")
@@ -58,6 +64,10 @@ class Plant:
     def options(self):
         options = self.settings.get("run", "").split()
         return options if "--payments" in options else options + ["--payments", str(PAYMENTS)]
+
+    def payments(self):
+        options = self.options()
+        return int(options[options.index("--payments") + 1])
 
 
 def make(plant, file, root, out):
@@ -89,11 +99,22 @@ def simulate(binary, options, seed):
     return wrongs, f"it ended with {done.returncode}: {last}"
 
 
+def run_guarded(plant, buggy, result_path):
+    for seed in range(1, plant.seeds + 1):
+        wrongs, broke = simulate(buggy, plant.options(), seed)
+        if wrongs or broke:
+            sys.exit(f"seed {seed}: {broke} {wrongs[:3]}: it does harm, though it is guarded: {plant.guard}")
+    print(f"{plant.seeds} runs: nothing is wrong; {plant.guard}")
+    if result_path:
+        pathlib.Path(result_path).write_text(json.dumps({"payments": 0, "wrong": ""}))
+
+
 def run(plant, buggy, clean, result_path):
-    options = plant.options()
-    payments = int(options[options.index("--payments") + 1])
-    seeds = int(plant.settings.get("seeds", SEEDS))
     print(f"{plant.name}: {plant.sentence}")
+    if plant.guard:
+        run_guarded(plant, buggy, result_path)
+        return
+    options, seeds, payments = plant.options(), plant.seeds, plant.payments()
     for seed in range(1, seeds + 1):
         wrongs, broke = simulate(buggy, options, seed)
         if broke and not wrongs:
@@ -132,8 +153,10 @@ def table(results, readme, write):
             sys.exit(f"{result_path} is missing: run ctest -L plants first")
         result = json.loads(result_path.read_text())
         where = ", ".join(file.removeprefix("gateway/") for file in plant.pieces)
-        lines.append(f"| `{plant.name}`: {plant.sentence} | {where} | {result['payments']} | "
-                     f"{found_by(result['wrong'])} |")
+        found = f"{result['payments']} | {found_by(result['wrong'])}"
+        if plant.guard:
+            found = f"never ({plant.seeds * plant.payments()}) | harmless: {plant.guard}"
+        lines.append(f"| `{plant.name}`: {plant.sentence} | {where} | {found} |")
     readme = pathlib.Path(readme)
     text = readme.read_text()
     head, rest = text.split(BEGIN)
