@@ -64,6 +64,10 @@ static void answer_problem(struct admin_call *call, enum problem problem, const 
 {
     uint8_t body[2048];
     struct writer w = writer_over(body, sizeof body);
+    if (call->arena.starved && problem_status(problem) != 503) { /* perhaps that is all it was */
+        problem = PROBLEM_OVERLOADED;
+        detail = "Memory is out; try again.";
+    }
     problem_write(&w, problem, view_text(detail), NULL, 0);
     answer(call, problem_status(problem), w.overflow ? VIEW("{}") : writer_done(&w));
 }

@@ -70,6 +70,8 @@ struct api {
 };
 
 /* --- reply.c: each ends the call ------------------------------------------------------------- */
+/* A problem is answered as OVERLOADED when the call's arena has starved (then want of memory may be
+ * all that is wrong), except reply_payment's. */
 void reply(struct call *call, int http_status, struct view body);
 /* 200 with something else than JSON. */
 void reply_bytes(struct call *call, const char *type, struct view body);

@@ -58,9 +58,21 @@ static void end_problem(struct call *call, enum problem problem, struct view bod
     call_end(call, http_status, "application/problem+json", headers, count, body);
 }
 
+/* Whatever was found wrong may be wrong only because memory was out: a field that could not be
+ * copied, an answer that could not be written. Says nothing of what was done, since that may have
+ * been committed. */
+static bool only_starved(const struct call *call, enum problem problem)
+{
+    return call->arena.starved && problem_status(problem) != 503;
+}
+
 void reply_errors(struct call *call, enum problem problem, struct view detail,
                   const struct problem_error *errors, size_t count)
 {
+    if (only_starved(call, problem)) {
+        reply_problem(call, problem, "%s", "");
+        return;
+    }
     uint8_t *room = arena_alloc(&call->arena, 32 * 1024);
     struct writer w = writer_over(room, room != NULL ? 32 * 1024 : 0);
     problem_write(&w, problem, detail, errors, count);
@@ -81,6 +93,12 @@ void reply_problem(struct call *call, enum problem problem, const char *format, 
     va_end(args);
     uint8_t body[4096];
     struct writer w = writer_over(body, sizeof body);
+    if (only_starved(call, problem)) {
+        problem = PROBLEM_OVERLOADED;
+        (void)snprintf(text, sizeof text,
+                       "Memory is out. Repeat the request unchanged, with its Idempotency-Key if "
+                       "it has one.");
+    }
     problem_write(&w, problem, view_text(text), NULL, 0);
     end_problem(call, problem, writer_done(&w));
 }

@@ -27,14 +27,16 @@ struct change {
     bool has_url, has_kinds, has_description, has_status;
     struct view url, kinds, description;
     enum endpoint_status status;
-    struct view answer; /* create: the whole answer, secret included */
-    bool too_many;      /* create: only a repeat of one that was made is answered */
-    struct view sealed; /* a new secret, */
-    uint8_t *secret;    /* and its bytes */
+    struct view answer;         /* create: the whole answer, secret included */
+    int64_t endpoint_count_max; /* create */
+    struct view sealed;         /* a new secret, */
+    uint8_t *secret;            /* and its bytes */
     int64_t overlap_us, now_us;
     int64_t event; /* resend: which */
-    bool disabled; /* the endpoint takes nothing */
 };
+
+/* What judges say beside their verdict (store_txn.said). */
+enum { SAID_TOO_MANY = 1, SAID_DISABLED };
 
 /* --- what is shown ---------------------------------------------------------------------------- */
 
@@ -251,7 +253,7 @@ static bool committed(struct change *change)
     }
     if (change->txn.result == STORE_NO_PAYMENT)
         reply_problem(call, PROBLEM_NOT_FOUND, NO_ENDPOINT);
-    else if (change->txn.result == STORE_REFUSED && change->disabled)
+    else if (change->txn.result == STORE_REFUSED && change->txn.said == SAID_DISABLED)
         reply_problem(call, PROBLEM_ENDPOINT_DISABLED,
                       "Nothing is delivered to it; enable it first: PATCH with status enabled.");
     else
@@ -281,6 +283,7 @@ static bool draw_secret(struct change *change, int64_t endpoint)
     loop_random(api->o.loop, change->secret, WEBHOOK_SECRET_BYTES);
     enum status status = secret_seal(api->seal, webhook_seal_context(endpoint, room),
                                      view_of(change->secret, WEBHOOK_SECRET_BYTES), &w);
+    arena->starved = arena->starved || status == STATUS_NO_MEMORY;
     change->sealed = writer_done(&w);
     return status == STATUS_OK;
 }
@@ -380,8 +383,11 @@ static bool read_endpoint(struct call *call, struct change *change, bool create)
 static enum status judge_create(struct store_txn *txn, void *arg)
 {
     const struct change *change = arg;
-    if (change->too_many)
+    if (txn->endpoint_count >= change->endpoint_count_max) {
+        txn->said = SAID_TOO_MANY;
+        txn->answer_status = 0; /* the key stays free for when there is room */
         return STATUS_REFUSED;
+    }
     txn->endpoint.cursor = txn->journal_seq; /* events from now on */
     return STATUS_OK;
 }
@@ -429,30 +435,24 @@ static void on_created(struct store_txn *txn, void *arg)
     struct change *change = arg;
     struct call *call = change->call;
     ENSURE_MAGIC(call, CALL_MAGIC);
-    if (txn->result == STORE_REPLAY || txn->result == STORE_KEY_REUSED ||
-        (txn->result == STORE_REFUSED && change->too_many))
-        call->reading = false;
+    call->reading = false;
     if (txn->result == STORE_REPLAY)
         reply_replay(change);
     else if (txn->result == STORE_KEY_REUSED)
         reply_problem(call, PROBLEM_IDEMPOTENCY_KEY_REUSED,
                       "This Idempotency-Key came with another request before.");
-    else if (txn->result == STORE_REFUSED && change->too_many)
+    else if (txn->result == STORE_REFUSED && txn->said == SAID_TOO_MANY)
         reply_problem(call, PROBLEM_TOO_MANY_ENDPOINTS, "%lld are allowed; delete one first.",
-                      (long long)call->api->o.settings->webhooks_endpoints_per_merchant);
+                      (long long)change->endpoint_count_max);
     else if (committed(change))
         reply(call, 201, change->answer);
 }
 
-static void create_counted(struct store_read *read, void *arg)
+static void create(struct change *change)
 {
-    struct call *call = arg;
-    struct change *change = call->context;
-    int64_t most = call->api->o.settings->webhooks_endpoints_per_merchant;
-    if (!read_succeeded(call, read, NO_ENDPOINT))
-        return;
-    change->too_many = (int64_t)read->count >= most || read->more;
+    struct call *call = change->call;
     int64_t id = id_next(&call->api->ids, change->now_us);
+    change->endpoint_count_max = call->api->o.settings->webhooks_endpoints_per_merchant;
     if (!draw_secret(change, id)) {
         reply_problem(call, PROBLEM_INTERNAL, "No secret could be made.");
         return;
@@ -470,7 +470,7 @@ static void create_counted(struct store_read *read, void *arg)
     change->txn.write_endpoint = STORE_INSERT;
     change->answer = endpoint_text(call, &change->txn.endpoint, change->secret);
     bool keyed = change->txn.idem_key.len > 0;
-    if (change->answer.len == 0 || (keyed && !change->too_many && !seal_answer(change))) {
+    if (change->answer.len == 0 || (keyed && !seal_answer(change))) {
         reply_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
         return;
     }
@@ -485,13 +485,14 @@ void run_endpoint_create(struct call *call)
     if (http_header_count(call->http, "idempotency-key") > 0) {
         if (!call_key(call, &change->txn.idem_key))
             return;
-        if (call_digest(call, &call->arena, change->txn.idem_mac) != STATUS_OK) {
+        enum status digested = call_digest(call, &call->arena, change->txn.idem_mac);
+        call->arena.starved = call->arena.starved || digested == STATUS_NO_MEMORY;
+        if (digested != STATUS_OK) {
             reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
             return;
         }
     }
-    call->read = (struct store_read){ .question = STORE_ENDPOINTS };
-    ask_store(call, create_counted);
+    create(change);
 }
 
 static enum status judge_change(struct store_txn *txn, void *arg)
@@ -587,11 +588,12 @@ void run_endpoint_delete(struct call *call)
 
 static enum status judge_addressed(struct store_txn *txn, void *arg)
 {
-    struct change *change = arg;
+    const struct change *change = arg;
     char endpoint[ID_TEXT_MAX], event[ID_TEXT_MAX];
-    change->disabled = txn->endpoint.status != ENDPOINT_ENABLED;
-    if (change->disabled)
+    if (txn->endpoint.status != ENDPOINT_ENABLED) {
+        txn->said = SAID_DISABLED;
         return STATUS_REFUSED;
+    }
     id_format(ID_ENDPOINT, txn->endpoint.id, endpoint);
     struct view data = change->event == 0
                            ? arena_format(txn->arena, "{\"endpoint\":\"%s\"}", endpoint)

@@ -42,6 +42,17 @@ enum status db_endpoint_load(struct db *db, int64_t id, int64_t merchant, struct
     return status;
 }
 
+enum status db_endpoint_count(struct db *db, int64_t merchant, int64_t *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_ENDPOINT_COUNT);
+    bind_i64(s, 1, merchant);
+    enum status status = db_next(db, s);
+    if (status == STATUS_OK)
+        *out = sqlite3_column_int64(s, 0);
+    db_end(s);
+    return status;
+}
+
 static enum status endpoint_delete(struct db *db, const struct endpoint_row *row)
 {
     sqlite3_stmt *s = db_statement(db, SQL_DELIVERIES_DELETE);

@@ -282,6 +282,9 @@ struct store_txn {
     int64_t load_endpoint; /* if it is this merchant's (0: any); else STORE_NO_PAYMENT */
     struct endpoint_row endpoint;
     enum store_write write_endpoint; /* DELETE takes its delivery rows along */
+    /* By the store, for the judge, when write_endpoint is INSERT before it is called: how many
+     * endpoints the merchant has. */
+    int64_t endpoint_count;
     struct delivery_row delivery;
     enum store_write write_delivery; /* STORE_INSERT only */
     struct reconciliation_row reconciliation;

@@ -95,6 +95,7 @@ enum status db_held_write(struct db *db, enum store_write write, const struct he
 enum status db_profile_insert(struct db *db, struct profile_row *row);
 enum status db_endpoint_load(struct db *db, int64_t id, int64_t merchant, struct arena *arena,
                              struct endpoint_row *out);
+enum status db_endpoint_count(struct db *db, int64_t merchant, int64_t *out);
 enum status db_endpoint_write(struct db *db, enum store_write write,
                               const struct endpoint_row *row);
 /* In the place of the one that is STORE_DELIVERIES_KEPT older. */

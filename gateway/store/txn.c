@@ -183,6 +183,8 @@ static enum status txn_load(struct store *store, struct store_txn *txn,
         TRY(db_held_load(db, txn->load_held, txn->merchant, txn->arena, &txn->held));
     if (txn->load_endpoint != 0)
         TRY(db_endpoint_load(db, txn->load_endpoint, txn->merchant, txn->arena, &txn->endpoint));
+    if (txn->write_endpoint == STORE_INSERT)
+        TRY(db_endpoint_count(db, txn->merchant, &txn->endpoint_count));
     if (txn->load_difference != 0)
         TRY(db_difference_load(db, txn->load_difference, txn->arena, &txn->difference));
     txn->journal_seq = store->marks.journal_seq;

@@ -385,6 +385,22 @@ class Webhooks(Story):
             self.assertNotIn(base64.b64decode(secret.removeprefix("whsec_")), stored)
         self.assertNotIn(secret, gateway.log_text())
 
+    def test_no_more_endpoints_than_are_allowed_also_at_once(self):
+        gateway, client = self.start({"webhooks": {**FAST["webhooks"], "endpoints_per_merchant": 3}})
+        receiver = self.receiver()
+
+        def create(number):
+            headers = {**client.headers(), **({"Idempotency-Key": f"hook-{number}"} if number % 2 else {})}
+            return request(gateway.url, "POST", "/v1/webhook_endpoints", {"url": receiver.url}, headers)
+
+        answers = together([lambda number=number: create(number) for number in range(24)])
+        self.assertEqual(sorted(answer.status for answer in answers), [201] * 3 + [409] * 21)
+        made = client.all("/v1/webhook_endpoints")
+        self.assertEqual(len(made), 3)
+        self.call(client, "DELETE", f"/v1/webhook_endpoints/{made[0]['id']}")
+        refused = next(n for n in range(1, 24, 2) if answers[n].status == 409)
+        self.assertEqual(create(refused).status, 201, "its key is free, and what was refused counts for nothing")
+
     def test_live_refuses_what_is_for_the_sandbox(self):
         gateway, _ = self.start()
         gateway.write("gateway.yaml", {**gateway.settings, "mode": "live", "keys": None})

@@ -86,6 +86,23 @@ class Starved(Story):
         self.assertEqual((again.body, again.replayed), (first.body, True))
         self.assertEqual(len(self.api.payments()), 1)
 
+    def test_every_route(self):
+        payment = self.ask("POST", "/v1/payments", sale(1000), "key").json()["id"]
+        hook = self.ask("POST", "/v1/webhook_endpoints", HOOK, "hook")
+        self.assertEqual(hook.status, 201, hook)
+        path = "/v1/webhook_endpoints/" + hook.json()["id"]
+        event = self.api.events(payment)[0]["id"]
+        self.starve(201, "POST", "/v1/webhook_endpoints", HOOK, "hook")
+        self.starve(201, "POST", "/v1/webhook_endpoints", HOOK)
+        self.starve(200, "PATCH", path, {"events": ["nothing.*"], "description": "x" * 200})
+        self.starve(200, "POST", path + "/rotate_secret", {})
+        self.starve(202, "POST", path + "/test", {})
+        self.starve(202, "POST", f"/v1/events/{event}/resend", {"endpoint": hook.json()["id"]})
+        for read in (f"/v1/payments/{payment}", f"/v1/payments/{payment}/events?limit=5", f"/v1/payments/{payment}/refunds",
+                     "/v1/payments?reference=x", "/v1/events?kind=payment.*", "/v1/methods?amount=1000&currency=EUR",
+                     "/v1/webhook_endpoints?limit=5", path, path + "/deliveries"):  # fmt: skip
+            self.starve(200, "GET", read)
+
 
 if __name__ == "__main__":
     rgtest.main()

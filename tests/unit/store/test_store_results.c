@@ -92,6 +92,56 @@ static void a_judge_updates_what_was_loaded(void **state)
     fixture_close(&f);
 }
 
+static enum status two_endpoints_at_most(struct store_txn *txn, void *arg)
+{
+    (void)arg;
+    if (txn->endpoint_count < 2)
+        return STATUS_OK;
+    txn->answer_status = 0;
+    return STATUS_REFUSED;
+}
+
+static void endpoint_init(struct request *r, int64_t merchant, int64_t id, const char *key)
+{
+    request_init(r, merchant);
+    request_key(r, key, 1);
+    request_answer(r, 201, "made");
+    r->txn.judge = two_endpoints_at_most;
+    r->txn.write_endpoint = STORE_INSERT;
+    r->txn.endpoint = (struct endpoint_row){ .id = id,
+                                             .merchant = merchant,
+                                             .status = ENDPOINT_ENABLED,
+                                             .url = VIEW("https://shop.example/"),
+                                             .kinds = VIEW("*"),
+                                             .secret = VIEW("sealed") };
+}
+
+/* All in one batch, and counted one after another all the same. */
+static void endpoints_are_counted_where_they_are_made(void **state)
+{
+    (void)state;
+    static const enum store_result results[] = { STORE_COMMITTED, STORE_COMMITTED, STORE_REFUSED,
+                                                 STORE_COMMITTED, STORE_REFUSED };
+    static const int64_t merchants[] = { 5, 5, 5, 6, 5 };
+    static const char *const keys[] = { "a", "b", "c", "a", "d" };
+    struct fixture f;
+    struct request r[COUNT_OF(results)];
+    open_memory(&f);
+    for (size_t i = 0; i < COUNT_OF(r); i++) {
+        endpoint_init(&r[i], merchants[i], (int64_t)(100 + i), keys[i]);
+        request_submit(&f, &r[i]);
+    }
+    fixture_settle(&f);
+    for (size_t i = 0; i < COUNT_OF(r); i++) {
+        assert_int_equal(r[i].txn.result, results[i]);
+        request_fini(&r[i]);
+    }
+    int64_t payment;
+    assert_int_equal(probe_key(&f, 5, "b", 1, &payment), STORE_REPLAY);
+    assert_int_equal(probe_key(&f, 5, "c", 1, &payment), STORE_COMMITTED); /* free */
+    fixture_close(&f);
+}
+
 static void a_payment_of_another_merchant_is_not_there(void **state)
 {
     (void)state;
@@ -489,6 +539,7 @@ int main(void)
         cmocka_unit_test(a_broken_member_does_not_break_its_batch),
         cmocka_unit_test(a_repeated_judge_gets_the_callers_rows_again),
         cmocka_unit_test(a_request_without_memory_fails_alone),
+        cmocka_unit_test(endpoints_are_counted_where_they_are_made),
         cmocka_unit_test(a_full_queue_says_busy),
         cmocka_unit_test(a_key_of_the_greatest_length_works),
     };
