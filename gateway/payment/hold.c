@@ -1,216 +1,19 @@
-/* hold.c - payments of which nothing was sent yet, because somebody must say so first.
+/* hold.c - payments of which nothing was sent yet, because somebody must say so first, and then
+ * says it.
  *
  *     requires_action   the payer: POST .../confirm with the result of an authentication
  *     processing        an operator: payments_review
  *
- * What going on needs is sealed into the held row: the method's details, who the payer is, which
- * counters begin anew. Card data is not: it is never written to disk, stays in vault memory
- * (`kept`), and a card payment that waits does not outlive a restart: its confirmation ends it, and
- * nothing was sent.
- *
  * Going on takes the same way as a new payment from `pick` on. A profile that changed meanwhile
  * changes nothing: the decision was made, its sums are spent.
  *
- * Those whose time is over fail by themselves: a timer looks as long as any are held.
+ *     confirm, cancel, review    each reads the held row (hold_kept.c opens it), then
+ *     it goes ahead              ... or
+ *     it fails                   ... as it does when its time is over (hold_overdue.c)
  */
-#include "payment/payment_int.h"
+#include "payment/hold_int.h"
 
 #include "base/ensure.h"
-#include "payment/facts.h"
-
-#include <stdlib.h>
-
-#define KEPT_MAX      8192 /* held card payments in memory */
-#define KEPT_OF_ONE   1024 /* of one merchant */
-#define LOOK_EVERY_US (5 * LOOP_US_PER_S)
-#define LOOK_NEXT_US  (100 * LOOP_US_PER_MS) /* there are more */
-#define LOOK_AT_ONCE  50
-#define RESETS_MAX    STORE_SPENDS_MAX
-#define HOLD_VERSION  1
-
-struct hold {
-    int64_t operation;
-    int64_t authenticate_for_us, wrong_max;
-    bool challenge_next; /* after an operator's yes */
-    bool authenticated;  /* the request itself was */
-    struct view region, payer, payee, methods, details;
-    size_t reset_count;
-    uint8_t resets[RESETS_MAX][16];
-};
-
-static void hold_on(struct work *work);
-
-/* --- what is sealed -----------------------------------------------------------------------------
- */
-
-static struct view payment_key(const int64_t *id)
-{
-    return view_of(id, sizeof *id);
-}
-
-static struct view seal_context(const int64_t *payment, uint8_t out[16])
-{
-    struct writer w = writer_over(out, 16);
-    writer_text(&w, "held");
-    writer_u64_be(&w, (uint64_t)*payment);
-    return writer_done(&w);
-}
-
-static void put_part(struct writer *w, struct view part)
-{
-    writer_u16_be(w, (uint16_t)part.len);
-    writer_view(w, part);
-}
-
-static bool may_be_held(const struct ruling *ruling)
-{
-    if (ruling->verdict == VERDICT_CHALLENGE || ruling->verdict == VERDICT_REVIEW)
-        return true;
-    for (size_t i = 0; i < ruling->reservation_count; i++) {
-        enum verdict verdict = ruling->reservations[i].verdict;
-        if (verdict == VERDICT_CHALLENGE || verdict == VERDICT_REVIEW)
-            return true;
-    }
-    return false;
-}
-
-/* Counters that begin anew when the payer is authenticated: those the decision names, and the one
- * whose exemption is used up. */
-static void put_resets(struct work *work, struct writer *w)
-{
-    const struct ruling *ruling = work->ruling;
-    uint8_t count = 0;
-    for (size_t i = 0; i < ruling->reservation_count; i++) {
-        enum reservation_kind kind = ruling->reservations[i].kind;
-        count += kind == RESERVE_RESET || kind == RESERVE_SINCE_AUTHENTICATION;
-    }
-    writer_u8(w, count);
-    decide_spends(work); /* for their keys; the change is begun anew before it is committed */
-    for (size_t i = 0; i < ruling->reservation_count; i++) {
-        enum reservation_kind kind = ruling->reservations[i].kind;
-        if (kind == RESERVE_RESET || kind == RESERVE_SINCE_AUTHENTICATION)
-            writer_bytes(w, work->txn.spends[i].key, sizeof work->txn.spends[i].key);
-    }
-}
-
-/* There is room for the card data of one more that waits; no merchant takes it all. */
-static bool may_keep(const struct work *work)
-{
-    size_t position = 0, own = 0;
-    struct view key;
-    void *value;
-    while (map_next(work->room->kept, &position, &key, &value))
-        own += ((const struct payment_request *)value)->merchant == work->merchant;
-    return own < KEPT_OF_ONE && map_count(work->room->kept) < KEPT_MAX;
-}
-
-enum status hold_seal(struct work *work)
-{
-    struct ruling *ruling = work->ruling;
-    const struct payment_request *r = work->request;
-    const struct compliance_facts *facts = r->facts;
-    if (!may_be_held(ruling))
-        return STATUS_OK;
-    bool card = r->rail == RAIL_CARD;
-    if (card && !may_keep(work))
-        return STATUS_BUSY;
-    size_t size = 2048 + r->details.len;
-    uint8_t *plain = arena_alloc(&work->keep, size);
-    uint8_t *sealed = arena_alloc(&work->keep, 1 + size + SECRET_SEAL_OVERHEAD);
-    if (plain == NULL || sealed == NULL)
-        return STATUS_NO_MEMORY;
-    struct writer w = writer_over(plain, size);
-    writer_u8(&w, HOLD_VERSION);
-    writer_u64_be(&w, (uint64_t)work->operation);
-    writer_u64_be(&w, (uint64_t)ruling->authenticate_for_us);
-    writer_u64_be(&w, (uint64_t)ruling->wrong_max);
-    writer_u8(&w, facts->values[FACT_AUTHENTICATED].given &&
-                      facts->values[FACT_AUTHENTICATED].number != 0);
-    put_part(&w, ruling->region);
-    put_part(&w, facts_bound_payer(facts));
-    put_part(&w, facts_bound_payee(facts));
-    put_part(&w, ruling->methods);
-    put_resets(work, &w);
-    put_part(&w, card ? VIEW_EMPTY : r->details);
-    TRY(writer_status(&w));
-    sealed[0] = 0;
-    struct writer s = writer_over(sealed + 1, size + SECRET_SEAL_OVERHEAD);
-    uint8_t context[16];
-    TRY(secret_seal(work->room->seal, seal_context(&work->payment, context), writer_done(&w), &s));
-    ruling->held = view_of(sealed, 1 + s.len);
-    return STATUS_OK;
-}
-
-static enum status take_part(struct cursor *c, struct view *out)
-{
-    uint16_t len = 0;
-    TRY(cursor_u16_be(c, &len));
-    return cursor_take(c, len, out);
-}
-
-static enum status take_number(struct cursor *c, int64_t *out)
-{
-    uint64_t number = 0;
-    TRY(cursor_u64_be(c, &number));
-    *out = (int64_t)number;
-    return STATUS_OK;
-}
-
-static enum status hold_read(struct cursor *c, struct hold *hold)
-{
-    uint8_t version = 0, authenticated = 0, count = 0;
-    TRY(cursor_u8(c, &version));
-    if (version != HOLD_VERSION)
-        return STATUS_UNSUPPORTED;
-    TRY(take_number(c, &hold->operation));
-    TRY(take_number(c, &hold->authenticate_for_us));
-    TRY(take_number(c, &hold->wrong_max));
-    TRY(cursor_u8(c, &authenticated));
-    hold->authenticated = authenticated != 0;
-    TRY(take_part(c, &hold->region));
-    TRY(take_part(c, &hold->payer));
-    TRY(take_part(c, &hold->payee));
-    TRY(take_part(c, &hold->methods));
-    TRY(cursor_u8(c, &count));
-    if (count > RESETS_MAX)
-        return STATUS_MALFORMED;
-    hold->reset_count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct view key;
-        TRY(cursor_take(c, sizeof hold->resets[i], &key));
-        memcpy(hold->resets[i], key.ptr, key.len);
-    }
-    return take_part(c, &hold->details);
-}
-
-/* What the work needs of a held payment, from its rows. */
-static enum status hold_open(struct work *work, const struct payment_row *row,
-                             const struct held_row *held)
-{
-    struct hold *hold = ARENA_NEW(&work->keep, struct hold);
-    uint8_t *plain = arena_alloc(&work->keep, held->data.len + 1);
-    uint8_t context[16];
-    if (hold == NULL || plain == NULL)
-        return STATUS_NO_MEMORY;
-    if (held->data.len < 1)
-        return STATUS_MALFORMED;
-    struct writer w = writer_over(plain, held->data.len);
-    work->payment = row->id;
-    work->merchant = row->merchant;
-    TRY(secret_unseal(work->room->seal, seal_context(&work->payment, context),
-                      view_slice(held->data, 1, SIZE_MAX), &w));
-    struct cursor c = cursor_over(writer_done(&w));
-    TRY(hold_read(&c, hold));
-    hold->challenge_next = held->data.ptr[0] == 1;
-    TRY(currency_by_code(view_text(row->currency), &work->currency));
-    work->hold = hold;
-    work->held = *held;
-    work->wrong_max = hold->wrong_max;
-    work->operation = hold->operation;
-    work->region = hold->region;
-    work->kind = row->capture == CAPTURE_MANUAL ? OPERATION_AUTHORISE : OPERATION_SALE;
-    return STATUS_OK;
-}
 
 /* --- the answer of a payment that waits ----------------------------------------------------------
  */
@@ -254,59 +57,6 @@ struct view hold_members(struct arena *arena, enum held_kind kind, struct view m
     return view_of(room + 1, w.len - 2);
 }
 
-/* --- card data in memory ------------------------------------------------------------------------
- */
-
-static void look_later(struct payments *room)
-{
-    if (room->held_count > 0 && !timer_is_armed(&room->hold_look) && !room->stopping)
-        timer_start(&room->hold_look, LOOK_EVERY_US);
-}
-
-void hold_begun(struct work *work)
-{
-    struct payments *room = work->room;
-    struct payment_request *r = work->request;
-    room->held_count++;
-    look_later(room);
-    if (work->txn.held.kind == HELD_REVIEW)
-        room->stats.reviewed++;
-    else
-        room->stats.challenged++;
-    if (r == NULL || r->rail != RAIL_CARD)
-        return;
-    /* Without room it cannot go on later, and says so then. */
-    if (map_put(room->kept, payment_key(&work->payment), r) == STATUS_OK) {
-        work->request = NULL;
-        work->details = VIEW_EMPTY;
-    }
-}
-
-static void forget_kept(struct payments *room, int64_t payment)
-{
-    struct payment_request *kept = map_take(room->kept, payment_key(&payment));
-    if (kept != NULL)
-        payment_request_drop(room, kept);
-}
-
-/* It still waits: the next confirmation needs it. */
-static void put_back(struct work *work)
-{
-    struct payment_request *r = work->request;
-    if (r == NULL || r->rail != RAIL_CARD || r->confirm)
-        return;
-    if (map_put(work->room->kept, payment_key(&work->payment), r) == STATUS_OK) {
-        work->request = NULL;
-        work->details = VIEW_EMPTY;
-    }
-}
-
-static void left(struct payments *room)
-{
-    if (room->held_count > 0)
-        room->held_count--;
-}
-
 /* --- it fails
  * ------------------------------------------------------------------------------------- */
 
@@ -328,8 +78,8 @@ static void after_forgo(struct work *work)
                 work->change.answer_problem == PROBLEM_AUTHENTICATION_LATE;
     if (over) {
         room->stats.expired += late;
-        forget_kept(room, work->payment);
-        left(room);
+        hold_forget_kept(room, work->payment);
+        hold_one_less(room);
     }
     if (txn->result == STORE_COMMITTED)
         tell_reviewer(work, STATUS_OK, VIEW("Recorded: the payment has failed, nothing was sent."));
@@ -376,7 +126,7 @@ static void forgo(struct work *work, enum problem answer, const char *code, cons
     work_commit(work, after_forgo);
 }
 
-static void forgo_late(struct work *work)
+void hold_forgo_late(struct work *work)
 {
     bool review = work->held.kind == HELD_REVIEW;
     forgo(work, PROBLEM_AUTHENTICATION_LATE, review ? "review_expired" : "authentication_expired",
@@ -391,17 +141,18 @@ static void forgo_late(struct work *work)
 static void after_resume(struct work *work)
 {
     if (work->txn.result == STORE_COMMITTED) {
-        left(work->room);
+        hold_one_less(work->room);
         tell_reviewer(work, STATUS_OK, VIEW("Recorded: the payment goes ahead."));
     } else if (work->txn.result != STORE_NO_PAYMENT) {
-        put_back(work); /* not recorded, or the key belongs to another request: it still waits */
+        /* Not recorded, or the key belongs to another request: it still waits. */
+        hold_put_back(work);
     }
     after_record(work);
 }
 
 static void stays(struct work *work, enum problem problem, struct view detail)
 {
-    put_back(work);
+    hold_put_back(work);
     if (work->confirming)
         refuse_unless_known(work, problem, detail);
     else
@@ -422,57 +173,12 @@ static bool being_resumed(const struct work *work)
     return false;
 }
 
-/* The request as it would be now, from the rows or (cards) from memory. */
-static bool request_again(struct work *work, const struct payment_row *row)
-{
-    struct payments *room = work->room;
-    if (row->rail == RAIL_CARD) {
-        struct payment_request *kept = map_take(room->kept, payment_key(&work->payment));
-        if (kept == NULL)
-            return false;
-        work_forget_request(work);
-        work->request = kept;
-    } else {
-        struct payment_request *r = work->request;
-        if (r == NULL)
-            r = work->request = payment_request_new(room);
-        if (r == NULL)
-            return false;
-        r->rail = row->rail;
-        r->kind = row->kind;
-        r->capture = row->capture;
-        r->amount = (struct money){ row->amount, work->currency };
-        r->details = work->hold->details;
-    }
-    work->details = work->request->details;
-    return true;
-}
-
-static void resets_to_txn(struct work *work)
-{
-    const struct hold *hold = work->hold;
-    work->txn.spend_count = hold->reset_count;
-    work->txn.spend_now_us = work->change.now_us;
-    for (size_t i = 0; i < hold->reset_count; i++) {
-        work->txn.spends[i] = (struct store_spend){ .kind = STORE_SPEND_RESET };
-        memcpy(work->txn.spends[i].key, hold->resets[i], sizeof hold->resets[i]);
-    }
-}
-
-void hold_resets_later(struct work *work)
-{
-    if (work->ruling != NULL)
-        decide_resets_later(work);
-    else if (work->hold != NULL && work->held.kind == HELD_REVIEW && work->hold->authenticated)
-        resets_to_txn(work);
-}
-
 static void go_on(struct work *work, const struct payment_row *row, struct view told)
 {
     uint8_t text[512];
     struct writer detail = writer_over(text, sizeof text);
     struct view reason = VIEW_EMPTY;
-    if (!request_again(work, row)) {
+    if (!hold_request_again(work, row)) {
         if (row->rail == RAIL_CARD && being_resumed(work))
             stays(work, PROBLEM_OPERATION_RUNNING, VIEW("Another word about it came first."));
         else if (row->rail == RAIL_CARD)
@@ -513,7 +219,7 @@ static void go_on(struct work *work, const struct payment_row *row, struct view 
     }
     load_held(work);
     if (work->held.kind == HELD_AUTHENTICATE) /* we have seen it ourselves */
-        resets_to_txn(work);
+        hold_resets_to_txn(work);
     work->change.payment_refs = work->change.sealed_refs;
     work->change.told_json = told;
     work->step = WORK_RECORD;
@@ -662,7 +368,7 @@ static void confirm_read(struct store_read *read, void *arg)
         return;
     }
     if (loop_wall_us(work->room->o.loop) >= work->held.until_us) {
-        forgo_late(work);
+        hold_forgo_late(work);
         return;
     }
     check_result(work, &read->payments[0]);
@@ -684,8 +390,8 @@ static void after_cancel(struct work *work)
         after_record(work);
         return;
     }
-    forget_kept(work->room, work->payment);
-    left(work->room);
+    hold_forget_kept(work->room, work->payment);
+    hold_one_less(work->room);
     work_answer(work, (int)txn->answer_status, txn->answer_body, false);
     work_finish(work);
 }
@@ -765,7 +471,7 @@ static void review_read(struct store_read *read, void *arg)
     if (work->hold == NULL || work->held.kind != HELD_REVIEW)
         give_up(work, PROBLEM_NO_ACTION, VIEW("The payment does not wait for a review."));
     else if (loop_wall_us(work->room->o.loop) >= work->held.until_us)
-        forgo_late(work);
+        hold_forgo_late(work);
     else if (work->review_word == REVIEW_REJECT)
         forgo(work, PROBLEM_NONE, "rejected_by_review",
               "It was looked at, and rejected. Nothing was sent.", work->told_json);
@@ -808,133 +514,4 @@ void payments_review(struct payments *room, const struct review *review, review_
         give_up(work, PROBLEM_INTERNAL, VIEW("Who and why are too long."));
     else
         (void)ask(work, STORE_HELD, review_read);
-}
-
-/* --- time is over
- * --------------------------------------------------------------------------------- */
-
-/* Thousands may be over at once, and some may be unreadable: the next look goes on behind these. */
-static void look_on(struct payments *room, const struct store_read *read)
-{
-    bool more = read->result == STATUS_OK && read->more && read->count > 0;
-    room->hold_after = more ? read->held[read->count - 1].payment : 0;
-    if (more)
-        timer_start(&room->hold_look, LOOK_NEXT_US);
-    else
-        look_later(room);
-}
-
-static void overdue_read(struct store_read *read, void *arg)
-{
-    struct payments *room = arg;
-    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    room->hold_reading = false;
-    if (room->stopping)
-        return;
-    for (size_t i = 0; read->result == STATUS_OK && i < read->count; i++) {
-        struct work *work = work_new(room, WORK_RECOVERED);
-        if (work == NULL)
-            break;
-        /* The rows live in the room's arena: what the work keeps of them is copied. */
-        struct held_row held = read->held[i];
-        held.data = arena_copy(&work->keep, held.data);
-        if (hold_open(work, &read->payments[i], &held) == STATUS_OK) {
-            forgo_late(work);
-        } else {
-            LOG(room->o.log, LOG_ERROR, "payment.held_unreadable",
-                LOG_INT("payment", held.payment));
-            work_finish(work);
-        }
-    }
-    look_on(room, read);
-    arena_reset(&room->hold_arena);
-}
-
-static void look(struct timer *timer, void *arg)
-{
-    struct payments *room = arg;
-    (void)timer;
-    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    if (room->stopping || room->hold_reading)
-        return;
-    room->hold_read = (struct store_read){ .question = STORE_HELD,
-                                           .arena = &room->hold_arena,
-                                           .held_until_us = loop_wall_us(room->o.loop),
-                                           .after = room->hold_after,
-                                           .limit = LOOK_AT_ONCE,
-                                           .done = overdue_read,
-                                           .arg = room };
-    room->hold_reading = true;
-    if (store_ask(room->o.store, &room->hold_read) != STATUS_OK) {
-        room->hold_reading = false;
-        look_later(room);
-    }
-}
-
-static void count_page(struct payments *room, int64_t after);
-
-static void counted(struct store_read *read, void *arg)
-{
-    struct payments *room = arg;
-    ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    room->hold_reading = false;
-    if (room->stopping)
-        return;
-    int64_t last = 0;
-    if (read->result == STATUS_OK) {
-        room->held_count += read->count;
-        if (read->count > 0)
-            last = read->held[read->count - 1].payment;
-    } else {
-        room->held_count++; /* not known: keep looking */
-    }
-    bool more = read->result == STATUS_OK && read->more;
-    arena_reset(&room->hold_arena);
-    if (more)
-        count_page(room, last);
-    else
-        look_later(room);
-}
-
-static void count_page(struct payments *room, int64_t after)
-{
-    room->hold_read = (struct store_read){ .question = STORE_HELD,
-                                           .arena = &room->hold_arena,
-                                           .after = after,
-                                           .done = counted,
-                                           .arg = room };
-    room->hold_reading = true;
-    if (store_ask(room->o.store, &room->hold_read) != STATUS_OK) {
-        room->hold_reading = false;
-        room->held_count++; /* not known: keep looking */
-        look_later(room);
-    }
-}
-
-enum status hold_init(struct payments *room)
-{
-    timer_init(&room->hold_look, room->o.loop, look, room);
-    arena_init(&room->hold_arena, (size_t)16 * 1024 * 1024);
-    room->kept = map_open(KEPT_MAX, loop_random_u64(room->o.loop));
-    return room->kept != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-void hold_start(struct payments *room)
-{
-    count_page(room, 0);
-}
-
-void hold_fini(struct payments *room)
-{
-    size_t position = 0;
-    struct view key;
-    void *value;
-    timer_stop(&room->hold_look);
-    if (room->kept != NULL) {
-        while (map_next(room->kept, &position, &key, &value))
-            payment_request_drop(room, value);
-        map_close(room->kept);
-    }
-    room->kept = NULL;
-    arena_reset(&room->hold_arena);
 }

@@ -81,7 +81,7 @@ struct ruling {
     struct view held;    /* sealed: what going on later needs; empty: it cannot be held */
 };
 
-struct hold; /* hold.c */
+struct hold; /* hold_int.h */
 
 struct change {
     enum change_kind kind;
@@ -389,7 +389,7 @@ enum status judge_deny(struct store_txn *txn, const struct work *work, const str
 /* CHANGE_RESUME ... CHANGE_CANCEL_HELD. */
 enum status judge_held(struct store_txn *txn, const struct work *work, const struct change *c);
 
-/* --- hold.c: held payments
+/* --- hold.c, hold_kept.c, hold_overdue.c: held payments
  * ------------------------------------------------------------------------ */
 /* Seals what going on later needs into ruling->held. */
 enum status hold_seal(struct work *work);

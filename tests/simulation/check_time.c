@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_US      (5 * LOOP_US_PER_S)    /* at what waits too long (payment/hold.c) */
+#define LOOK_US      (5 * LOOP_US_PER_S)    /* at what waits too long (payment/hold_overdue.c) */
 #define RECONNECT_US (10 * LOOP_US_PER_S)   /* links that were lost come back */
 #define CODE_US      (900 * LOOP_US_PER_S)  /* code_expires_s of the QR adapter */
 #define FOREVER_US   (3600 * LOOP_US_PER_S) /* reversal.max_age: it never ends by itself */
