@@ -88,6 +88,8 @@ static int make_certificates(void **state)
     struct identity stranger = make_identity("stranger_ca", "Strange CA", NULL, NULL);
     struct identity made[] = {
         make_identity("server", "server", &ca, "DNS:gateway.test,IP:127.0.0.1"),
+        make_identity("old_server", "gateway.test", &ca, NULL), /* named as before RFC 6125 */
+        make_identity("other_names", "gateway.test", &ca, "email:host@gateway.test"),
         make_identity("client", "merchant-1", &ca, NULL),
         make_identity("stranger", "merchant-1", &stranger, NULL),
     };
@@ -101,7 +103,8 @@ static int make_certificates(void **state)
 static int drop_certificates(void **state)
 {
     (void)state;
-    static const char *const files[] = { "ca", "stranger_ca", "server", "client", "stranger" };
+    static const char *const files[] = { "ca",          "stranger_ca", "server",  "old_server",
+                                         "other_names", "client",      "stranger" };
     char path[128];
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         (void)unlink(path_of(path, sizeof path, files[i], "pem"));
@@ -340,6 +343,21 @@ static void test_wrong_host_name_and_wrong_ca(void **state)
                              context(false, NULL, "stranger_ca", "gateway.test", 0));
 }
 
+static void test_only_the_alternative_names_count(void **state)
+{
+    (void)state;
+    struct world world;
+    static const char *const without[] = { "old_server", "other_names" };
+    for (size_t i = 0; i < COUNT_OF(without); i++)
+        expect_refusal_at_client(context(true, without[i], NULL, NULL, 0),
+                                 context(false, NULL, "ca", "gateway.test", 0));
+    open_world(&world, context(true, "server", NULL, NULL, 0),
+               context(false, NULL, "ca", "gateway.test", 0));
+    until(&world, &world.client.opened, 1);
+    until(&world, &world.accepted, 1);
+    close_world(&world);
+}
+
 /* TLS 1.3: the client's handshake is over before the server has judged its certificate, so it may
  * open; what counts is that the server never accepts and the client is told. */
 static void expect_refusal_at_server(const char *identity)
@@ -480,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_tls_1_3_with_client_certificate),
         cmocka_unit_test(test_address_in_the_certificate),
         cmocka_unit_test(test_wrong_host_name_and_wrong_ca),
+        cmocka_unit_test(test_only_the_alternative_names_count),
         cmocka_unit_test(test_client_certificate_is_demanded),
         cmocka_unit_test(test_silence_in_the_handshake_times_out),
         cmocka_unit_test(test_nonsense_in_the_handshake),
