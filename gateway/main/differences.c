@@ -4,6 +4,7 @@
 #include "main/reconcile_int.h"
 
 #include "base/ensure.h"
+#include "domain/id_json.h"
 #include "domain/money.h"
 #include "domain/time.h"
 
@@ -67,33 +68,13 @@ void difference_print(FILE *to, const struct paint *paint, const struct differen
     fputs("\n", to);
 }
 
-static void put_id(struct json_out *j, const char *name, enum id_kind kind, int64_t id)
-{
-    char text[ID_TEXT_MAX];
-    if (id != 0)
-        json_put_text(j, name, view_text(id_format(kind, id, text)));
-}
-
 static void put_difference(struct json_out *j, const struct difference_row *row)
 {
-    put_id(j, "id", ID_DIFFERENCE, row->id);
-    put_id(j, "reconciliation", ID_RECONCILIATION, row->reconciliation);
-    json_put_text(j, "kind", view_text(difference_kind_word(row->kind)));
+    json_put_id_if(j, "id", ID_DIFFERENCE, row->id);
+    reconcile_put_difference(j, row);
     json_put_text(j, "status",
                   row->status == DIFFERENCE_STATUS_OPEN ? VIEW("open") : VIEW("resolved"));
-    json_put_text(j, "channel", row->channel);
-    json_put_text(j, "name", row->identity);
-    if (row->line != 0)
-        json_put_i64(j, "line", row->line);
-    put_id(j, "attempt", ID_ATTEMPT, row->attempt);
-    put_id(j, "payment", ID_PAYMENT, row->payment);
-    put_id(j, "merchant", ID_MERCHANT, row->merchant);
-    json_put_text(j, "currency", view_text(row->currency));
-    json_put_i64(j, "here_minor", row->here_minor);
-    json_put_i64(j, "there_minor", row->there_minor);
-    json_put_text_if(j, "here", row->here);
-    json_put_text_if(j, "there", row->there);
-    json_put_time(j, "at", row->at_us);
+    json_put_id_if(j, "merchant", ID_MERCHANT, row->merchant);
     json_put_time(j, "created", row->created_us);
     if (row->status == DIFFERENCE_STATUS_OPEN)
         return;
@@ -155,7 +136,7 @@ static void print_row(const struct reconciliation_row *row)
 
 static void put_row(struct json_out *j, const struct reconciliation_row *row)
 {
-    put_id(j, "id", ID_RECONCILIATION, row->id);
+    json_put_id_if(j, "id", ID_RECONCILIATION, row->id);
     json_put_text(j, "state", view_text(state_word(row->state)));
     json_put_text(j, "channel", row->channel);
     json_put_text(j, "format", row->format);

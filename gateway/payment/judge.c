@@ -9,6 +9,7 @@
 #include "payment/judge_int.h"
 
 #include "base/ensure.h"
+#include "domain/id_json.h"
 
 #define EVENT_BYTES 1024 /* of an event, beside the parts that are spliced in */
 
@@ -49,12 +50,6 @@ static enum status event_close(struct store_txn *txn, struct event_writer *e, co
     return STATUS_OK;
 }
 
-static void put_id(struct json_out *j, const char *key, enum id_kind kind, int64_t id)
-{
-    char text[ID_TEXT_MAX];
-    json_put_text(j, key, view_text(id_format(kind, id, text)));
-}
-
 /* What an attempt said or heard. */
 enum status judge_event_attempt(struct store_txn *txn, const struct change *c,
                                 const struct attempt_row *row, const char *kind)
@@ -62,13 +57,13 @@ enum status judge_event_attempt(struct store_txn *txn, const struct change *c,
     struct event_writer e;
     if (!event_open(txn, c, &e))
         return STATUS_NO_MEMORY;
-    put_id(&e.j, "attempt", ID_ATTEMPT, row->id);
+    json_put_id(&e.j, "attempt", ID_ATTEMPT, row->id);
     json_put_text(&e.j, "operation", view_text(operation_word(row->verb)));
     json_put_text(&e.j, "state", view_text(attempt_state_word(row->state)));
     json_put_text_if(&e.j, "channel", row->channel);
     json_put_i64(&e.j, "amount", row->amount);
     if (row->parent != 0)
-        put_id(&e.j, "of_attempt", ID_ATTEMPT, row->parent);
+        json_put_id(&e.j, "of_attempt", ID_ATTEMPT, row->parent);
     if (row->tries > 1)
         json_put_i64(&e.j, "tries", row->tries);
     json_put_text_if(&e.j, "code", c->rail_code);
@@ -108,7 +103,7 @@ enum status judge_event_operation(struct store_txn *txn, const struct change *c)
     struct event_writer e;
     if (!event_open(txn, c, &e))
         return STATUS_NO_MEMORY;
-    put_id(&e.j, "operation", operation_id_kind(o->kind), o->id);
+    json_put_id(&e.j, "operation", operation_id_kind(o->kind), o->id);
     json_put_text(&e.j, "kind", view_text(operation_word(o->kind)));
     json_put_text(&e.j, "status", view_text(operation_status_word(o->status)));
     json_put_i64(&e.j, "amount", o->amount);

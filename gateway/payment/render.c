@@ -3,6 +3,7 @@
 #include "payment/render.h"
 
 #include "base/ensure.h"
+#include "domain/id_json.h"
 
 static void render_amount(struct json_out *j, const char *key, int64_t minor, const char *currency)
 {
@@ -17,12 +18,6 @@ static void splice(struct json_out *j, struct view members)
 {
     if (members.len > 0)
         json_put_raw(j, NULL, members);
-}
-
-static void put_id(struct json_out *j, const char *key, enum id_kind kind, int64_t id)
-{
-    char text[ID_TEXT_MAX];
-    json_put_text(j, key, view_text(id_format(kind, id, text)));
 }
 
 struct flow_sums payment_sums(const struct payment_row *row)
@@ -40,7 +35,7 @@ struct flow_sums payment_sums(const struct payment_row *row)
 static void put_payment(struct json_out *j, const struct payment_row *row)
 {
     struct flow_sums sums = payment_sums(row);
-    put_id(j, "id", ID_PAYMENT, row->id);
+    json_put_id(j, "id", ID_PAYMENT, row->id);
     json_put_text(j, "status", view_text(payment_status_word(row->status)));
     render_amount(j, "amount", row->amount, row->currency);
     json_put_i64(j, "authorized", row->authorized);
@@ -92,9 +87,9 @@ void render_operation(struct json_out *j, const char *key, const struct operatio
                       const char *currency)
 {
     json_open_object(j, key);
-    put_id(j, "id", operation_id_kind(row->kind), row->id);
+    json_put_id(j, "id", operation_id_kind(row->kind), row->id);
     json_put_text(j, "kind", view_text(operation_word(row->kind)));
-    put_id(j, "payment", ID_PAYMENT, row->payment);
+    json_put_id(j, "payment", ID_PAYMENT, row->payment);
     json_put_text(j, "status", view_text(operation_status_word(row->status)));
     render_amount(j, "amount", row->amount, currency);
     splice(j, row->facts_json);
@@ -110,12 +105,12 @@ void render_operation(struct json_out *j, const char *key, const struct operatio
 void render_event(struct json_out *j, const char *key, const struct event_row *row)
 {
     json_open_object(j, key);
-    put_id(j, "id", ID_EVENT, row->seq);
+    json_put_id(j, "id", ID_EVENT, row->seq);
     json_put_i64(j, "sequence", row->seq);
     json_put_time(j, "time", row->time_us);
     json_put_text(j, "kind", row->kind);
     if (row->payment != 0)
-        put_id(j, "payment", ID_PAYMENT, row->payment);
+        json_put_id(j, "payment", ID_PAYMENT, row->payment);
     json_put_raw(j, "data", row->data_json.len > 0 ? row->data_json : VIEW("{}"));
     json_close_object(j);
 }

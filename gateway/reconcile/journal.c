@@ -16,6 +16,7 @@
 
 #include "base/ensure.h"
 #include "base/log.h"
+#include "domain/id_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,24 +83,16 @@ static enum status commit(struct loop *loop, struct store *store, struct store_t
 /* --- events ------------------------------------------------------------------------------------
  */
 
-static void put_id(struct json_out *j, const char *name, enum id_kind kind, int64_t id)
+void reconcile_put_difference(struct json_out *j, const struct difference_row *row)
 {
-    char text[ID_TEXT_MAX];
-    if (id != 0)
-        json_put_text(j, name, view_text(id_format(kind, id, text)));
-}
-
-static void put_difference(struct json_out *j, const struct difference_row *row)
-{
-    put_id(j, "difference", ID_DIFFERENCE, row->id);
-    put_id(j, "reconciliation", ID_RECONCILIATION, row->reconciliation);
+    json_put_id_if(j, "reconciliation", ID_RECONCILIATION, row->reconciliation);
     json_put_text(j, "kind", view_text(difference_kind_word(row->kind)));
     json_put_text(j, "channel", row->channel);
     json_put_text(j, "name", row->identity);
     if (row->line != 0)
         json_put_i64(j, "line", row->line);
-    put_id(j, "attempt", ID_ATTEMPT, row->attempt);
-    put_id(j, "payment", ID_PAYMENT, row->payment);
+    json_put_id_if(j, "attempt", ID_ATTEMPT, row->attempt);
+    json_put_id_if(j, "payment", ID_PAYMENT, row->payment);
     json_put_text(j, "currency", view_text(row->currency));
     json_put_i64(j, "here_minor", row->here_minor);
     json_put_i64(j, "there_minor", row->there_minor);
@@ -132,7 +125,9 @@ static enum status add_event(struct store_txn *txn, int64_t now_us, int64_t paym
 
 static void put_difference_event(struct json_out *j, const void *of)
 {
-    put_difference(j, of);
+    const struct difference_row *row = of;
+    json_put_id_if(j, "difference", ID_DIFFERENCE, row->id);
+    reconcile_put_difference(j, row);
 }
 
 static void put_sum(struct json_out *j, const char *name, const struct reconcile_sum *sum)
@@ -171,7 +166,7 @@ void reconcile_put_summary(struct json_out *j, const struct reconcile_report *re
 static void put_row(struct json_out *j, const void *of)
 {
     const struct reconciliation_row *row = of;
-    put_id(j, "reconciliation", ID_RECONCILIATION, row->id);
+    json_put_id_if(j, "reconciliation", ID_RECONCILIATION, row->id);
     json_put_text(j, "channel", row->channel);
     json_put_text(j, "format", row->format);
     json_put_text(j, "file", row->file);
@@ -433,7 +428,7 @@ struct resolving {
 static void put_resolved(struct json_out *j, const void *of)
 {
     const struct difference_row *row = of;
-    put_difference(j, row);
+    put_difference_event(j, row);
     json_put_text(j, "by", row->by);
     json_put_text(j, "why", row->why);
     json_put_text_if(j, "evidence", row->evidence);

@@ -83,6 +83,8 @@ enum status reconcile_run(const struct reconcile_options *options, struct reconc
                           struct writer *why);
 /* The report's counts and sums as members of an open object. */
 void reconcile_put_summary(struct json_out *j, const struct reconcile_report *report);
+/* What was found, as members of an open object: all but its id, merchant, and a person's word. */
+void reconcile_put_difference(struct json_out *j, const struct difference_row *row);
 
 /* A person's word on a difference: it is marked as resolved, with an event. Nothing else changes;
  * an attempt is settled with `railgate attempt resolve`. NOT_FOUND, REFUSED (it is resolved

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/ensure.h"
+#include "domain/id_json.h"
 #include "domain/ids.h"
 #include "domain/money.h"
 #include "domain/refs.h"
@@ -200,6 +201,22 @@ static void ids_are_text_and_back(void **state)
     assert_string_equal(id_format(ID_REFUND, INT64_MAX, text), "ref_7zzzzzzzzzzzz");
 }
 
+static void ids_are_members_of_objects(void **state)
+{
+    (void)state;
+    uint8_t room[200];
+    struct writer w = writer_over(room, sizeof room);
+    struct json_out j;
+    json_out_init(&j, &w);
+    json_open_object(&j, NULL);
+    json_put_id(&j, "payment", ID_PAYMENT, 1);
+    json_put_id_if(&j, "merchant", ID_MERCHANT, 0);
+    json_put_id_if(&j, "attempt", ID_ATTEMPT, 33);
+    json_close_object(&j);
+    assert_true(view_is(writer_done(&w), "{\"payment\":\"pay_0000000000001\","
+                                         "\"attempt\":\"att_0000000000011\"}"));
+}
+
 static void broken_ids_are_refused(void **state)
 {
     (void)state;
@@ -381,6 +398,7 @@ int main(void)
         cmocka_unit_test(numbers_equal_those_of_the_adapter_interface),
         cmocka_unit_test(ids_only_grow),
         cmocka_unit_test(ids_are_text_and_back),
+        cmocka_unit_test(ids_are_members_of_objects),
         cmocka_unit_test(broken_ids_are_refused),
         cmocka_unit_test(refs_are_read_as_written),
         cmocka_unit_test(refs_have_limits),
