@@ -124,7 +124,7 @@ static void print_summary(const struct printing *p, const struct reconcile_repor
                       &row->kinds[kind], row->code);
         unknown += row->kinds[DIFFERENCE_UNKNOWN_HERE].count;
     }
-    print_count(p, COLOUR_DIM, "at the edge", report->at_the_edge,
+    print_count(p, COLOUR_DIM, "carried over", report->carried_over,
                 "of ours may stand in the record before or after");
     print_count(p, COLOUR_DIM, "not due yet", report->waiting, "of ours have no outcome yet");
     print_count(p, COLOUR_DIM, "outside", report->outside, "lines are not of the period");

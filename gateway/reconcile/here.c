@@ -108,6 +108,8 @@ bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struc
                           .merchant = a->merchant,
                           .amount_minor = a->state == ATTEMPT_APPROVED ? row->approved : a->amount,
                           .refunded = row->refunded,
+                          .carried = row->carried,
+                          .carried_minor = row->carried_minor,
                           .created_us = a->created_us,
                           .updated_us = a->updated_us,
                           .role = (uint8_t)role,

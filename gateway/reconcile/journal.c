@@ -11,6 +11,9 @@
  *
  * A lock on a file beside the database lets one write at a time, so what is WRITING while we hold
  * it is nobody's any more. Several pages are on their way at once and share a flush.
+ *
+ * Attempts that are carried over have no event, only a row: each record has some, and most stand in
+ * the next one.
  */
 #include "reconcile/reconcile_int.h"
 
@@ -35,7 +38,7 @@ struct journal_page {
     struct arena arena;
     struct difference_row rows[STORE_DIFFERENCES_MAX];
     struct found found[STORE_DIFFERENCES_MAX];
-    bool done;
+    struct carried_row carried[STORE_CARRIED_MAX]; /* or these */
 };
 
 /* --- asking and waiting ------------------------------------------------------------------------
@@ -147,7 +150,8 @@ void reconcile_put_summary(struct json_out *j, const struct reconcile_report *re
     json_put_i64(j, "attempts", report->attempts);
     json_put_i64(j, "matched", report->matched);
     json_put_i64(j, "differences", report->differences);
-    json_put_i64(j, "at_the_edge", report->at_the_edge);
+    json_put_i64(j, "carried_over", report->carried_over);
+    json_put_i64(j, "taken_up", report->taken_up);
     json_put_i64(j, "waiting", report->waiting);
     json_put_i64(j, "outside", report->outside);
     json_open_array(j, "currencies");
@@ -214,9 +218,10 @@ static enum status abandon(struct reconcile_journal *journal, const struct recon
     return status;
 }
 
-/* Also finds the largest id of theirs: a reconciliation's differences have the ids behind its own.
- */
-static enum status abandon_unfinished(struct reconcile_journal *journal, int64_t *last_id)
+/* Also finds the largest id of theirs (a reconciliation's differences have the ids behind its own),
+ * and the newest of the channel that was finished. */
+static enum status abandon_unfinished(struct reconcile_journal *journal, int64_t *last_id,
+                                      int64_t *newest)
 {
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
@@ -234,6 +239,9 @@ static enum status abandon_unfinished(struct reconcile_journal *journal, int64_t
             after = row->id;
             if (*last_id < row->id + row->differences)
                 *last_id = row->id + row->differences;
+            if (*newest == 0 && row->state == RECONCILIATION_FINISHED &&
+                view_equal(row->channel, journal->options->channel))
+                *newest = row->id;
             if (row->state == RECONCILIATION_WRITING)
                 status = abandon(journal, row);
         }
@@ -246,17 +254,20 @@ static struct reconciliation_row row_of(const struct reconcile_journal *journal,
                                         enum reconciliation_state state, struct view file)
 {
     const struct reconcile_report *report = journal->report;
-    return (struct reconciliation_row){ .id = report->id,
-                                        .state = state,
-                                        .started_us = journal->options->now_us,
-                                        .from_us = report->from_us,
-                                        .until_us = report->until_us,
-                                        .lines = report->lines,
-                                        .differences = report->differences,
-                                        .channel = journal->options->channel,
-                                        .format = view_text(report->format),
-                                        .file = file,
-                                        .file_hash = view_text(report->file_hash) };
+    struct reconciliation_row row = { .id = report->id,
+                                      .state = state,
+                                      .started_us = journal->options->now_us,
+                                      .from_us = report->from_us,
+                                      .until_us = report->until_us,
+                                      .tolerance_us = journal->options->tolerance_us,
+                                      .lines = report->lines,
+                                      .differences = report->differences,
+                                      .channel = journal->options->channel,
+                                      .format = view_text(report->format),
+                                      .file = file,
+                                      .file_hash = view_text(report->file_hash) };
+    IGNORE_STATUS(view_to_text(view_text(journal->currency), row.currency, sizeof row.currency));
+    return row;
 }
 
 static enum status write_row(struct reconcile_journal *journal)
@@ -277,13 +288,14 @@ static enum status write_row(struct reconcile_journal *journal)
 enum status reconcile_journal_begin(struct reconcile_journal *journal,
                                     const struct reconcile_options *options,
                                     struct reconcile_report *report, struct view file_name,
-                                    struct writer *why)
+                                    const char *currency, int64_t newest, struct writer *why)
 {
     *journal = (struct reconcile_journal){ .loop = options->loop,
                                            .store = options->store,
                                            .options = options,
                                            .report = report,
                                            .file = file_name,
+                                           .currency = currency,
                                            .lock_fd = -1,
                                            .why = why };
     journal->pages = calloc(PAGES, sizeof *journal->pages);
@@ -292,8 +304,12 @@ enum status reconcile_journal_begin(struct reconcile_journal *journal,
     for (size_t i = 0; i < PAGES; i++)
         arena_init(&journal->pages[i].arena, PAGE_BYTES);
     TRY(lock(journal));
-    int64_t last_id = 0;
-    TRY(abandon_unfinished(journal, &last_id));
+    int64_t last_id = 0, newest_now = 0;
+    TRY(abandon_unfinished(journal, &last_id, &newest_now));
+    if (newest_now != newest) { /* what is carried over may be otherwise now */
+        writer_format(why, "another record of this channel was reconciled meanwhile; try again");
+        return STATUS_BUSY;
+    }
     id_source_init(&journal->ids, last_id);
     report->id = id_next(&journal->ids, options->now_us);
     enum status status = write_row(journal);
@@ -350,6 +366,12 @@ static enum status flush_pages(struct reconcile_journal *journal)
     return status;
 }
 
+static enum status end_page(struct reconcile_journal *journal)
+{
+    journal->in_page = 0;
+    return ++journal->page_count < PAGES ? STATUS_OK : flush_pages(journal);
+}
+
 enum status reconcile_journal_add(struct reconcile_journal *journal, const struct found *found,
                                   int64_t *id)
 {
@@ -366,10 +388,21 @@ enum status reconcile_journal_add(struct reconcile_journal *journal, const struc
     TRY(add_event(&page->txn, now_us, row->payment, VIEW("reconciliation.difference"), EVENT_BYTES,
                   put_difference_event, row));
     page->txn.difference_count = ++journal->in_page;
-    if (journal->in_page < STORE_DIFFERENCES_MAX)
-        return STATUS_OK;
-    journal->in_page = 0;
-    return ++journal->page_count < PAGES ? STATUS_OK : flush_pages(journal);
+    return journal->in_page < STORE_DIFFERENCES_MAX ? STATUS_OK : end_page(journal);
+}
+
+enum status reconcile_journal_carry(struct reconcile_journal *journal,
+                                    const struct carried_row *row)
+{
+    if (journal->in_page > 0 && journal->pages[journal->page_count].txn.carried == NULL)
+        TRY(end_page(journal)); /* it has differences */
+    struct journal_page *page = &journal->pages[journal->page_count];
+    if (journal->in_page == 0)
+        page->txn = (struct store_txn){ .arena = &page->arena, .carried = page->carried };
+    page->carried[journal->in_page] = *row;
+    page->carried[journal->in_page].reconciliation = journal->report->id;
+    page->txn.carried_count = ++journal->in_page;
+    return journal->in_page < STORE_CARRIED_MAX ? STATUS_OK : end_page(journal);
 }
 
 static struct view summary(struct arena *arena, const struct reconcile_report *report)

@@ -6,9 +6,9 @@
  *     failed            nothing           matched (net 0)  failed_here
  *     not known         unknown_here      unknown_here     unknown_here
  *
- * "Nothing there" counts only for what must stand in this record: an attempt that began before the
- * period, or ended after it, may stand in the one before or after. Between its beginning and its
- * end lies the moment in which it was booked.
+ * "Nothing there" counts only for what must stand in this record, or was carried over by earlier
+ * ones and should have come by now (due.c). The rest is carried over, with what records have told
+ * of it so far: the reversal of a sale near midnight stands in the next day's.
  *
  * What comes back stands under the name of what it undoes, and takes away from it. How much may
  * have come back of what is approved here: nothing of a card payment (its refunds are operations of
@@ -20,11 +20,27 @@
 /* --- gathering ---------------------------------------------------------------------------------
  */
 
-/* Booked within the period, if it was booked. */
-static bool certain(const struct here *here, const struct period *period)
+static void add_recall(struct group *g, const struct here *here, const struct period *period)
 {
-    return here->created_us >= record_add(period->from_us, period->tolerance_us) &&
-           here->updated_us < record_add(period->until_us, -period->tolerance_us);
+    enum due due = reconcile_due(here, period);
+    int64_t minor = here->amount_minor;
+    g->recalled_minor = record_add(g->recalled_minor, minor);
+    if (due == DUE_NOW)
+        g->recall_due_minor = record_add(g->recall_due_minor, minor);
+    if (due == DUE_LATER)
+        g->recall_later_minor = record_add(g->recall_later_minor, minor);
+    if (due != DUE_NOT)
+        g->recall = *here;
+}
+
+/* What earlier records told of it. */
+static void add_carried(struct group *g, int64_t minor)
+{
+    g->forwards += minor > 0;
+    if (minor > 0)
+        g->forward_minor = record_add(g->forward_minor, minor);
+    else
+        g->back_minor = record_add(g->back_minor, -minor);
 }
 
 void reconcile_add_here(struct group *g, const struct here *here, const struct period *period)
@@ -36,8 +52,7 @@ void reconcile_add_here(struct group *g, const struct here *here, const struct p
     }
     if (here->role == HERE_RECALL) {
         if (approved)
-            g->recalled_minor = record_add(g->recalled_minor, here->amount_minor);
-        g->recall_certain |= approved && certain(here, period);
+            add_recall(g, here, period);
         return;
     }
     /* Of several with one name (there should not be) the approved one speaks. */
@@ -46,6 +61,7 @@ void reconcile_add_here(struct group *g, const struct here *here, const struct p
     g->here_count++;
     if (approved)
         g->approved_minor = record_add(g->approved_minor, here->amount_minor);
+    add_carried(g, here->carried_minor);
 }
 
 void reconcile_add_there(struct group *g, const struct there *there)
@@ -81,6 +97,13 @@ static struct finding differs(enum difference_kind kind, int64_t here, int64_t t
     return (struct finding){ FOUND_DIFFERENCE, kind, here, there };
 }
 
+/* Nothing is missed yet: by what is due. */
+static struct finding not_told(enum due due, int64_t told_minor)
+{
+    return due == DUE_LATER ? (struct finding){ FOUND_CARRIED, .there_minor = told_minor }
+                            : found(FOUND_ELSEWHERE);
+}
+
 static int64_t back_allowed(const struct group *g)
 {
     switch (g->rail) {
@@ -96,13 +119,11 @@ static int64_t back_allowed(const struct group *g)
 static struct finding judge_approved(const struct group *g, const struct period *period)
 {
     int64_t approved = g->approved_minor, net = record_add(g->forward_minor, -g->back_minor);
-    bool must = certain(&g->here, period);
+    enum due due = reconcile_due(&g->here, period);
     if (g->rail == RAIL_QR || g->rail == RAIL_CBDC)
         net = g->forward_minor; /* what came back is an operation of its own */
-    if (g->forwards == 0 && must)
+    if (g->forwards == 0 && due == DUE_NOW)
         return differs(DIFFERENCE_MISSING_THERE, approved, net);
-    if (g->lines == 0)
-        return found(FOUND_EDGE);
     if (g->forwards > g->here_count)
         return differs(DIFFERENCE_TWICE, approved, g->forward_minor);
     if (g->forwards > 0 && g->forward_minor != approved)
@@ -110,9 +131,15 @@ static struct finding judge_approved(const struct group *g, const struct period 
     int64_t allowed = back_allowed(g);
     if (g->back_minor > allowed || g->back_minor < 0)
         return differs(DIFFERENCE_AMOUNT, record_add(approved, -allowed), net);
-    if (g->recall_certain && g->back_minor < g->recalled_minor)
+    if (g->back_minor < g->recall_due_minor)
         return differs(DIFFERENCE_MISSING_THERE, record_add(approved, -g->recalled_minor), net);
-    return found(g->forwards > 0 ? FOUND_MATCHED : FOUND_EDGE);
+    return g->forwards > 0 ? found(FOUND_MATCHED) : not_told(due, -g->back_minor);
+}
+
+bool reconcile_recall_waits(const struct group *g)
+{
+    return g->recall_later_minor > 0 &&
+           g->back_minor < record_add(g->recall_due_minor, g->recall_later_minor);
 }
 
 /* Ours undid something. What moved counts under the name of that; but more, or in another currency,
@@ -131,14 +158,17 @@ static struct finding judge_remedy(const struct group *g)
 static struct finding judge_failed(const struct group *g, const struct period *period)
 {
     int64_t net = record_add(g->forward_minor, -g->back_minor);
-    if (g->lines == 0)
+    if (g->lines == 0 && net == 0)
         return found(FOUND_NOTHING);
     if (net == 0)
         return found(FOUND_MATCHED);
-    /* Only what undid it stands in this record; the rest was in the one before. */
-    if (g->forwards == 0 && !certain(&g->here, period) && g->back_minor > 0 &&
-        g->back_minor <= g->here.amount_minor)
-        return found(FOUND_EDGE);
+    /* It was booked on one side of midnight and undone on the other: one half stands here. */
+    bool undone = g->forwards == 0 && g->back_minor > 0 && g->back_minor <= g->here.amount_minor;
+    bool to_be_undone = g->here.state == ATTEMPT_REVERSED && g->back_minor == 0 && net > 0 &&
+                        net <= g->here.amount_minor;
+    enum due due = reconcile_due(&g->here, period);
+    if ((undone && due != DUE_NOW) || (to_be_undone && due == DUE_LATER))
+        return not_told(due, net);
     return differs(DIFFERENCE_FAILED_HERE, 0, net);
 }
 
@@ -146,15 +176,12 @@ static struct finding judge_failed(const struct group *g, const struct period *p
 static struct finding judge_open(const struct group *g, const struct period *period)
 {
     int64_t amount = g->here.amount_minor, net = record_add(g->forward_minor, -g->back_minor);
-    enum attempt_state state = (enum attempt_state)g->here.state;
-    bool stuck = state == ATTEMPT_PARKED || state == ATTEMPT_CONFLICT || state == ATTEMPT_UNKNOWN;
     if (g->lines > 0)
         return differs(DIFFERENCE_UNKNOWN_HERE, amount, net);
-    if (!stuck)
+    if (!reconcile_is_stuck(&g->here))
         return found(FOUND_WAITING);
-    bool within = g->here.created_us >= record_add(period->from_us, period->tolerance_us) &&
-                  g->here.created_us < record_add(period->until_us, -period->tolerance_us);
-    return within ? differs(DIFFERENCE_UNKNOWN_HERE, amount, 0) : found(FOUND_EDGE);
+    enum due due = reconcile_due(&g->here, period);
+    return due == DUE_NOW ? differs(DIFFERENCE_UNKNOWN_HERE, amount, net) : not_told(due, net);
 }
 
 struct finding reconcile_judge(const struct group *g, const struct period *period)
@@ -163,11 +190,13 @@ struct finding reconcile_judge(const struct group *g, const struct period *perio
     if (g->here_count == 0) {
         if (g->remedy.attempt != 0)
             return judge_remedy(g);
+        if (g->back_minor < g->recall_due_minor)
+            return differs(DIFFERENCE_MISSING_THERE, -g->recalled_minor, net);
         if (g->within == 0)
             return found(FOUND_NOTHING);
         /* What we asked back came back; the payment itself is older than we looked. */
         if (g->forwards == 0 && g->recalled_minor > 0 && g->back_minor == g->recalled_minor)
-            return found(FOUND_EDGE);
+            return found(FOUND_ELSEWHERE);
         return differs(DIFFERENCE_MISSING_HERE, 0, net);
     }
     if (g->lines > 0 && (g->currencies_differ || strcmp(g->there.currency, g->here.currency) != 0))

@@ -4,9 +4,10 @@
  *     2. read the record, line by line, into a sort on disk; a record that is not whole ends here
  *     3. the period: as asked for, as the record says, or the UTC days that its lines touch
  *     4. our attempts of the channel into the same sort, page by page; from some time before the
- *        period, since what was asked for yesterday may be booked today
+ *        period, since what was asked for yesterday may be booked today; and those that earlier
+ *        reconciliations carried over, however old
  *     5. everything under one name comes out of the sort together and is judged; what differs goes
- *        into a second sort, in the order of the record
+ *        into a second sort, in the order of the record, and what is carried over into a third
  *     6. is it likely that the record belongs to the channel at all? Then into the journal
  */
 #include "reconcile/reconcile_int.h"
@@ -35,6 +36,10 @@ struct run {
     struct period period;
     struct store_sort *names;       /* both sides, by name */
     struct store_sort *differences; /* struct found, in the order of the record */
+    struct store_sort *carried;     /* struct carried_row */
+    int64_t newest;    /* of the channel's finished reconciliations; 0: there is none */
+    struct span *seen; /* see struct period */
+    size_t seen_room;
 };
 
 static void on_read(struct store_read *read, void *arg)
@@ -225,6 +230,80 @@ static enum status find_period(struct run *run)
     return STATUS_OK;
 }
 
+/* --- what earlier ones saw ---------------------------------------------------------------------
+ */
+
+/* Newest first: in a row of days each begins where the one before in the list ends. */
+static bool join(struct span *last, struct span span)
+{
+    if (span.from_us > last->until_us || span.until_us < last->from_us)
+        return false;
+    last->from_us = span.from_us < last->from_us ? span.from_us : last->from_us;
+    last->until_us = span.until_us > last->until_us ? span.until_us : last->until_us;
+    return true;
+}
+
+static enum status add_seen(struct run *run, const struct reconciliation_row *row)
+{
+    struct period *p = &run->period;
+    int64_t until_us = record_add(row->until_us, row->tolerance_us);
+    struct span span = { record_add(row->from_us, -row->tolerance_us),
+                         row->started_us < until_us ? row->started_us : until_us };
+    if (row->from_us < p->known.from_us)
+        p->known.from_us = row->from_us;
+    if (row->until_us > p->known.until_us)
+        p->known.until_us = row->until_us;
+    if (p->seen_count > 0 && join(&run->seen[p->seen_count - 1], span))
+        return STATUS_OK;
+    if (p->seen_count == run->seen_room) {
+        size_t room = run->seen_room * 2 + 16;
+        struct span *seen = reallocarray(run->seen, room, sizeof *seen);
+        if (seen == NULL)
+            return STATUS_NO_MEMORY;
+        run->seen = seen;
+        run->seen_room = room;
+        p->seen = seen;
+    }
+    run->seen[p->seen_count++] = span;
+    return STATUS_OK;
+}
+
+/* A statement of one currency told nothing of the others. */
+static bool saw_the_same(const struct run *run, const struct reconciliation_row *row)
+{
+    return row->state == RECONCILIATION_FINISHED && view_equal(row->channel, run->o->channel) &&
+           row->tolerance_us >= 0 &&
+           (row->currency[0] == '\0' || strcmp(row->currency, run->record.currency) == 0);
+}
+
+static enum status find_seen(struct run *run)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    struct store_read read = { .more = true };
+    int64_t after = 0;
+    enum status status = STATUS_OK;
+    run->period.known = (struct span){ run->period.from_us, run->period.until_us };
+    while (status == STATUS_OK && read.more) {
+        arena_reset(&arena);
+        read = (struct store_read){ .question = STORE_RECONCILIATIONS,
+                                    .arena = &arena,
+                                    .after = after };
+        status = reconcile_ask(run->o->loop, run->o->store, &read);
+        for (size_t i = 0; status == STATUS_OK && i < read.count; i++) {
+            const struct reconciliation_row *row = &read.reconciliations[i];
+            after = row->id;
+            if (run->newest == 0 && row->state == RECONCILIATION_FINISHED &&
+                view_equal(row->channel, run->o->channel))
+                run->newest = row->id;
+            if (saw_the_same(run, row))
+                status = add_seen(run, row);
+        }
+    }
+    arena_reset(&arena);
+    return status == STATUS_OK ? status : say(run, status, "the records cannot be read");
+}
+
 /* --- our side ----------------------------------------------------------------------------------
  */
 
@@ -251,20 +330,17 @@ static enum status put_attempt(struct run *run, const struct channel_attempt_row
     return status == STATUS_OK ? status : sort_failed(run, run->names, status);
 }
 
-static enum status collect(struct run *run)
+/* Those with after < id < until. */
+static enum status collect_some(struct run *run, enum store_question question, int64_t after,
+                                int64_t until)
 {
-    const struct period *p = &run->period;
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
     struct store_read read = { .more = true };
-    int64_t after = id_at(record_add(p->from_us, -run->o->lookback_us)) - 1;
-    int64_t until = id_at(record_add(p->until_us, p->tolerance_us + LOOP_US_PER_S)) + 1;
     enum status status = STATUS_OK;
-    if (after < 0)
-        after = 0;
     while (status == STATUS_OK && read.more) {
         arena_reset(&arena);
-        read = (struct store_read){ .question = STORE_ATTEMPTS_OF_CHANNEL,
+        read = (struct store_read){ .question = question,
                                     .arena = &arena,
                                     .channel = run->o->channel,
                                     .after = after,
@@ -279,6 +355,18 @@ static enum status collect(struct run *run)
     }
     arena_reset(&arena);
     return status;
+}
+
+static enum status collect(struct run *run)
+{
+    const struct period *p = &run->period;
+    int64_t back_us = record_add(run->o->lookback_us, p->tolerance_us);
+    int64_t after = id_at(record_add(p->from_us, -back_us)) - 1;
+    int64_t until = id_at(record_add(p->until_us, p->tolerance_us + LOOP_US_PER_S)) + 1;
+    if (after < 0)
+        after = 0;
+    TRY(collect_some(run, STORE_ATTEMPTS_CARRIED, 0, after + 1));
+    return collect_some(run, STORE_ATTEMPTS_OF_CHANNEL, after, until);
 }
 
 /* --- comparing ---------------------------------------------------------------------------------
@@ -308,9 +396,10 @@ static void put_words(const struct group *g, struct found *out)
 {
     const char *what = g->there.what != NULL ? g->there.what : "";
     if (out->here.attempt != 0)
-        (void)snprintf(out->here_words, sizeof out->here_words, "%s %s",
+        (void)snprintf(out->here_words, sizeof out->here_words, "%s %s%s",
                        operation_word((enum operation)out->here.verb),
-                       attempt_state_word((enum attempt_state)out->here.state));
+                       attempt_state_word((enum attempt_state)out->here.state),
+                       out->here.carried != 0 ? ", carried over" : "");
     if (g->own_lines > 1)
         (void)snprintf(out->there_words, sizeof out->there_words, "%s and %lld more", what,
                        (long long)g->own_lines - 1);
@@ -325,7 +414,7 @@ static enum status put_difference(struct run *run, const struct group *g,
     struct found out;
     memset(&out, 0, sizeof out); /* padding too: it is written as bytes */
     out.finding = *finding;
-    out.here = g->here_count > 0 ? g->here : g->remedy;
+    out.here = g->here_count > 0 ? g->here : g->remedy.attempt != 0 ? g->remedy : g->recall;
     out.line = g->own_lines > 0 ? g->there.line : 0;
     out.at_us = g->own_lines > 0 ? g->there.at_us : g->here.created_us;
     memcpy(out.currency, g->own_lines > 0 ? g->there.currency : g->here.currency,
@@ -347,10 +436,55 @@ static enum status put_difference(struct run *run, const struct group *g,
     return status == STATUS_OK ? status : sort_failed(run, run->differences, status);
 }
 
+/* What becomes of an attempt that is carried over, or is to be from now on. */
+static enum status carry(struct run *run, const struct here *here, bool on, int64_t told_minor)
+{
+    struct carried_row row;
+    memset(&row, 0, sizeof row); /* padding too: it is put as bytes */
+    row.attempt = here->attempt;
+    row.earlier = here->carried;
+    row.insert = on;
+    row.there_minor = told_minor;
+    if (on ? here->carried != 0 && here->carried_minor == told_minor : here->carried == 0)
+        return STATUS_OK; /* it is so already */
+    uint8_t key[8];
+    struct writer w = writer_over(key, sizeof key);
+    writer_u64_be(&w, (uint64_t)here->attempt);
+    enum status status =
+        store_sort_put(run->carried, writer_done(&w), 0, view_of(&row, sizeof row));
+    return status == STATUS_OK ? status : sort_failed(run, run->carried, status);
+}
+
+static enum status carry_group(struct run *run, const struct group *g,
+                               const struct finding *finding)
+{
+    struct reconcile_report *report = run->report;
+    const struct period *p = &run->period;
+    if (g->here_count > 0) {
+        bool on = finding->verdict == FOUND_CARRIED ||
+                  (finding->verdict == FOUND_WAITING && reconcile_due(&g->here, p) == DUE_LATER);
+        /* One that waits for the record before the first one is told once. */
+        report->carried_over += finding->verdict == FOUND_CARRIED &&
+                                (g->here.carried == 0 ||
+                                 g->here.updated_us >= record_add(p->from_us, -p->tolerance_us));
+        report->taken_up += !on && g->here.carried != 0;
+        TRY(carry(run, &g->here, on,
+                  finding->verdict == FOUND_CARRIED ? finding->there_minor
+                                                    : g->here.carried_minor));
+    }
+    if (g->recall.attempt == 0)
+        return STATUS_OK;
+    bool waits = reconcile_recall_waits(g);
+    report->carried_over += waits;
+    report->taken_up += !waits && g->recall.carried != 0;
+    return carry(run, &g->recall, waits, 0);
+}
+
 static enum status close_group(struct run *run, const struct group *g, const char *name)
 {
     struct reconcile_report *report = run->report;
     struct finding finding = reconcile_judge(g, &run->period);
+    TRY(carry_group(run, g, &finding));
     switch (finding.verdict) {
     case FOUND_MATCHED:
         report->matched++;
@@ -360,8 +494,9 @@ static enum status close_group(struct run *run, const struct group *g, const cha
                 g->approved_minor > 0 ? g->forward_minor : 0);
         return STATUS_OK;
     case FOUND_WAITING: report->waiting++; return STATUS_OK;
-    case FOUND_EDGE: report->at_the_edge++; return STATUS_OK;
     case FOUND_DIFFERENCE: return put_difference(run, g, &finding, name);
+    case FOUND_CARRIED:
+    case FOUND_ELSEWHERE:
     case FOUND_NOTHING: return STATUS_OK;
     }
     return STATUS_OK;
@@ -469,6 +604,24 @@ static enum status tell_differences(struct run *run, struct reconcile_journal *j
     return status;
 }
 
+static enum status write_carried(struct run *run, struct reconcile_journal *journal)
+{
+    struct view key, payload;
+    enum status status = store_sort_turn(run->carried);
+    while (status == STATUS_OK) {
+        struct carried_row row;
+        status = store_sort_next(run->carried, &key, &payload);
+        if (status == STATUS_NOT_FOUND)
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return sort_failed(run, run->carried, status);
+        ENSURE(payload.len == sizeof row);
+        memcpy(&row, payload.ptr, sizeof row);
+        status = reconcile_journal_carry(journal, &row);
+    }
+    return status;
+}
+
 static struct view file_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -481,9 +634,12 @@ static enum status write_down(struct run *run)
         return tell_differences(run, NULL);
     struct reconcile_journal journal;
     enum status status =
-        reconcile_journal_begin(&journal, run->o, run->report, file_name(run->o->path), run->why);
+        reconcile_journal_begin(&journal, run->o, run->report, file_name(run->o->path),
+                                run->record.currency, run->newest, run->why);
     if (status == STATUS_OK)
         status = tell_differences(run, &journal);
+    if (status == STATUS_OK)
+        status = write_carried(run, &journal);
     if (status == STATUS_OK)
         status = reconcile_journal_finish(&journal);
     reconcile_journal_end(&journal);
@@ -497,10 +653,12 @@ static enum status run_all(struct run *run)
     if (run->report->known != 0 && !run->o->again && !run->o->dry_run)
         return STATUS_OK;
     if (store_sort_open(&run->names) != STATUS_OK ||
-        store_sort_open(&run->differences) != STATUS_OK)
+        store_sort_open(&run->differences) != STATUS_OK ||
+        store_sort_open(&run->carried) != STATUS_OK)
         return say(run, STATUS_IO, "a temporary file for sorting cannot be made; see TMPDIR");
     TRY(read_record(run));
     TRY(find_period(run));
+    TRY(find_seen(run));
     TRY(collect(run));
     TRY(compare(run));
     TRY(check_likely(run));
@@ -514,13 +672,19 @@ enum status reconcile_run(const struct reconcile_options *options, struct reconc
                        .report = report,
                        .why = why,
                        .record = { .path = options->path, .why = why },
-                       .period = { options->from_us, options->until_us, options->tolerance_us } };
+                       .period = { .from_us = options->from_us,
+                                   .until_us = options->until_us,
+                                   .tolerance_us = options->tolerance_us,
+                                   .lookback_us = options->lookback_us,
+                                   .now_us = options->now_us } };
     *report = (struct reconcile_report){ .format = "" };
     enum status status = run_all(&run);
     if (status != STATUS_OK && why->len == 0)
         writer_text(why, status_text(status));
     store_sort_close(run.names);
     store_sort_close(run.differences);
+    store_sort_close(run.carried);
+    free(run.seen);
     if (run.record.file != NULL)
         (void)fclose(run.record.file); /* was only read */
     return status;

@@ -39,9 +39,10 @@ struct reconcile_report {
     int64_t lines, attempts; /* read of each side */
     int64_t matched;         /* attempts that both sides tell alike */
     int64_t differences;
-    int64_t at_the_edge; /* of ours: too near to the period's ends to be missed in this record */
-    int64_t waiting;     /* of ours: their outcome is not due yet, and the record has nothing */
-    int64_t outside;     /* lines before or after the period */
+    int64_t carried_over; /* of ours: not in this record, and the one before or after may tell */
+    int64_t taken_up;     /* carried over by earlier ones, and judged now */
+    int64_t waiting;      /* of ours: their outcome is not due yet, and the record has nothing */
+    int64_t outside;      /* lines before or after the period */
     struct reconcile_currency currencies[RECONCILE_CURRENCIES_MAX];
     size_t currency_count;
 };
@@ -77,7 +78,7 @@ struct reconcile_options {
  *   MALFORMED, SHORT, RANGE   the record cannot be believed: "day.csv:17: ..."
  *   MISMATCH                  nothing of it belongs to this channel (see force)
  *   FULL                      more differences than a record of this channel can have (see force)
- *   BUSY                      another one is being written
+ *   BUSY                      another one is being written, or was since this one began
  *   IO, NO_MEMORY, DENIED */
 enum status reconcile_run(const struct reconcile_options *options, struct reconcile_report *report,
                           struct writer *why);

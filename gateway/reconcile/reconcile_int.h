@@ -3,6 +3,7 @@
  *     read_card.c, read_wallet.c (csv.c), read_ledger.c, read_camt.c   a record to lines
  *     record.c        the file under them: lines, hash, totals, what is wrong and where
  *     here.c          an attempt to the name by which the record knows it
+ *     due.c           whether this record must tell of an attempt, or another one
  *     judge.c         what both sides say under one name -> matched, or which difference
  *     reconcile.c     the order of things
  *     journal.c       into the store, page by page
@@ -64,6 +65,8 @@ struct here {
     int64_t amount_minor; /* asked, or when approved what was approved */
     int64_t refunded;     /* of its payment */
     int64_t created_us, updated_us;
+    int64_t carried;       /* by this reconciliation until now; 0: by none */
+    int64_t carried_minor; /* what records told of it until then, net */
     uint8_t role, state, verb;
     char currency[4];
 };
@@ -75,23 +78,44 @@ bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struc
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 
+struct span {
+    int64_t from_us, until_us; /* from <= time < until */
+};
 struct period {
     int64_t from_us, until_us, tolerance_us;
+    int64_t lookback_us;
+    int64_t now_us; /* when our side was read; 0: after everything */
+    /* What earlier records of this channel told of, tolerance included; and from the beginning of
+     * the first period to the end of the last one, this one among them. */
+    const struct span *seen;
+    size_t seen_count;
+    struct span known;
 };
+
+/* Whether an attempt of which the record has nothing is missing in it. */
+enum due {
+    DUE_NOW = 1, /* no other record can have it, or those that could were seen */
+    DUE_LATER,   /* the record before or after may have it: it is carried over */
+    DUE_NOT,     /* it was judged with an earlier record, or is no matter of this one */
+};
+enum due reconcile_due(const struct here *here, const struct period *period);
+/* Nobody works on it, and its outcome is not known. */
+bool reconcile_is_stuck(const struct here *here);
 
 /* Everything under one name. Amounts saturate. */
 struct group {
     enum rail rail;
     struct here here; /* the first of role MAIN; attempt 0: none */
     int64_t here_count;
-    struct here remedy;     /* the last of role REMEDY; attempt 0: none */
-    int64_t approved_minor; /* of all MAIN that are approved */
-    int64_t recalled_minor; /* of approved RECALLs */
-    bool recall_certain;    /* one of them lies within the period for certain */
-    struct there there;     /* the first line; line 0: none */
-    int64_t lines;          /* all; */
-    int64_t own_lines;      /* not those that stand beside; */
-    int64_t within;         /* of these, those of the period */
+    struct here remedy;                           /* the last of role REMEDY; attempt 0: none */
+    int64_t approved_minor;                       /* of all MAIN that are approved */
+    int64_t recalled_minor;                       /* of approved RECALLs; */
+    int64_t recall_due_minor, recall_later_minor; /* of these, by enum due */
+    struct here recall; /* the last one that is not DUE_NOT; attempt 0: none */
+    struct there there; /* the first line; line 0: none */
+    int64_t lines;      /* all; */
+    int64_t own_lines;  /* not those that stand beside; */
+    int64_t within;     /* of these, those of the period */
     int64_t forwards;
     int64_t forward_minor, back_minor;
     bool currencies_differ; /* among the lines */
@@ -102,16 +126,19 @@ void reconcile_add_there(struct group *group, const struct there *there);
 enum finding_verdict {
     FOUND_NOTHING = 1, /* nothing moved, and nobody says otherwise */
     FOUND_MATCHED,
-    FOUND_WAITING,
-    FOUND_EDGE,
+    FOUND_WAITING,   /* its outcome is not due yet; carried over as well */
+    FOUND_CARRIED,   /* another record may tell of it: there_minor was told so far, net */
+    FOUND_ELSEWHERE, /* is judged with another record */
     FOUND_DIFFERENCE,
 };
 struct finding {
     enum finding_verdict verdict;
-    enum difference_kind kind; /* DIFFERS */
+    enum difference_kind kind; /* DIFFERENCE */
     int64_t here_minor, there_minor;
 };
 struct finding reconcile_judge(const struct group *group, const struct period *period);
+/* What was asked back and agreed is not there yet, and a later record may have it. */
+bool reconcile_recall_waits(const struct group *group);
 
 /* --- a record ----------------------------------------------------------------------------------
  */
@@ -223,18 +250,25 @@ struct reconcile_journal {
     struct id_source ids;
     int lock_fd;
     struct view file;
+    const char *currency; /* of all lines; "": of any */
     struct journal_page *pages;
-    size_t page_count, in_page; /* pages that are full, differences in the next one */
+    size_t page_count, in_page; /* pages that are full, rows in the next one */
     struct writer *why;
 };
-/* Takes the lock, ends what was left unfinished, and writes the row. BUSY, IO. */
+/* Takes the lock, ends what was left unfinished, and writes the row. `newest`: of the channel's
+ * finished ones, when our side was read; BUSY if another one came since. IO. `record` gives the
+ * currency. */
 enum status reconcile_journal_begin(struct reconcile_journal *journal,
                                     const struct reconcile_options *options,
                                     struct reconcile_report *report, struct view file_name,
-                                    struct writer *why);
+                                    const char *currency, int64_t newest, struct writer *why);
 /* Written with the next page. */
 enum status reconcile_journal_add(struct reconcile_journal *journal, const struct found *found,
                                   int64_t *id);
+/* The same for an attempt that is carried over, or is not any more; `reconciliation` is filled in.
+ * After all differences. */
+enum status reconcile_journal_carry(struct reconcile_journal *journal,
+                                    const struct carried_row *row);
 /* The last page, and the row that makes all of it visible. */
 enum status reconcile_journal_finish(struct reconcile_journal *journal);
 /* After begin, whatever it said; without finish nothing of it becomes visible. */

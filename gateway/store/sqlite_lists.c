@@ -105,6 +105,8 @@ static enum status list_channel_attempt(struct db *db, sqlite3_stmt *s, struct a
     TRY(row_attempt(db, s, arena, &row->attempt));
     row->approved = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT);
     row->refunded = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 1);
+    row->carried = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 2);
+    row->carried_minor = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 3);
     return STATUS_OK;
 }
 static enum status list_difference(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
@@ -364,7 +366,8 @@ static enum status count_differences(struct db *db, struct store_read *read)
 static enum status list_attempts_of_channel(struct db *db, const struct store_read *read,
                                             struct list_out *out)
 {
-    sqlite3_stmt *s = db_statement(db, SQL_ATTEMPTS_OF_CHANNEL);
+    bool carried = read->question == STORE_ATTEMPTS_CARRIED;
+    sqlite3_stmt *s = db_statement(db, carried ? SQL_ATTEMPTS_CARRIED : SQL_ATTEMPTS_OF_CHANNEL);
     bind_text_present(s, 1, read->channel);
     bind_i64(s, 2, read->after);
     bind_i64(s, 3, read->until > 0 ? read->until : INT64_MAX);
@@ -464,6 +467,7 @@ static enum status ask(struct db *db, struct store_read *read, struct list_out *
     case STORE_DIFFERENCES: out->type = &differences; return list_differences(db, read, out);
     case STORE_DIFFERENCES_OPEN: return count_differences(db, read);
     case STORE_ATTEMPTS_OF_CHANNEL:
+    case STORE_ATTEMPTS_CARRIED:
         out->type = &channel_attempts;
         return list_attempts_of_channel(db, read, out);
     case STORE_SPENT: return sums(db, read, out);

@@ -155,6 +155,12 @@ static const char *const schema[] = {
     " there TEXT, who TEXT, why TEXT, evidence TEXT) STRICT;"
     "CREATE INDEX differences_of ON differences (reconciliation);"
     "CREATE INDEX differences_open ON differences (id) WHERE status = 1;",
+    /* 6: attempts that one comparison hands on to the next. Those of before handed on none. */
+    "ALTER TABLE reconciliations ADD COLUMN tolerance_us INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE reconciliations ADD COLUMN currency TEXT;"
+    "CREATE TABLE carried (attempt INTEGER NOT NULL CHECK (attempt > 0),"
+    " reconciliation INTEGER NOT NULL CHECK (reconciliation > 0), there_minor INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL, PRIMARY KEY (attempt, reconciliation)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = COUNT_OF(schema) };
 

@@ -1,4 +1,5 @@
-/* sqlite_reconcile.c - rows of reconciliations and of the differences that they found. */
+/* sqlite_reconcile.c - rows of reconciliations, of the differences that they found, and of the
+ * attempts that they carry over. */
 #include "sqlite_int.h"
 
 enum status row_reconciliation(struct db *db, sqlite3_stmt *s, struct arena *arena,
@@ -18,9 +19,11 @@ enum status row_reconciliation(struct db *db, sqlite3_stmt *s, struct arena *are
                                         .format = column_copy(s, 9, arena, &full),
                                         .file = column_copy(s, 10, arena, &full),
                                         .file_hash = column_copy(s, 11, arena, &full),
-                                        .summary_json = column_copy(s, 12, arena, &full) };
+                                        .summary_json = column_copy(s, 12, arena, &full),
+                                        .tolerance_us = sqlite3_column_int64(s, 13) };
     bool valid = state >= RECONCILIATION_WRITING && state <= RECONCILIATION_ABANDONED &&
-                 out->id > 0 && out->lines >= 0 && out->differences >= 0;
+                 out->id > 0 && out->lines >= 0 && out->differences >= 0 &&
+                 view_to_text(column_view(s, 14), out->currency, 4) == STATUS_OK;
     return db_row_end(db, full, valid, "reconciliations");
 }
 
@@ -46,9 +49,29 @@ enum status db_reconciliation_write(struct db *db, enum store_write write,
         bind_text_present(s, 10, row->format);
         bind_text_present(s, 11, row->file);
         bind_text_present(s, 12, row->file_hash);
+        bind_i64(s, 14, row->tolerance_us);
+        bind_text(s, 15, view_text(row->currency));
     }
     enum status status = db_run(db, s);
     return insert ? status : db_one_row(db, status);
+}
+
+enum status db_carried_write(struct db *db, const struct carried_row *row)
+{
+    if (row->earlier != 0) {
+        sqlite3_stmt *end = db_statement(db, SQL_CARRIED_END);
+        bind_i64(end, 1, row->attempt);
+        bind_i64(end, 2, row->reconciliation);
+        bind_i64(end, 4, row->earlier);
+        TRY(db_one_row(db, db_run(db, end)));
+    }
+    if (!row->insert)
+        return STATUS_OK;
+    sqlite3_stmt *s = db_statement(db, SQL_CARRIED_INSERT);
+    bind_i64(s, 1, row->attempt);
+    bind_i64(s, 2, row->reconciliation);
+    bind_i64(s, 3, row->there_minor);
+    return db_run(db, s);
 }
 
 enum status row_difference(struct db *db, sqlite3_stmt *s, struct arena *arena,

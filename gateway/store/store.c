@@ -68,7 +68,8 @@ static enum status submit(struct store *store, struct job *job, job_done_fn *don
 enum status store_commit(struct store *store, struct store_txn *txn)
 {
     ENSURE(txn->arena != NULL && txn->done != NULL && txn->event_count <= STORE_EVENTS_MAX &&
-           txn->spend_count <= STORE_SPENDS_MAX && txn->difference_count <= STORE_DIFFERENCES_MAX);
+           txn->spend_count <= STORE_SPENDS_MAX && txn->difference_count <= STORE_DIFFERENCES_MAX &&
+           txn->carried_count <= STORE_CARRIED_MAX);
     txn->store = store;
     return submit(store, &txn->job, txn_done);
 }

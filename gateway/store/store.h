@@ -32,6 +32,7 @@
 #define STORE_IDEM_KEY_MAX    255
 #define STORE_PAGE_MAX        100
 #define STORE_DIFFERENCES_MAX STORE_EVENTS_MAX /* in one transaction: each has an event */
+#define STORE_CARRIED_MAX     64               /* rows of `carried` in one transaction */
 #define STORE_SPENDS_MAX      16               /* counters that one payment may touch */
 #define STORE_SPEND_ROWS_MAX                                                                       \
     20000 /* payments inside one sliding window that are added up; more: `too_many` */
@@ -147,9 +148,11 @@ struct delivery_row {
 /* An attempt beside what a comparison wants of its operation and payment. */
 struct channel_attempt_row {
     struct attempt_row attempt;
-    int64_t approved; /* minor units: of the operation when it succeeded (a part may have been
-                         approved), else the attempt's */
-    int64_t refunded; /* of the payment, as of now */
+    int64_t approved;      /* minor units: of the operation when it succeeded (a part may have been
+                              approved), else the attempt's */
+    int64_t refunded;      /* of the payment, as of now */
+    int64_t carried;       /* by this reconciliation, to the next one; 0: by none */
+    int64_t carried_minor; /* what records have told of it until then, net */
 };
 
 /* A comparison of our records with a counterpart's own (reconcile/). Its differences are written
@@ -164,10 +167,22 @@ struct reconciliation_row {
     enum reconciliation_state state;
     int64_t started_us, finished_us;
     int64_t from_us, until_us; /* the period compared: from <= time < until */
+    int64_t tolerance_us;      /* on both sides of it; below 0: of before attempts were carried */
+    char currency[4];          /* of all of its lines; empty: of any */
     int64_t lines, differences;
     struct view channel, format, file; /* file: its name, without folders */
     struct view file_hash;             /* SHA-256 of its bytes, lower-case hexadecimal */
     struct view summary_json;          /* counts and sums of each kind */
+};
+
+/* An attempt that a reconciliation could not judge: the record before or after its own may tell of
+ * it. It is carried over, until a later reconciliation of its channel ends that. As with
+ * differences, what a reconciliation wrote or ended counts when it is FINISHED. */
+struct carried_row {
+    int64_t attempt, reconciliation;
+    int64_t earlier; /* is carried by this one until now, which `reconciliation` ends; 0: by none */
+    bool insert;     /* `reconciliation` carries it over, with */
+    int64_t there_minor; /* what records told of it so far, net */
 };
 
 enum difference_status { DIFFERENCE_STATUS_OPEN = 1, DIFFERENCE_STATUS_RESOLVED };
@@ -291,8 +306,10 @@ struct store_txn {
     enum store_write write_reconciliation; /* UPDATE: state, finished_us, differences, summary */
     /* To be inserted, as the caller gave them; the judge does not change them. */
     const struct difference_row *differences;
-    size_t difference_count; /* at most STORE_DIFFERENCES_MAX */
-    int64_t load_difference; /* STORE_NO_PAYMENT when there is none */
+    size_t difference_count;           /* at most STORE_DIFFERENCES_MAX */
+    const struct carried_row *carried; /* the same; EXISTS, NOT_FOUND make it fail */
+    size_t carried_count;              /* at most STORE_CARRIED_MAX */
+    int64_t load_difference;           /* STORE_NO_PAYMENT when there is none */
     struct difference_row difference;
     enum store_write write_difference; /* UPDATE: status, resolved_us, by, why, evidence */
     int64_t journal_seq; /* by the store, for the judge: last position before this request */
@@ -414,6 +431,7 @@ enum store_question {
     STORE_DIFFERENCES_OPEN, /* -> open_count, open_since_us */
     STORE_ATTEMPTS_OF_CHANNEL, /* channel, after (id), until (id below), limit: oldest first ->
                                   channel_attempts */
+    STORE_ATTEMPTS_CARRIED,    /* the same, only those that are carried over */
     STORE_SPENT, /* spends[0..spend_count) of the request are filled, `write` is not looked at;
                     spend_now_us. IO for spends that are none */
 };

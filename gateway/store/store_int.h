@@ -102,6 +102,7 @@ enum status db_endpoint_write(struct db *db, enum store_write write,
 enum status db_delivery_insert(struct db *db, const struct delivery_row *row);
 enum status db_reconciliation_write(struct db *db, enum store_write write,
                                     const struct reconciliation_row *row);
+enum status db_carried_write(struct db *db, const struct carried_row *row);
 /* Only of a reconciliation that is finished. */
 enum status db_difference_load(struct db *db, int64_t id, struct arena *arena,
                                struct difference_row *out);

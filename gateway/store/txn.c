@@ -343,6 +343,8 @@ static enum status txn_write(struct store *store, struct store_txn *txn,
     TRY(db_reconciliation_write(db, txn->write_reconciliation, &txn->reconciliation));
     for (size_t i = 0; i < txn->difference_count; i++)
         TRY(db_difference_write(db, STORE_INSERT, &txn->differences[i]));
+    for (size_t i = 0; i < txn->carried_count; i++)
+        TRY(db_carried_write(db, &txn->carried[i]));
     TRY(db_difference_write(db, txn->write_difference, &txn->difference));
     for (size_t i = 0; i < txn->event_count; i++) {
         txn->events[i].seq = store->marks.journal_seq + 1;

@@ -291,6 +291,20 @@ class Card(Reconcile):
         self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--from", "noon", code=2)
         self.gateway.cli("reconcile", "--channel", self.channel, "--file", foreign, "--tolerance", "5", code=2)
 
+    def test_what_another_record_may_have_is_carried_over(self):
+        victim = self.mixed()
+        self.sim.knobs(settlement={"seed": 7, "faults": [{"fault": "omit", "id": self.line_of(victim)}]})
+        first = self.run_on(self.record("first"), "--tolerance", "1h")
+        self.assertEqual((first["found"], first["summary"]["differences"]), ([], 0))
+        self.assertEqual(first["summary"]["carried_over"], 1)
+        self.assertEqual(self.run_on(self.record("first"), "--again", "--tolerance", "1h")["summary"]["taken_up"], 0)
+        self.assertEqual(self.api.post("/v1/payments", sale(400)).status, 201)
+        second = self.run_on(self.record("second"), code=1)
+        told = [(d["kind"], d["attempt"], d["here"]) for d in second["found"]]
+        self.assertEqual(told, [("missing_there", victim.id, "sale approved, carried over")])
+        self.assertEqual((second["summary"]["taken_up"], second["summary"]["carried_over"]), (1, 0))
+        store_is_sound(self.gateway)
+
     def test_a_dry_run_writes_nothing(self):
         self.mixed()
         before = len(journal(self.gateway, "reconciliation.finished"))

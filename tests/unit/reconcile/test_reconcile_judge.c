@@ -12,7 +12,7 @@
 #define UNTIL INT64_C(9000000)
 #define EDGE  INT64_C(100000)
 
-static const struct period period = { FROM, UNTIL, EDGE };
+static const struct period period = { .from_us = FROM, .until_us = UNTIL, .tolerance_us = EDGE };
 
 static struct group of(enum rail rail)
 {
@@ -204,7 +204,7 @@ static void not_known_here(void **state)
     }
 }
 
-/* What may stand in the record before or after is not missed in this one. */
+/* What may stand in the record before or after is not missed in this one, but carried over. */
 static void at_the_edge(void **state)
 {
     (void)state;
@@ -217,14 +217,20 @@ static void at_the_edge(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct group g = of(RAIL_CARD);
         say_here(&g, edges[i]);
-        is(&g, FOUND_EDGE);
+        is(&g, FOUND_CARRIED);
     }
+    struct here long_ago = before;
+    long_ago.created_us = long_ago.updated_us = FROM - EDGE - 1;
+    struct group none = of(RAIL_CARD);
+    say_here(&none, long_ago);
+    is(&none, FOUND_ELSEWHERE);
     /* Reversed today, booked yesterday: this record has only the reversal. */
     before.state = ATTEMPT_REVERSED;
     struct group g = of(RAIL_CARD);
     say_here(&g, before);
     say_there(&g, theirs(ROLE_BACK, 1250));
-    is(&g, FOUND_EDGE);
+    is(&g, FOUND_CARRIED);
+    assert_int_equal(reconcile_judge(&g, &period).there_minor, -1250);
     say_there(&g, theirs(ROLE_BACK, 1)); /* more than it ever was */
     differs(&g, DIFFERENCE_FAILED_HERE, 0, -1251);
     struct here within = ours(ATTEMPT_REVERSED, 1250);
@@ -232,6 +238,119 @@ static void at_the_edge(void **state)
     say_here(&g, within);
     say_there(&g, theirs(ROLE_BACK, 1250));
     differs(&g, DIFFERENCE_FAILED_HERE, 0, -1250);
+}
+
+static enum due due_of(const struct here *here, const struct period *of)
+{
+    return reconcile_due(here, of);
+}
+
+/* The days before and after were seen, or one of them, or none. */
+static void what_is_due(void **state)
+{
+    (void)state;
+    const int64_t day = UNTIL - FROM;
+    const struct span before = { FROM - day - EDGE, FROM + EDGE },
+                      after = { UNTIL - EDGE, UNTIL + day + EDGE };
+    struct period first = period, second = period, both = period;
+    first.seen = &after;
+    second.seen = &before;
+    first.seen_count = second.seen_count = 1;
+    first.known = (struct span){ FROM, UNTIL + day };
+    second.known = (struct span){ FROM - day, UNTIL };
+    const struct span two[] = { before, after };
+    both.seen = two;
+    both.seen_count = 2;
+    both.known = (struct span){ FROM - day, UNTIL + day };
+
+    struct here within = ours(ATTEMPT_APPROVED, 1);
+    assert_int_equal(due_of(&within, &period), DUE_NOW);
+    assert_int_equal(due_of(&within, &both), DUE_NOW);
+
+    struct here early = within, carried = within;
+    early.created_us = FROM - 1;
+    early.updated_us = FROM + 1;
+    carried = early;
+    carried.carried = 7;
+    assert_int_equal(due_of(&early, &period), DUE_LATER);
+    assert_int_equal(due_of(&early, &second), DUE_NOT); /* it was in the record before */
+    assert_int_equal(due_of(&early, &first), DUE_LATER);
+    assert_int_equal(due_of(&carried, &second), DUE_NOW); /* and it was not */
+    assert_int_equal(due_of(&carried, &first), DUE_LATER);
+
+    struct here late = within;
+    late.created_us = UNTIL - 1;
+    late.updated_us = UNTIL + 1;
+    carried = late;
+    carried.carried = 7;
+    assert_int_equal(due_of(&late, &second), DUE_LATER);
+    assert_int_equal(due_of(&late, &first), DUE_NOT);
+    assert_int_equal(due_of(&carried, &second), DUE_LATER);
+    assert_int_equal(due_of(&carried, &first), DUE_NOW);
+
+    /* A day was left out: until --lookback is over. */
+    struct period gap = period;
+    const struct span ago = { FROM - 3 * day - EDGE, FROM - 2 * day + EDGE };
+    gap.seen = &ago;
+    gap.seen_count = 1;
+    gap.known = (struct span){ FROM - 3 * day, UNTIL };
+    gap.lookback_us = 2 * day;
+    carried.created_us = FROM - 2 * day - 1;
+    carried.updated_us = FROM - 2 * day + 1;
+    assert_int_equal(due_of(&carried, &gap), DUE_LATER);
+    gap.lookback_us = day;
+    assert_int_equal(due_of(&carried, &gap), DUE_NOW);
+
+    /* Made after our side was read: nobody has looked at it yet. */
+    struct period now = period;
+    now.now_us = UNTIL;
+    late.created_us = late.updated_us = UNTIL;
+    assert_int_equal(due_of(&late, &now), DUE_NOT);
+    /* An outcome that is not known has no end. */
+    struct here waits = within;
+    waits.state = ATTEMPT_PENDING;
+    assert_int_equal(due_of(&waits, &period), DUE_LATER);
+    waits.carried = 7;
+    assert_int_equal(due_of(&waits, &both), DUE_LATER);
+}
+
+/* A sale on one side of midnight, its reversal on the other. */
+static void halves(void **state)
+{
+    (void)state;
+    struct here sale = ours(ATTEMPT_REVERSED, 1250);
+    sale.created_us = UNTIL - 1;
+    sale.updated_us = UNTIL + 1;
+    struct group g = of(RAIL_CARD);
+    say_here(&g, sale);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    is(&g, FOUND_CARRIED);
+    assert_int_equal(reconcile_judge(&g, &period).there_minor, 1250);
+    sale.carried = 7;
+    sale.carried_minor = 1250;
+    sale.created_us = FROM - 1;
+    sale.updated_us = FROM + 1;
+    struct period next = period;
+    const struct span seen = { FROM - 1000000, FROM + EDGE };
+    next.seen = &seen;
+    next.seen_count = 1;
+    next.known = (struct span){ FROM - 1000000, UNTIL };
+    g = of(RAIL_CARD);
+    reconcile_add_here(&g, &sale, &next);
+    struct finding missed = reconcile_judge(&g, &next);
+    assert_int_equal(missed.verdict, FOUND_DIFFERENCE);
+    assert_int_equal(missed.kind, DIFFERENCE_FAILED_HERE);
+    assert_int_equal(missed.there_minor, 1250);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    assert_int_equal(reconcile_judge(&g, &next).verdict, FOUND_MATCHED);
+    /* One that was declined is undone by nobody: it is told at once. */
+    struct here declined = ours(ATTEMPT_DECLINED, 1250);
+    declined.created_us = UNTIL - 1;
+    declined.updated_us = UNTIL + 1;
+    g = of(RAIL_CARD);
+    say_here(&g, declined);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    differs(&g, DIFFERENCE_FAILED_HERE, 0, 1250);
 }
 
 static void what_a_bank_sends_back(void **state)
@@ -260,10 +379,33 @@ static void what_a_bank_sends_back(void **state)
     /* The payment is older than what was looked at. */
     g = of(RAIL_BANK);
     say_here(&g, recall);
+    differs(&g, DIFFERENCE_MISSING_THERE, -1250, 0);
     say_there(&g, theirs(ROLE_BACK, 1250));
-    is(&g, FOUND_EDGE);
+    is(&g, FOUND_ELSEWHERE);
     say_there(&g, theirs(ROLE_BACK, 1250));
     differs(&g, DIFFERENCE_MISSING_HERE, 0, -2500);
+}
+
+/* Agreed shortly before midnight: the money comes the next day, or is missing then. */
+static void a_recall_near_midnight(void **state)
+{
+    (void)state;
+    struct here sale = ours(ATTEMPT_APPROVED, 1250), recall = sale;
+    recall.role = HERE_RECALL;
+    recall.attempt = 9;
+    recall.created_us = UNTIL - 1;
+    recall.updated_us = UNTIL + 1;
+    struct group g = of(RAIL_BANK);
+    sale.refunded = 1250;
+    say_here(&g, sale);
+    say_here(&g, recall);
+    say_there(&g, theirs(ROLE_FORWARD, 1250));
+    is(&g, FOUND_MATCHED);
+    assert_true(reconcile_recall_waits(&g));
+    assert_int_equal(g.recall.attempt, 9);
+    say_there(&g, theirs(ROLE_BACK, 1250));
+    is(&g, FOUND_MATCHED);
+    assert_false(reconcile_recall_waits(&g));
 }
 
 static void locks_that_end(void **state)
@@ -297,11 +439,18 @@ static void sums_do_not_run_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(approved_here),          cmocka_unit_test(money_that_went_the_other_way),
-        cmocka_unit_test(nothing_here),           cmocka_unit_test(failed_here),
-        cmocka_unit_test(not_known_here),         cmocka_unit_test(at_the_edge),
-        cmocka_unit_test(what_a_bank_sends_back), cmocka_unit_test(locks_that_end),
+        cmocka_unit_test(approved_here),
+        cmocka_unit_test(money_that_went_the_other_way),
+        cmocka_unit_test(nothing_here),
+        cmocka_unit_test(failed_here),
+        cmocka_unit_test(not_known_here),
+        cmocka_unit_test(at_the_edge),
+        cmocka_unit_test(what_a_bank_sends_back),
+        cmocka_unit_test(locks_that_end),
         cmocka_unit_test(sums_do_not_run_over),
+        cmocka_unit_test(what_is_due),
+        cmocka_unit_test(halves),
+        cmocka_unit_test(a_recall_near_midnight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

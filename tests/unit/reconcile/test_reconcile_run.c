@@ -6,6 +6,7 @@
 
 #include "base/ensure.h"
 #include "domain/refs.h"
+#include "domain/time.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +19,18 @@
 #define NOON_US     INT64_C(1795348800000000) /* 2026-11-22T12:00:00Z */
 #define MERCHANT    77
 #define ROWS_MAX    40
-#define DIFFERS_MAX 40
+#define DIFFERS_MAX 200
+#define DAY_US      INT64_C(86400000000)
+#define MINUTE_US   INT64_C(60000000)
 
 struct line {
     unsigned number; /* of the attempt */
     int64_t minor;
+};
+struct booking {
+    unsigned number; /* of the attempt; of a reversal: of what it reverses */
+    int64_t minor, at_us;
+    bool reversal;
 };
 struct stage {
     struct loop *loop;
@@ -30,15 +38,20 @@ struct stage {
     struct arena arena;
     char folder[64], file[96], lock[96];
     struct difference_row rows[DIFFERS_MAX];
-    char names[DIFFERS_MAX][NAME_MAX_BYTES + 1];
+    char names[DIFFERS_MAX][NAME_MAX_BYTES + 1], here[DIFFERS_MAX][40];
     size_t found;
     struct reconcile_report report;
     char why[1024];
 };
 
+static int64_t id_at(unsigned number, int64_t created_us)
+{
+    return ((created_us / 1000) << 20) + (int64_t)number * 10;
+}
+
 static int64_t id_of(unsigned number)
 {
-    return ((NOON_US / 1000) << 20) + (int64_t)number * 10;
+    return id_at(number, NOON_US);
 }
 
 static void on_txn(struct store_txn *txn, void *arg)
@@ -58,8 +71,9 @@ static void commit(struct stage *s, struct store_txn *txn)
 }
 
 /* Attempt `number` of channel `channel`, with the refs of a card message. */
-static void add_attempt(struct stage *s, unsigned number, const char *channel,
-                        enum attempt_state state, int64_t minor)
+static void add_attempt_at(struct stage *s, unsigned number, const char *channel,
+                           enum attempt_state state, int64_t minor, int64_t created_us,
+                           int64_t updated_us)
 {
     uint8_t room[256];
     char stan[8];
@@ -68,7 +82,7 @@ static void add_attempt(struct stage *s, unsigned number, const char *channel,
     refs_put(&refs, VIEW("stan"), view_text(stan), 0);
     refs_put(&refs, VIEW("time"), VIEW("1122120000"), 0);
     refs_put(&refs, VIEW("terminal"), VIEW("TERM1   "), 0);
-    int64_t id = id_of(number);
+    int64_t id = id_at(number, created_us);
     struct store_txn txn = { .merchant = MERCHANT };
     txn.payment = (struct payment_row){ .id = id,
                                         .merchant = MERCHANT,
@@ -97,10 +111,34 @@ static void add_attempt(struct stage *s, unsigned number, const char *channel,
                                         .amount = minor,
                                         .currency = "EUR",
                                         .channel = view_text(channel),
-                                        .created_us = NOON_US,
-                                        .updated_us = NOON_US + 1000,
+                                        .created_us = created_us,
+                                        .updated_us = updated_us,
                                         .refs = writer_done(&refs) };
     txn.write_payment = txn.write_operation = txn.write_attempt = STORE_INSERT;
+    commit(s, &txn);
+}
+
+static void add_attempt(struct stage *s, unsigned number, const char *channel,
+                        enum attempt_state state, int64_t minor)
+{
+    add_attempt_at(s, number, channel, state, minor, NOON_US, NOON_US + 1000);
+}
+
+static enum status judge_approve(struct store_txn *txn, void *arg)
+{
+    (void)arg;
+    txn->attempt.state = ATTEMPT_APPROVED;
+    txn->attempt.updated_us = txn->spend_now_us;
+    txn->write_attempt = STORE_UPDATE;
+    return STATUS_OK;
+}
+
+static void approve(struct stage *s, unsigned number, int64_t created_us, int64_t at_us)
+{
+    struct store_txn txn = { .merchant = MERCHANT,
+                             .load_attempt = id_at(number, created_us) + 2,
+                             .judge = judge_approve,
+                             .spend_now_us = at_us };
     commit(s, &txn);
 }
 
@@ -120,6 +158,45 @@ static void write_record(struct stage *s, const char *time, const struct line *l
     assert_false(w.overflow);
     assert_int_equal(secret_sha256(writer_done(&w), digest), STATUS_OK);
     writer_format(&w, "TRAILER,%zu,%lld,0,", count, (long long)sum);
+    writer_hex_lower(&w, view_of(digest, sizeof digest));
+    writer_text(&w, "\n");
+    FILE *file = fopen(s->file, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(w.ptr, 1, w.len, file), w.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What was booked from `from_us` on, for a day. */
+static void write_day(struct stage *s, int64_t from_us, const struct booking *bookings,
+                      size_t count)
+{
+    static char body[65536];
+    struct writer w = writer_over(body, sizeof body);
+    int64_t credit = 0, debit = 0;
+    size_t lines = 0;
+    uint8_t digest[SECRET_SHA256_SIZE];
+    writer_text(&w, "record,direction,stan,transmitted,terminal,booked_at,amount_minor,currency,"
+                    "original_stan,original_transmitted\n");
+    for (size_t i = 0; i < count; i++) {
+        const struct booking *b = &bookings[i];
+        if (b->at_us < from_us || b->at_us >= from_us + DAY_US)
+            continue;
+        if (b->reversal)
+            writer_format(&w, "REVERSAL,D,%06u,1122120001,TERM1,", 500000 + b->number);
+        else
+            writer_format(&w, "SALE,C,%06u,1122120000,TERM1,", b->number);
+        time_format(&w, b->at_us);
+        writer_format(&w, ",%lld,EUR,", (long long)b->minor);
+        if (b->reversal)
+            writer_format(&w, "%06u,1122120000\n", b->number);
+        else
+            writer_text(&w, ",\n");
+        *(b->reversal ? &debit : &credit) += b->minor;
+        lines++;
+    }
+    assert_false(w.overflow);
+    assert_int_equal(secret_sha256(writer_done(&w), digest), STATUS_OK);
+    writer_format(&w, "TRAILER,%zu,%lld,%lld,", lines, (long long)credit, (long long)debit);
     writer_hex_lower(&w, view_of(digest, sizeof digest));
     writer_text(&w, "\n");
     FILE *file = fopen(s->file, "wb");
@@ -160,6 +237,8 @@ static void on_found(const struct difference_row *row, void *arg)
     s->rows[s->found] = *row;
     assert_int_equal(view_to_text(row->identity, s->names[s->found], NAME_MAX_BYTES + 1),
                      STATUS_OK);
+    assert_int_equal(view_to_text(row->here, s->here[s->found], sizeof s->here[0]), STATUS_OK);
+    s->rows[s->found].here = view_text(s->here[s->found]);
     s->found++;
 }
 
@@ -174,7 +253,8 @@ static enum status run(struct stage *s, struct reconcile_options options)
         options.channel = VIEW("card_demo");
     options.rail = RAIL_CARD;
     options.path = s->file;
-    options.now_us = NOON_US + INT64_C(10000000);
+    if (options.now_us == 0)
+        options.now_us = NOON_US + INT64_C(10000000);
     options.found = on_found;
     options.arg = s;
     memset(s->why, 0, sizeof s->why);
@@ -336,7 +416,7 @@ static void a_period_that_is_asked_for(void **state)
                      STATUS_OK);
     assert_int_equal(s.report.outside, 2);
     assert_int_equal(s.report.matched, 1);
-    assert_int_equal(s.report.at_the_edge, 1);
+    assert_int_equal(s.report.carried_over, 0); /* both are long over */
     assert_int_equal(s.report.differences, 0);
     close_stage(&s);
 }
@@ -369,6 +449,208 @@ static void a_period_without_a_line_is_refused(void **state)
     assert_int_equal(run(&s, day), STATUS_OK);
     assert_true(s.report.known != 0);
     assert_true(s.report.known_open);
+    close_stage(&s);
+}
+
+/* As an operator does it, some minutes after midnight. */
+static enum status run_day(struct stage *s, int64_t from_us)
+{
+    return run(s, (struct reconcile_options){ .from_us = from_us,
+                                              .until_us = from_us + DAY_US,
+                                              .tolerance_us = 5 * MINUTE_US,
+                                              .lookback_us = 7 * DAY_US,
+                                              .now_us = from_us + 7 * DAY_US });
+}
+
+static const struct difference_row *difference_of(const struct stage *s, int64_t attempt)
+{
+    const struct difference_row *found = NULL;
+    for (size_t i = 0; i < s->found; i++)
+        if (s->rows[i].attempt == attempt) {
+            assert_null(found);
+            found = &s->rows[i];
+        }
+    return found;
+}
+
+static void is_told(const struct stage *s, unsigned number, int64_t created_us,
+                    enum difference_kind kind, int64_t there_minor)
+{
+    const struct difference_row *row = difference_of(s, id_at(number, created_us) + 2);
+    if (row == NULL)
+        fail_msg("nothing is said of attempt %u", number);
+    assert_string_equal(difference_kind_word(row->kind), difference_kind_word(kind));
+    assert_int_equal(row->there_minor, there_minor);
+}
+
+/* Two days, and what lies on both sides of the midnight between them. */
+static void what_lies_near_midnight(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_midnight");
+    const int64_t day = NOON_US - DAY_US / 2, midnight = day + DAY_US, second = 1000000;
+    const int64_t before = midnight - 60 * second, after = midnight + 10 * second;
+    static const enum attempt_state states[] = { ATTEMPT_APPROVED, ATTEMPT_APPROVED,
+                                                 ATTEMPT_APPROVED, ATTEMPT_PARKED };
+    for (unsigned i = 0; i < 4; i++) /* 1: booked after midnight, 2: before, 3: never */
+        add_attempt_at(&s, i + 1, "card_demo", states[i], 1000, before, before + second);
+    add_attempt_at(&s, 5, "card_demo", ATTEMPT_APPROVED, 1000, after, after + second); /* before */
+    add_attempt_at(&s, 6, "card_demo", ATTEMPT_APPROVED, 1000, after, after + second); /* never */
+    for (unsigned i = 7; i < 9; i++) /* 7: reversed after midnight, 8: not in any record */
+        add_attempt_at(&s, i, "card_demo", ATTEMPT_REVERSED, 1000, before, after);
+    for (unsigned i = 9; i < 11; i++) /* 9: booked when it has its outcome, 10: never */
+        add_attempt_at(&s, i, "card_demo", ATTEMPT_PENDING, 1000, NOON_US, NOON_US);
+    for (unsigned i = 0; i < 3; i++)
+        add_attempt_at(&s, 20 + i, "card_demo", ATTEMPT_APPROVED, 1000, NOON_US + i * DAY_US,
+                       NOON_US + i * DAY_US + second);
+    const struct booking bookings[] = {
+        { 1, 1000, midnight + second, false },
+        { 2, 1000, midnight - second, false },
+        { 5, 1000, midnight - second, false },
+        { 7, 1000, before, false },
+        { 7, 1000, after, true },
+        { 8, 1000, before, false },
+        { 9, 1000, NOON_US + DAY_US, false },
+        { 20, 1000, NOON_US, false },
+        { 21, 1000, NOON_US + DAY_US, false },
+        { 22, 1000, NOON_US + 2 * DAY_US, false },
+    };
+    write_day(&s, day, bookings, COUNT_OF(bookings));
+    assert_int_equal(run_day(&s, day), STATUS_OK);
+    assert_int_equal(s.report.matched, 3); /* 2, 5, 20 */
+    assert_int_equal(s.report.differences, 0);
+    assert_int_equal(s.report.carried_over, 6); /* 1, 3, 4, 6, 7, 8 */
+    assert_int_equal(s.report.waiting, 2);
+    assert_int_equal(s.report.taken_up, 0);
+
+    for (unsigned i = 9; i < 11; i++)
+        approve(&s, i, NOON_US, NOON_US + DAY_US);
+    write_day(&s, midnight, bookings, COUNT_OF(bookings));
+    assert_int_equal(run_day(&s, midnight), STATUS_OK);
+    assert_int_equal(s.report.matched, 4); /* 1, 7, 9, 21 */
+    assert_int_equal(s.report.differences, 5);
+    is_told(&s, 3, before, DIFFERENCE_MISSING_THERE, 0);
+    is_told(&s, 4, before, DIFFERENCE_UNKNOWN_HERE, 0);
+    is_told(&s, 6, after, DIFFERENCE_MISSING_THERE, 0);
+    is_told(&s, 8, before, DIFFERENCE_FAILED_HERE, 1000);
+    is_told(&s, 10, NOON_US, DIFFERENCE_MISSING_THERE, 0);
+    assert_true(
+        view_is(difference_of(&s, id_at(3, before) + 2)->here, "sale approved, carried over"));
+    assert_int_equal(s.report.carried_over, 0);
+    assert_int_equal(s.report.taken_up, 8);
+
+    write_day(&s, midnight + DAY_US, bookings, COUNT_OF(bookings));
+    assert_int_equal(run_day(&s, midnight + DAY_US), STATUS_OK);
+    assert_int_equal(s.report.matched, 1);
+    assert_int_equal(s.report.differences, 0);
+    assert_int_equal(s.report.taken_up, 0);
+    close_stage(&s);
+}
+
+/* The same numbers at every run. */
+static int64_t dice(uint64_t *seed, int64_t below)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (int64_t)((*seed >> 33) % (uint64_t)below);
+}
+
+#define DAYS 5
+#define MANY 150
+/* Attempts around all midnights, some booked on the other side of one, some never: whatever the
+ * order in which the days are compared, each is matched once or missed once. */
+static void each_is_judged_once(void **state)
+{
+    (void)state;
+    static const unsigned orders[][DAYS] = { { 0, 1, 2, 3, 4 },
+                                             { 4, 3, 2, 1, 0 },
+                                             { 2, 0, 4, 1, 3 } };
+    const int64_t day = NOON_US - DAY_US / 2;
+    for (size_t order = 0; order < COUNT_OF(orders); order++) {
+        static struct booking bookings[MANY];
+        int64_t attempts[MANY];
+        size_t booked = 0, never = 0, matched = 0, missed = 0;
+        uint64_t seed = order + 1;
+        char name[40];
+        struct stage s;
+        (void)snprintf(name, sizeof name, "reconcile_once_%zu", order);
+        open_stage(&s, name);
+        for (unsigned i = 0; i < MANY; i++) {
+            int64_t near = day + (1 + dice(&seed, DAYS - 1)) * DAY_US;
+            int64_t created_us = i < DAYS ? NOON_US + i * DAY_US
+                                          : near + dice(&seed, 24 * MINUTE_US) - 12 * MINUTE_US;
+            int64_t took_us = dice(&seed, 10) == 0 ? dice(&seed, DAY_US) : dice(&seed, MINUTE_US);
+            if (created_us + took_us + 10 * MINUTE_US > day + DAYS * DAY_US)
+                took_us = 0;
+            add_attempt_at(&s, i, "card_demo", ATTEMPT_APPROVED, 1000, created_us,
+                           created_us + took_us);
+            attempts[i] = 0;
+            if (i >= DAYS && dice(&seed, 5) == 0) {
+                attempts[i] = id_at(i, created_us) + 2;
+                never++;
+                continue;
+            }
+            bookings[booked++] = (struct booking){
+                i, 1000, created_us + dice(&seed, took_us + 8 * MINUTE_US) - 4 * MINUTE_US, false
+            };
+        }
+        for (size_t n = 0; n < DAYS; n++) {
+            write_day(&s, day + orders[order][n] * DAY_US, bookings, booked);
+            assert_int_equal(run_day(&s, day + orders[order][n] * DAY_US), STATUS_OK);
+            matched += (size_t)s.report.matched;
+            for (size_t i = 0; i < s.found; i++) {
+                size_t at = 0;
+                assert_int_equal(s.rows[i].kind, DIFFERENCE_MISSING_THERE);
+                while (at < MANY && attempts[at] != s.rows[i].attempt)
+                    at++;
+                assert_true(at < MANY); /* one that was never booked, and not told before */
+                attempts[at] = 0;
+                missed++;
+            }
+        }
+        assert_int_equal(matched, booked);
+        assert_int_equal(missed, never);
+        assert_true(never > 10);
+        close_stage(&s);
+    }
+}
+
+/* What a reconciliation carried over or took up that was never finished does not count. */
+static void carrying_is_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_carried_killed");
+    const int64_t day = NOON_US - DAY_US / 2, midnight = day + DAY_US;
+    add_attempt(&s, 1, "card_demo", ATTEMPT_APPROVED, 1000);
+    add_attempt_at(&s, 2, "card_demo", ATTEMPT_APPROVED, 1000, midnight - 1000000, midnight);
+    add_attempt_at(&s, 3, "card_demo", ATTEMPT_APPROVED, 1000, NOON_US + DAY_US, NOON_US + DAY_US);
+    const struct booking bookings[] = { { 1, 1000, NOON_US, false },
+                                        { 3, 1000, NOON_US + DAY_US, false } };
+    write_day(&s, day, bookings, 2);
+    assert_int_equal(run_day(&s, day), STATUS_OK);
+    assert_int_equal(s.report.carried_over, 1);
+    /* Another one took it up and handed it on, and was killed. */
+    struct carried_row row = { .attempt = id_at(2, midnight - 1000000) + 2,
+                               .reconciliation = s.report.id + 1000,
+                               .earlier = s.report.id,
+                               .insert = true,
+                               .there_minor = 5 };
+    struct store_txn txn = { .reconciliation = { .id = row.reconciliation,
+                                                 .state = RECONCILIATION_WRITING,
+                                                 .channel = VIEW("card_demo"),
+                                                 .format = VIEW("card settlement"),
+                                                 .file = VIEW("day.csv"),
+                                                 .file_hash = VIEW("00") },
+                             .write_reconciliation = STORE_INSERT,
+                             .carried = &row,
+                             .carried_count = 1 };
+    commit(&s, &txn);
+    write_day(&s, midnight, bookings, 2);
+    assert_int_equal(run_day(&s, midnight), STATUS_OK);
+    assert_int_equal(s.report.differences, 1);
+    is_told(&s, 2, midnight - 1000000, DIFFERENCE_MISSING_THERE, 0);
+    assert_int_equal(s.report.taken_up, 1);
     close_stage(&s);
 }
 
@@ -437,6 +719,9 @@ int main(void)
         cmocka_unit_test(a_cut_record_writes_nothing),
         cmocka_unit_test(a_period_that_is_asked_for),
         cmocka_unit_test(a_period_without_a_line_is_refused),
+        cmocka_unit_test(what_lies_near_midnight),
+        cmocka_unit_test(each_is_judged_once),
+        cmocka_unit_test(carrying_is_whole_or_not_at_all),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
         cmocka_unit_test(a_persons_word),
     };

@@ -122,7 +122,7 @@ static void version_1_is_brought_up_to_date(void **state)
     struct fixture f;
     open_version_1(&f);
     fixture_reopen(&f);
-    assert_int_equal(one_number(f.path, "PRAGMA user_version"), 5);
+    assert_int_equal(one_number(f.path, "PRAGMA user_version"), 6);
     assert_int_equal(store_last_id(f.store), 1000);
     assert_int_equal(journal_length(&f), 1);
     struct payment_row row;
