@@ -301,6 +301,8 @@ static void nothing_waits(struct store_read *read, void *arg)
     if (read->result == STATUS_OK)
         refuse_unless_known(work, PROBLEM_NO_ACTION,
                             VIEW("The payment does not wait to be confirmed."));
+    else if (read->result != STATUS_NOT_FOUND) /* nobody knows whether there is one */
+        give_up(work, PROBLEM_STORE_FAILED, VIEW_EMPTY);
     else
         refuse_unless_known(work, PROBLEM_NOT_FOUND, VIEW("There is no payment with this id."));
 }
