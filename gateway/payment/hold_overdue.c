@@ -52,11 +52,14 @@ static void overdue_read(struct store_read *read, void *arg)
         /* The rows live in the room's arena: what the work keeps of them is copied. */
         struct held_row held = read->held[i];
         held.data = arena_copy(&work->keep, held.data);
-        if (hold_open(work, &read->payments[i], &held) == STATUS_OK) {
+        enum status opened = hold_open(work, &read->payments[i], &held);
+        if (opened == STATUS_OK) {
             hold_forgo_late(work);
-        } else {
+        } else { /* looked at again; memory that was out has come back then */
+            char id[ID_TEXT_MAX];
             LOG(room->o.log, LOG_ERROR, "payment.held_unreadable",
-                LOG_INT("payment", held.payment));
+                LOG_TEXT("payment", id_format(ID_PAYMENT, held.payment, id)),
+                LOG_STATUS("status", opened));
             work_finish(work);
         }
     }

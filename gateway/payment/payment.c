@@ -366,11 +366,18 @@ static void step_encode(struct work *work, const struct payment_row *row)
                             VIEW("The payment's channel is not configured any more."));
         return;
     }
-    if (refs_unseal(room->seal, row->id, row->refs, &work->keep, &work->payment_refs) !=
-        STATUS_OK) {
+    enum status unsealed =
+        refs_unseal(room->seal, row->id, row->refs, &work->keep, &work->payment_refs);
+    if (unsealed == STATUS_NO_MEMORY) {
+        give_up_for(work, unsealed);
+        return;
+    }
+    if (unsealed != STATUS_OK) {
         refuse_unless_known(work, PROBLEM_INTERNAL,
-                            VIEW("The payment's references cannot be opened: the host key is not "
-                                 "the one they were sealed with."));
+                            unsealed == STATUS_MISMATCH
+                                ? VIEW("The payment's references cannot be opened: the host key is "
+                                       "not the one they were sealed with.")
+                                : VIEW("The payment's references cannot be read."));
         return;
     }
     int64_t now_us = loop_wall_us(room->o.loop);

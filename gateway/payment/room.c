@@ -148,6 +148,21 @@ static void try_from(struct try *try, const struct attempt_row *row, struct chan
     memcpy(try->random, row->random, sizeof try->random);
 }
 
+/* The attempt stays open on disk, and nobody drives it until the next start. */
+static void recovery_impossible(struct payments *room, int64_t attempt, struct view channel,
+                                enum status why)
+{
+    char id[ID_TEXT_MAX];
+    const char *what_to_do =
+        why == STATUS_NOT_FOUND  ? "configure the channel it was recorded with, and restart"
+        : why == STATUS_MISMATCH ? "restore the host key file (secrets.pepper_file) it was "
+                                   "recorded with, and restart"
+                                 : "its record is damaged: restore the database";
+    LOG(room->o.log, LOG_ERROR, "payment.recovery_impossible",
+        LOG_TEXT("attempt", id_format(ID_ATTEMPT, attempt, id)), LOG_VIEW("channel", channel),
+        LOG_STATUS("status", why), LOG_TEXT("what_to_do", what_to_do));
+}
+
 static enum status take_up(struct payments *room, const struct attempt_row *row)
 {
     struct channel *channel = channels_find(room->o.channels, row->channel);
@@ -175,15 +190,17 @@ static enum status take_up(struct payments *room, const struct attempt_row *row)
         work->expires_us = work->pending ? row->next_us : 0;
     }
     try_from(try, row, channel, room->o.loop);
-    if (channel == NULL ||
-        currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK ||
-        refs_unseal(room->seal, row->payment, row->refs, &work->keep, &try->refs) != STATUS_OK) {
-        char id[ID_TEXT_MAX];
-        LOG(room->o.log, LOG_ERROR, "payment.recovery_impossible",
-            LOG_TEXT("attempt", id_format(ID_ATTEMPT, row->id, id)),
-            LOG_VIEW("channel", row->channel),
-            LOG_TEXT("what_to_do", "configure the channel and the host key it was recorded with"));
-        work->step = WORK_DONE; /* stays open on disk */
+    enum status status = channel != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    if (status == STATUS_OK &&
+        currency_by_code(view_text(row->currency), &work->currency) != STATUS_OK)
+        status = STATUS_MALFORMED;
+    if (status == STATUS_OK)
+        status = refs_unseal(room->seal, row->payment, row->refs, &work->keep, &try->refs);
+    if (status == STATUS_NO_MEMORY && work->keep.starved)
+        return status; /* the next start may have it; what is too large never fits */
+    if (status != STATUS_OK) {
+        recovery_impossible(room, row->id, row->channel, status);
+        work->step = WORK_DONE;
         return STATUS_OK;
     }
     room->stats.recovered++;
@@ -258,7 +275,10 @@ static void resume_loaded(struct store_read *read, void *arg)
         return;
     }
     if (status != STATUS_OK || unsealed != STATUS_OK) {
-        work_finish(work); /* stays open on disk */
+        recovery_impossible(work->room, work_try(work)->attempt,
+                            view_text(channel_name(work_try(work)->channel)),
+                            status != STATUS_OK ? STATUS_MALFORMED : unsealed);
+        work_finish(work);
         return;
     }
     keep_route(work, read->payments[0].outcome_json);
@@ -409,10 +429,12 @@ static void recovery_probe(struct store_read *read, void *arg)
         return;
     const struct payment_row *row = read->count > 0 ? &read->payments[0] : NULL;
     bool sealed = row != NULL && row->refs.len > 0;
-    if (read->result != STATUS_OK) {
-        recovery_end(room, read->result);
-    } else if (sealed && refs_unseal(room->seal, row->id, row->refs, &room->read_arena, &plain) !=
-                             STATUS_OK) {
+    enum status status = read->result;
+    if (status == STATUS_OK && sealed)
+        status = refs_unseal(room->seal, row->id, row->refs, &room->read_arena, &plain);
+    if (status != STATUS_OK && status != STATUS_MISMATCH) {
+        recovery_end(room, status);
+    } else if (status == STATUS_MISMATCH) {
         LOG(room->o.log, LOG_ERROR, "payment.wrong_host_key",
             LOG_TEXT("what_to_do", "restore the host key file (secrets.pepper_file) that belongs "
                                    "to this database, or start with an empty database"));

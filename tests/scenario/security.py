@@ -4,6 +4,7 @@ Card numbers that must not be left anywhere are published test numbers.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -361,6 +362,19 @@ class RowsThatNobodyWrote(Story):
         self.assertIn("cannot be read", gateway.cli("payments", "list", code=2)[2])
 
 
+    def test_an_open_attempt_whose_references_are_damaged(self):
+        _, gateway, api = self.pair()
+        gateway.stop()
+        gateway.start(env={"RAILGATE_CRASH_AT": "after_send"})
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            api.post("/v1/payments", sale(), "lost")
+        gateway.wait_end()
+        self.changed(gateway, "UPDATE attempts SET refs = x'ff'")
+        told = re.search(r'.*"payment.recovery_impossible".*', gateway.log_text()).group()
+        self.assertIn('"status":"MALFORMED"', told)
+        self.assertNotIn("host key", told)
+
+
 class ManyKeys(Story):
     def test_all_are_listed(self):
         """One that is not listed could not be revoked."""
@@ -403,6 +417,17 @@ class Files(Story):
         os.chmod(gateway.database, 0o644)
         gateway.start()
         self.assertRegex(gateway.log_text(), r'"warn".*railgate\.db: others than its owner.*0644.*chmod 600')
+
+    def test_another_host_key_is_told(self):
+        _, gateway, api = self.pair()
+        self.assertEqual(api.post("/v1/payments", sale()).status, 201)
+        gateway.stop()
+        key = os.path.join(gateway.var, "host.key")
+        os.rename(key, key + ".right")
+        self.assertEqual(gateway.start(wait=False).wait_end(), 2)
+        self.assertIn('"payment.wrong_host_key"', gateway.log_text())
+        os.rename(key + ".right", key)
+        gateway.start()
 
     def test_a_link_beside_the_ready_file_is_not_followed(self):
         _, gateway, _ = self.pair()

@@ -9,6 +9,7 @@ although the first try was carried out: that nothing was done it cannot know.
 
 import errno
 import os
+import shutil
 import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
@@ -102,6 +103,44 @@ class Starved(Story):
                      "/v1/payments?reference=x", "/v1/events?kind=payment.*", "/v1/methods?amount=1000&currency=EUR",
                      "/v1/webhook_endpoints?limit=5", path, path + "/deliveries"):  # fmt: skip
             self.starve(200, "GET", read)
+
+    def test_a_start_with_an_open_attempt(self):
+        """Of the allocations just before it is ready, recovery's are some: none may be told as a missing host key."""
+        self.gateway.stop()
+        self.gateway.start(env={"RAILGATE_CRASH_AT": "after_send"})
+        with self.assertRaises(LOST):
+            self.ask("POST", "/v1/payments", sale(1000), "key")
+        self.gateway.wait_end()
+        kept = self.stage.folder + "/kept"
+        shutil.copytree(self.gateway.var, kept, ignore=shutil.ignore_patterns("*.sock"))
+        calls = self.start_and_kill(kept, inject.EVER)
+        fired = 0
+        for number in range(max(1, calls - 40), calls + 1):
+            before = len(self.gateway.log_text())
+            self.start_and_kill(kept, number)
+            log = self.gateway.log_text()[before:]
+            self.assertNotIn("recovery_impossible", log, number)
+            self.assertNotIn("wrong_host_key", log, number)
+            fired += self.injection.fired
+        self.assertGreater(fired, 20)
+        self.gateway.start()
+        self.assertEqual(self.api.final(self.api.payments()[0]["id"])["status"], "reversed")
+
+    def start_and_kill(self, kept, number):
+        """Starts with the records as they were kept, while the number-th allocation fails; it gets ready, or ends.
+        How many there were."""
+        shutil.rmtree(self.gateway.var)
+        shutil.copytree(kept, self.gateway.var)
+        self.injection.arm(inject.VAULT, errno.ENOMEM, number)
+        before = len(self.gateway.log_text())
+        self.gateway.start(wait=False)
+        ends = ("payment.recovered", "payment.recovery_impossible", "payment.recovery_failed")
+        until("it is ready, or ends", lambda: not self.gateway.alive() or any(
+            end in self.gateway.log_text()[before:] for end in ends))  # fmt: skip
+        calls = self.injection.calls
+        self.gateway.kill()
+        self.injection.disarm()
+        return calls
 
 
 if __name__ == "__main__":
