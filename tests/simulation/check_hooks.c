@@ -6,6 +6,9 @@
  *     it was taken; nothing else came. The same id always has the same body, which is what GET
  *     /v1/events shows. Every signature fits a secret that a merchant was told.
  *     An endpoint that is disabled has a part of it, from the front, and the journal says why.
+ *     An endpoint to which nothing came, though something was due, is disabled, or its deliveries
+ *     have failed for no longer than webhooks.give_up_after. Nobody is given up sooner, nor tried
+ *     again sooner than the pauses say.
  *     GET /v1/events, page after page, is the merchant's part of the journal.
  *
  * Which events are whose is decided here anew, not by the gateway's code.
@@ -13,13 +16,14 @@
 #include "hooks.h"
 
 #include "base/ensure.h"
+#include "domain/webhook.h"
 #include "json/json_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct line {
-    int64_t seq, merchant;
+    int64_t seq, merchant, time_us;
     char kind[64];
     int64_t names_endpoint, names_event; /* of its data; 0: none */
     bool gone;                           /* reason of a webhook_endpoint.disabled */
@@ -70,7 +74,9 @@ static void journal_read(struct world *world, struct journal *j)
                 ENSURE(j->lines != NULL);
             }
             struct line *line = &j->lines[j->count++];
-            *line = (struct line){ .seq = row->seq, .merchant = row->merchant };
+            *line = (struct line){ .seq = row->seq,
+                                   .merchant = row->merchant,
+                                   .time_us = row->time_us };
             ENSURE(view_to_text(row->kind, line->kind, sizeof line->kind) == STATUS_OK);
             read_data(line, row->data_json);
         }
@@ -246,6 +252,57 @@ static void check_bodies(const struct hook_endpoint *e, const struct journal *j)
             }
 }
 
+/* Nothing came. What was there for it since it was made must still be tried, or be given up. */
+static void check_unreached(const struct hook_endpoint *e, const struct journal *j, int64_t id,
+                            const struct endpoint_row *row)
+{
+    struct world *world = e->side->world;
+    int64_t pause_us = webhook_backoff_us(INT32_MAX, world->settings.webhooks_first_retry_us);
+    int64_t failing_us = loop_wall_us(world->loop) - row->failing_since_us;
+    const struct line *due = NULL;
+    size_t count = 0;
+    if (e->got_count > 0 || world->clock_jumps) /* when it was made, the clock must tell */
+        return;
+    for (size_t i = j->count; i > 0; i--)
+        if (j->lines[i - 1].time_us > row->created_us && brings(j, e, id, &j->lines[i - 1]) != 0) {
+            due = &j->lines[i - 1];
+            count++;
+        }
+    world_tally(world, "webhooks: nothing came, %s",
+                count > 0 ? "and something was due" : "nor was due");
+    if (count == 0 || row->status == ENDPOINT_DISABLED)
+        return;
+    if (row->cursor >= due->seq)
+        wrong(world, 0, "endpoint %u has got nothing, and its cursor has passed %zu events for it",
+              e->index, count);
+    else if (row->failures == 0 || failing_us > world->settings.webhooks_give_up_us + 2 * pause_us)
+        wrong(world, 0,
+              "endpoint %u has got nothing of %zu events, has failed %lld times, "
+              "and is not disabled",
+              e->index, count, (long long)row->failures);
+}
+
+/* Of one that never takes anything: its failures are counted from its first try. */
+static void check_pauses(const struct hook_endpoint *e, int64_t id)
+{
+    struct world *world = e->side->world;
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    struct store_read read = { .question = STORE_DELIVERIES, .arena = &arena, .endpoint = id };
+    ENSURE(world_read(world, &read) == STATUS_OK);
+    for (size_t i = 0; i + 1 < read.count; i++) {
+        const struct delivery_row *a = &read.deliveries[i], *b = &read.deliveries[i + 1];
+        const struct delivery_row *first = a->number < b->number ? a : b;
+        int64_t waited_us = first == a ? b->at_us - a->at_us : a->at_us - b->at_us;
+        int64_t least_us =
+            webhook_backoff_us(first->number, world->settings.webhooks_first_retry_us) / 10 * 8;
+        if (waited_us < least_us)
+            wrong(world, 0, "endpoint %u was tried again after %lld ms, and not after %lld",
+                  e->index, (long long)(waited_us / 1000), (long long)(least_us / 1000));
+    }
+    arena_reset(&arena);
+}
+
 static void check_disabled(const struct hook_endpoint *e, const struct journal *j, int64_t id,
                            const struct endpoint_row *row)
 {
@@ -258,12 +315,16 @@ static void check_disabled(const struct hook_endpoint *e, const struct journal *
         said++;
         if (line->gone && !e->said_gone)
             wrong(world, 0, "endpoint %u was disabled as gone, and never said so", e->index);
+        int64_t failed_us = line->time_us - row->failing_since_us;
+        if (e->dead && !world->clock_jumps && failed_us < world->settings.webhooks_give_up_us)
+            wrong(world, 0, "endpoint %u was disabled after %lld s", e->index,
+                  (long long)(failed_us / LOOP_US_PER_S));
     }
     if (row->status == ENDPOINT_DISABLED && said == 0)
         wrong(world, 0, "endpoint %u is disabled, and the journal does not say so", e->index);
     if (row->status == ENDPOINT_DISABLED && !e->dead)
         wrong(world, 0, "endpoint %u is disabled though it answers", e->index);
-    if (row->status == ENDPOINT_ENABLED && e->dead && e->got_count > 0)
+    if (row->status == ENDPOINT_ENABLED && e->dead && e->got_count > 0) /* else: check_unreached */
         wrong(world, 0, "endpoint %u never takes anything, and is not disabled", e->index);
 }
 
@@ -283,6 +344,9 @@ static void check_endpoint(struct hook_endpoint *e, const struct journal *j, str
     const struct endpoint_row *row = &read.endpoints[0];
     bool enabled = row->status == ENDPOINT_ENABLED;
     check_disabled(e, j, id, row);
+    check_unreached(e, j, id, row);
+    if (e->dead && !world->clock_jumps)
+        check_pauses(e, id);
     size_t count = due_of(j, e, id, due);
     if (!e->dead && e->sure_from != 0 && (count == 0 || due[0].seq > e->sure_from))
         wrong(world, 0, "endpoint %u misses what came after it was made", e->index);
@@ -300,6 +364,9 @@ static void check_endpoint(struct hook_endpoint *e, const struct journal *j, str
                       e->index, (long long)row->cursor, (long long)j->lines[i].seq);
                 break;
             }
+    if (e->dead)
+        world_tally(world, "webhooks: a receiver that %s",
+                    e->nobody ? "is not there" : "only fails");
     hook_verify_again(e);
     if (e->unverified != NULL)
         wrong(world, 0, "a webhook to endpoint %u has no good signature: %.80s", e->index,

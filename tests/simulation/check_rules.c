@@ -64,6 +64,7 @@ struct seen {
     struct counter *begins_anew; /* when the payer says yes */
     size_t reports;              /* that must follow */
     size_t attempts;             /* as rows */
+    struct held_seen held;
     size_t mark_count;
     struct mark marks[MARKS_MAX];
 };
@@ -610,6 +611,8 @@ void rules_check_event(struct rules_check *check, const struct event_row *e)
     else if (view_is(e->kind, "payment.failed") || view_is(e->kind, "payment.canceled") ||
              view_is(e->kind, "payment.reversed"))
         ended(seen, story);
+    seen->held.profile = seen->profile;
+    held_check_event(check->world, &seen->held, e);
 }
 
 void rules_check_payment(struct rules_check *check, const struct story *story,

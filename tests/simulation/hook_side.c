@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #define HOOK_RUNS_PERCENT 40
+#define DEAD_RUNS_PERCENT 50 /* of those: one endpoint is dead for certain, others by chance */
 #define SETTLED_US        (60 * LOOP_US_PER_S) /* then no answer is on its way any more */
 #define CALL_US           (20 * LOOP_US_PER_S)
 
@@ -145,7 +146,8 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
         (void)snprintf(path, sizeof path, "/v1/webhook_endpoints");
         (void)snprintf(key, sizeof key, "hook-%u", e->index);
         idempotency = key;
-        writer_format(&body, "{\"url\":\"http://shop/hook/%u\",\"events\":[", e->index);
+        writer_format(&body, "{\"url\":\"http://%s/hook/%u\",\"events\":[",
+                      e->nobody ? "closed" : "shop", e->index);
         put_kinds(&body, e->kinds);
         writer_text(&body, "]}");
         break;
@@ -296,6 +298,12 @@ enum status hook_side_open(struct hook_side **out, struct world *world)
                                     .index = i,
                                     .kinds = kinds[dice_below(&side->dice, COUNT_OF(kinds))],
                                     .dead = i > 0 && dice_percent(&side->dice, 10) };
+    struct dice own = { world->options->seed ^ 0xdead }; /* moves nothing else */
+    for (size_t i = 1; i < side->count; i++) {
+        struct hook_endpoint *e = &side->endpoints[i];
+        e->dead = e->dead || (i + 1 == side->count && dice_percent(&own, DEAD_RUNS_PERCENT));
+        e->nobody = e->dead && dice_percent(&own, 50);
+    }
     side->acts_left = 6 + (unsigned)dice_below(&side->dice, 30);
     struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
     TRY(endpoint_parse(VIEW("gateway:80"), &client.to));

@@ -37,6 +37,7 @@ struct hook_endpoint {
     unsigned index;
     const char *kinds; /* one blank between */
     bool dead;         /* answers nothing but 500: it must be disabled in the end */
+    bool nobody;       /* dead as well: nobody listens there, so nothing ever comes */
     char id[ID_TEXT_MAX];
     bool made, looked; /* looked: enabled, after all calmed down */
     bool found_off;    /* it was seen disabled */

@@ -5,6 +5,7 @@
  *     rules_side.c    operators: they reload profiles, broken ones too, roll back, and review
  *     story_hold.c    whom a payment names, and what payers do who must say yes first
  *     check_rules.c   every sum anew from the journal, against the figures of the version in force
+ *     check_held.c    what waits for a yes, by the version that decided it
  *
  * A run without rules has the profile of config/regions, which says nothing.
  */
@@ -104,5 +105,12 @@ void rules_check_payment(struct rules_check *check, const struct story *story,
 /* Every event of the journal in its order. */
 void rules_check_event(struct rules_check *check, const struct event_row *e);
 void rules_check_close(struct rules_check *check);
+/* check_held.c */
+struct held_seen {
+    const struct region_settings *profile;   /* by which it was decided; NULL: not known */
+    int64_t payer_from_us, operator_from_us; /* wall clock since when one is waited for; 0: never */
+    int64_t wrongs;                          /* results of the payer */
+};
+void held_check_event(struct world *world, struct held_seen *seen, const struct event_row *e);
 
 #endif
