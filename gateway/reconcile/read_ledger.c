@@ -82,8 +82,8 @@ static enum status read_entry(struct ledger *l, const struct json_node *root)
     l->sum = record_add(l->sum, line.amount_minor);
     line.name = id;
     bool expire = view_is(kind, "expire");
-    if (expire)
-        l->record->lines++;
+    if (expire) /* has no name of its own */
+        record_count(l->record, line.at_us);
     else
         TRY(record_hand_out(l->record, &line));
     if (!expire && !view_is(kind, "cancel"))

@@ -34,6 +34,7 @@ struct run {
     struct writer *why;
     struct record record;
     struct period period;
+    bool within;                    /* a line of the record is of the period that was asked for */
     struct store_sort *names;       /* both sides, by name */
     struct store_sort *differences; /* struct found, in the order of the record */
     struct store_sort *carried;     /* struct carried_row */
@@ -178,6 +179,7 @@ static enum status take_line(const struct record_line *line, void *arg)
     there.outside = (o->from_us != 0 && line->at_us < record_add(o->from_us, -o->tolerance_us)) ||
                     (o->until_us != 0 && line->at_us >= record_add(o->until_us, o->tolerance_us));
     run->report->outside += there.outside != 0 && !line->beside;
+    run->within |= there.outside == 0; /* an expiry stands only beside, and is a line as well */
     progress(run, RECONCILE_READING, run->record.lines);
     /* Ours come first under a name, then lines in the order of the record. */
     enum status status =
@@ -211,7 +213,7 @@ static enum status find_period(struct run *run)
 {
     struct period *p = &run->period;
     const struct record *r = &run->record;
-    bool lines = r->last_us != 0 || r->first_us != 0;
+    bool lines = r->lines > 0;
     if (p->from_us == 0)
         p->from_us = r->from_us != 0 ? r->from_us : lines ? day_of(r->first_us) : 0;
     if (p->until_us == 0)
@@ -551,7 +553,7 @@ static enum status check_likely(struct run *run)
     char what[400];
     if (run->o->force)
         return STATUS_OK;
-    if (report->lines > 0 && report->matched == 0 && report->outside == report->lines) {
+    if (report->lines > 0 && report->matched == 0 && !run->within) {
         (void)snprintf(what, sizeof what,
                        "none of the %lld lines of %s is of the period: is it the record of another "
                        "day? --force compares all the same",

@@ -158,7 +158,7 @@ struct record {
     char currency[4];          /* if it is of one currency only; else empty */
     int64_t from_us, until_us; /* if it names a period; else 0 */
     int64_t lines;
-    int64_t first_us, last_us; /* of its lines */
+    int64_t first_us, last_us; /* of its lines, when there are any */
 };
 
 /* Each reads the whole record and hands out its lines; OK only when it is whole. */
@@ -170,7 +170,9 @@ enum status record_read_camt(struct record *r);
 /* Says "path:line: what" in r->why (line 0: without), and gives `status`. */
 enum status record_refuse(const struct record *r, enum status status, uint64_t line,
                           const char *what);
-/* Hands out a line; checks name, amount and count. */
+/* Counts a line, and notes its time: none is counted without one. */
+void record_count(struct record *r, int64_t at_us);
+/* Hands out a line; checks name and amount. Counts it, unless it stands beside. */
 enum status record_hand_out(struct record *r, const struct record_line *line);
 
 /* Lines of text, and the digest of all before the one at hand. */

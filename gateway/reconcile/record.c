@@ -34,6 +34,13 @@ static bool name_is_good(struct view name)
     return true;
 }
 
+void record_count(struct record *r, int64_t at_us)
+{
+    r->first_us = r->lines == 0 || at_us < r->first_us ? at_us : r->first_us;
+    r->last_us = r->lines == 0 || at_us > r->last_us ? at_us : r->last_us;
+    r->lines++;
+}
+
 enum status record_hand_out(struct record *r, const struct record_line *line)
 {
     if (!name_is_good(line->name))
@@ -41,11 +48,8 @@ enum status record_hand_out(struct record *r, const struct record_line *line)
                              "what names the line is empty, too long, or no text");
     if (line->amount_minor <= 0)
         return record_refuse(r, STATUS_MALFORMED, line->line, "the amount is not above zero");
-    if (!line->beside) {
-        r->first_us = r->lines == 0 || line->at_us < r->first_us ? line->at_us : r->first_us;
-        r->last_us = r->lines == 0 || line->at_us > r->last_us ? line->at_us : r->last_us;
-        r->lines++;
-    }
+    if (!line->beside)
+        record_count(r, line->at_us);
     return r->take(line, r->arg);
 }
 

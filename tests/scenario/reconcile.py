@@ -434,12 +434,36 @@ class Cbdc(Reconcile):
         self.api.post(f"/v1/payments/{held}/capture", money(1500))
         gone = self.api.post("/v1/payments", cbdc_sale(2000, capture="manual")).json()["id"]
         self.api.post(f"/v1/payments/{gone}/cancel", {})
-        ended = cbdc_sale(300, capture="manual", expires_in=1)
-        self.api.post("/v1/payments", ended)
+        self.expiry(300)
         self.crash_and_recover(cbdc_sale(900))
         settle(self.api)
         self.assertGreaterEqual(self.matches(client="railgate")["matched"], 7)
         self.each_fault(self.attempt(first["id"], "sale"), 1250)
+
+    def expiry(self, value):
+        """Locks so much, and lets it and what is locked beside it expire; when that was."""
+        body = cbdc_sale(value, capture="manual", expires_in=10)
+        self.assertEqual(self.api.post("/v1/payments", body).status, 201)
+
+        def expired():
+            self.sim.call("POST", "/expire", {})
+            with open(self.record("expired"), encoding="utf-8") as file:
+                entries = [json.loads(line) for line in file]
+            return next((e["time"] for e in entries if (e.get("kind"), e.get("amount")) == ("expire", str(value))), None)
+
+        return until("the lock expires", expired)
+
+    def test_a_record_that_begins_with_an_expiry(self):
+        """Its period is the day of that, not all days since 1970; and one of another day is refused as such."""
+        at = self.expiry(300)
+        self.api.post("/v1/payments", cbdc_sale(700))
+        path = self.record("tail", **{"from": at})
+        command = ("reconcile", "--channel", self.channel, "--file", path, "--json", "--dry-run")
+        found = json.loads(self.gateway.cli(*command, code=None)[1])
+        self.assertEqual(found["from"], at[:10] + "T00:00:00.000Z")
+        self.assertEqual((found["summary"]["lines"], found["summary"]["matched"]), (2, 1))
+        err = self.gateway.cli(*command, "--from", "2020-01-01", "--to", "2020-01-02", code=2)[2]
+        self.assertIn("of another day", err)
 
     def test_every_accident_of_the_ledger(self):
         amounts = (9001, 9004, 9007, 9021, 9022, 9023, 9024, 9025)

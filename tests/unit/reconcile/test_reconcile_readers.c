@@ -302,6 +302,17 @@ static void a_ledger_is_read(void **state)
     assert_false(r.lines[0].beside);
     assert_true(r.lines[1].beside);
     assert_int_equal(r.lines[1].role, ROLE_BACK);
+    /* An expiry is the first line of a day, and has a time. */
+    int64_t first_us = r.record.first_us, last_us = r.record.last_us;
+    assert_true(first_us > 0 && first_us < last_us);
+    assert_int_equal(read_text(ledger,
+                               with_digest(EXPIRE LOCK, "{\"summary\":true,\"count\":2,\"first\":9,"
+                                                        "\"last\":4,\"sum\":\"2500\","
+                                                        "\"sha256\":\"%s\"}\n"),
+                               &r),
+                     STATUS_OK);
+    assert_int_equal(r.record.first_us, first_us);
+    assert_int_equal(r.record.last_us, last_us);
     assert_int_equal(read_text(ledger,
                                with_digest("", "{\"summary\":true,\"count\":0,\"first\":null,"
                                                "\"last\":null,\"sum\":\"0\",\"sha256\":\"%s\"}\n"),
