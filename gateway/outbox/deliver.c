@@ -5,7 +5,8 @@
  *
  * What is in brackets is waited for. The cursor moves in one commit with the note of what became of
  * the try; when we die between the receiver's 2xx and that commit, the same event leaves again
- * under the same webhook-id. So at least once, and the receiver can tell.
+ * under the same webhook-id. So at least once, and the receiver can tell. When we live and the
+ * commit fails, what the receiver answered stays with the target, and only the commit is repeated.
  */
 #include "outbox_int.h"
 
@@ -18,10 +19,19 @@ static void trouble(struct work *work)
 {
     struct outbox *outbox = work->outbox;
     int64_t id = work->target->row.id;
+    uint32_t troubles = work->target->troubles;
+    work->target->troubles += troubles < TROUBLE_DOUBLES;
     work_release(work); /* may take the target along */
     struct target *target = outbox->stopping ? NULL : target_find(outbox, id);
     if (target != NULL && (target->state == TARGET_READY || target->state == TARGET_IDLE))
-        target_wait(target, TROUBLE_US);
+        target_wait(target, TROUBLE_US << troubles);
+}
+
+/* The commit is repeated, and nothing else. */
+static void not_recorded(struct work *work)
+{
+    work->target->unrecorded = work->outcome;
+    trouble(work);
 }
 
 /* --- record ----------------------------------------------------------------------------------- */
@@ -41,54 +51,56 @@ static bool put_disabled(struct store_txn *txn, int64_t now_us, const char *why)
 /* The pause before the next try. */
 static int64_t pause_us(const struct work *work, int64_t failures)
 {
+    const struct try_result *outcome = &work->outcome;
     int64_t first_us = work->outbox->o.settings->webhooks_first_retry_us;
     int64_t own_us = webhook_backoff_us(failures, first_us);
     int64_t most_us = webhook_backoff_us(INT32_MAX, first_us);
-    int64_t asked_us = work->retry_after_us < most_us ? work->retry_after_us : most_us;
+    int64_t asked_us = outcome->retry_after_us < most_us ? outcome->retry_after_us : most_us;
     /* 80 to 120 percent, so that receivers that came back are not met by all at once; never less
      * than what the receiver asked for, and that not beyond our own longest pause. */
-    own_us = own_us / 10 * 8 + own_us / 10 * 4 * work->jitter / 65536;
-    return own_us > asked_us ? own_us : asked_us + asked_us / 10 * work->jitter / 65536;
+    own_us = own_us / 10 * 8 + own_us / 10 * 4 * outcome->jitter / 65536;
+    return own_us > asked_us ? own_us : asked_us + asked_us / 10 * outcome->jitter / 65536;
 }
 
 /* Inside the commit: the API may have changed the row since we read it. */
 static enum status judge_result(struct store_txn *txn, void *arg)
 {
     const struct work *work = arg;
+    const struct try_result *outcome = &work->outcome;
     const struct settings *s = work->outbox->o.settings;
     struct endpoint_row *row = &txn->endpoint;
     txn->write_endpoint = STORE_UPDATE;
-    if ((work->event == NULL || work->delivered) && row->cursor < work->position)
-        row->cursor = work->position;
-    if (work->event == NULL)
+    if ((outcome->event == 0 || outcome->delivered) && row->cursor < outcome->position)
+        row->cursor = outcome->position;
+    if (outcome->event == 0)
         return STATUS_OK;
     row->tries++;
     txn->delivery = (struct delivery_row){ .endpoint = row->id,
                                            .number = row->tries,
-                                           .event = work->event->seq,
-                                           .at_us = work->at_us,
-                                           .latency_us = work->latency_us,
-                                           .http_status = work->http_status,
-                                           .result = view_text(work->result) };
+                                           .event = outcome->event,
+                                           .at_us = outcome->at_us,
+                                           .latency_us = outcome->latency_us,
+                                           .http_status = outcome->http_status,
+                                           .result = view_text(outcome->result) };
     txn->write_delivery = STORE_INSERT;
     row->next_us = 0;
-    if (work->delivered) {
+    if (outcome->delivered) {
         row->failures = row->failing_since_us = 0;
         return STATUS_OK;
     }
     row->failures++;
     if (row->failing_since_us == 0)
-        row->failing_since_us = work->at_us;
+        row->failing_since_us = outcome->at_us;
     if (row->status != ENDPOINT_ENABLED)
         return STATUS_OK;
-    bool gone = work->http_status == 410;
-    if (gone || work->at_us - row->failing_since_us >= s->webhooks_give_up_us) {
+    bool gone = outcome->http_status == 410;
+    if (gone || outcome->at_us - row->failing_since_us >= s->webhooks_give_up_us) {
         row->status = ENDPOINT_DISABLED;
         row->why = gone ? VIEW("gone") : VIEW("failing");
-        return put_disabled(txn, work->at_us, gone ? "gone" : "failing") ? STATUS_OK
-                                                                         : STATUS_NO_MEMORY;
+        return put_disabled(txn, outcome->at_us, gone ? "gone" : "failing") ? STATUS_OK
+                                                                            : STATUS_NO_MEMORY;
     }
-    row->next_us = work->at_us + pause_us(work, row->failures);
+    row->next_us = outcome->at_us + pause_us(work, row->failures);
     txn->delivery.next_us = row->next_us;
     return STATUS_OK;
 }
@@ -99,6 +111,7 @@ static void recorded(struct store_txn *txn, void *arg)
     ENSURE_MAGIC(work, WORK_MAGIC);
     struct outbox *outbox = work->outbox;
     struct target *target = work->target;
+    const struct try_result *outcome = &work->outcome;
     work->lent = false;
     if (outbox->stopping)
         return;
@@ -109,7 +122,7 @@ static void recorded(struct store_txn *txn, void *arg)
     }
     if (txn->result != STORE_COMMITTED) {
         LOG(outbox->o.log, LOG_ERROR, "outbox.not_recorded", LOG_VIEW("why", txn->why));
-        trouble(work);
+        not_recorded(work);
         return;
     }
     const struct endpoint_row *row = &txn->endpoint;
@@ -119,12 +132,14 @@ static void recorded(struct store_txn *txn, void *arg)
     target->row.next_us = row->next_us;
     target->row.status = row->status;
     target->row.tries = row->tries;
+    target->unrecorded = (struct try_result){ 0 };
+    target->troubles = 0;
     target->skipped = 0;
     target->progress = false;
-    if (work->event != NULL) {
-        target->slow = !work->delivered || work->latency_us > SLOW_US;
-        outbox->stats.delivered += work->delivered;
-        outbox->stats.failed += !work->delivered;
+    if (outcome->event != 0) {
+        target->slow = !outcome->delivered || outcome->latency_us > SLOW_US;
+        outbox->stats.delivered += outcome->delivered;
+        outbox->stats.failed += !outcome->delivered;
     }
     if (txn->event_count > 0) {
         char id[ID_TEXT_MAX];
@@ -133,9 +148,9 @@ static void recorded(struct store_txn *txn, void *arg)
             LOG_TEXT("endpoint", id_format(ID_ENDPOINT, row->id, id)),
             LOG_VIEW("reason", row->why));
     }
-    if (work->event == NULL || work->delivered)
-        target->scan_from = work->position;
-    bool more = work->delivered && target_pending(target) && !target->stale &&
+    if (outcome->event == 0 || outcome->delivered)
+        target->scan_from = outcome->position;
+    bool more = outcome->delivered && target_pending(target) && !target->stale &&
                 row->status == ENDPOINT_ENABLED && target->slow == work->slow && !work->lingers;
     if (more && !schedule_wanted(outbox))
         next_event(work);
@@ -153,7 +168,7 @@ static void record(struct work *work)
     work->lent = true;
     if (store_commit(work->outbox->o.store, &work->txn) != STATUS_OK) {
         work->lent = false;
-        trouble(work);
+        not_recorded(work);
     }
 }
 
@@ -185,10 +200,10 @@ static void on_answered(struct task *task)
 
 static void ended(struct work *work, int http_status, const char *result)
 {
-    work->latency_us = loop_now_us(work->outbox->o.loop) - work->started_us;
-    work->http_status = http_status;
-    work->result = result;
-    work->delivered = http_status / 100 == 2;
+    work->outcome.latency_us = loop_now_us(work->outbox->o.loop) - work->started_us;
+    work->outcome.http_status = http_status;
+    work->outcome.result = result;
+    work->outcome.delivered = http_status / 100 == 2;
     work->call = NULL;
     work->answered.run = on_answered;
     loop_defer(work->outbox->o.loop, &work->answered);
@@ -203,8 +218,8 @@ static void on_answer(void *arg, const struct http_answer *answer)
         return;
     for (size_t i = 0; i < answer->header_count; i++)
         if (view_equal_nocase(answer->headers[i].name, VIEW("retry-after")))
-            IGNORE_STATUS(webhook_retry_after_us(answer->headers[i].value, work->at_us,
-                                                 &work->retry_after_us));
+            IGNORE_STATUS(webhook_retry_after_us(answer->headers[i].value, work->outcome.at_us,
+                                                 &work->outcome.retry_after_us));
     int status = answer->status == STATUS_OK ? answer->http_status : 0;
     ended(work, status,
           answer->status != STATUS_OK ? word_of(answer->status)
@@ -221,7 +236,7 @@ static enum status sign(struct work *work, const char *id, int64_t timestamp_s, 
     const struct endpoint_row *row = &work->target->row;
     char room[48];
     struct view context = webhook_seal_context(row->id, room);
-    bool both = row->old_secret.len > 0 && row->old_until_us > work->at_us;
+    bool both = row->old_secret.len > 0 && row->old_until_us > work->outcome.at_us;
     for (int i = 0; i < (both ? 2 : 1); i++) {
         struct secret_key *key;
         TRY(secret_unseal_key(work->outbox->seal, context, i == 0 ? row->secret : row->old_secret,
@@ -274,8 +289,8 @@ static enum status send_event(struct work *work)
     id_format(ID_EVENT, event->seq, id);
     outbox_body(&body, event);
     TRY(writer_status(&body));
-    writer_i64_text(&time, work->at_us / LOOP_US_PER_S);
-    TRY(sign(work, id, work->at_us / LOOP_US_PER_S, writer_done(&body), &signature));
+    writer_i64_text(&time, work->outcome.at_us / LOOP_US_PER_S);
+    TRY(sign(work, id, work->outcome.at_us / LOOP_US_PER_S, writer_done(&body), &signature));
     const struct http_header headers[] = {
         { VIEW("Content-Type"), VIEW("application/json") },
         { VIEW("User-Agent"), VIEW("railgate-webhooks/1") },
@@ -292,9 +307,10 @@ static void send(struct work *work)
     struct loop *loop = work->outbox->o.loop;
     uint16_t dice;
     loop_random(loop, &dice, sizeof dice);
-    work->jitter = dice;
-    work->retry_after_us = 0;
-    work->at_us = loop_wall_us(loop);
+    work->outcome = (struct try_result){ .event = work->event->seq,
+                                         .position = work->outcome.position,
+                                         .at_us = loop_wall_us(loop),
+                                         .jitter = dice };
     work->started_us = loop_now_us(loop);
     timer_start(&work->linger, SLOW_US);
     if (work->target->pending_since_us != 0)
@@ -349,7 +365,7 @@ static void on_again(struct store_read *read, void *arg)
         work->event = &read->events[0];
         send(work);
     } else if (read->result == STATUS_OK || read->result == STATUS_NOT_FOUND) {
-        work->target->scan_from = work->position; /* nothing to send again */
+        work->target->scan_from = work->outcome.position; /* nothing to send again */
         next_event(work);
     } else {
         trouble(work);
@@ -422,7 +438,7 @@ static void next_event(struct work *work)
             target->scan_from = event->seq;
             continue;
         }
-        work->position = event->seq;
+        work->outcome.position = event->seq;
         work->event = event;
         if (whose == WHOSE_RESEND)
             ask_again(work, resend);
@@ -442,13 +458,17 @@ static void next_event(struct work *work)
 void work_begin(struct work *work)
 {
     struct target *target = work->target;
+    work->outcome = target->unrecorded;
+    if (target->unrecorded.event != 0) {
+        record(work);
+        return;
+    }
     if (target_pending(target)) {
         ask_page(work);
         return;
     }
     /* Idle, and far behind on disk: all up to the tail is not for it. */
-    work->event = NULL;
-    work->position = work->outbox->tail;
+    work->outcome.position = work->outbox->tail;
     target->progress = false;
     record(work);
 }

@@ -43,7 +43,10 @@ static enum status apply_to(struct target *target, const struct endpoint_row *ro
     }
     bool was_off = target->state == TARGET_OFF || row->cursor != target->row.cursor;
     bool other_kinds = !view_equal(row->kinds, target->row.kinds);
+    bool other_url = !view_equal(row->url, target->row.url);
     TRY(target_set(target, row));
+    if (other_url && !target->unrecorded.delivered)
+        target->unrecorded = (struct try_result){ 0 }; /* another receiver, another chance */
     if (was_off)
         target->scan_from = row->cursor;
     /* Other kinds: from now on; what waited is looked through with the new ones. */

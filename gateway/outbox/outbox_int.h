@@ -28,7 +28,8 @@
 #define ANSWER_BYTES_MAX 4096
 #define SLOW_US          (2 * LOOP_US_PER_S)    /* slower receivers go to the other lane */
 #define TROUBLE_US       (500 * LOOP_US_PER_MS) /* the store is busy or broken: try again */
-#define LOOK_EVERY_US    (1 * LOOP_US_PER_S)    /* for what other processes wrote to the journal */
+#define TROUBLE_DOUBLES  4 /* that pause, so often at most while it stays so: 8 s */
+#define LOOK_EVERY_US    (1 * LOOP_US_PER_S) /* for what other processes wrote to the journal */
 #define LINGER_TIMES     8    /* deliveries that linger, in times of webhooks.connections */
 #define PROGRESS_EVENTS  1000 /* skipped ones after which an idle cursor is moved on disk */
 
@@ -44,6 +45,19 @@ enum target_state {
     TARGET_OFF,      /* disabled */
 };
 
+/* What became of a try. It is the target's until it is on disk: what a receiver has answered, it is
+ * not asked again because we cannot write. */
+struct try_result {
+    int64_t event;    /* journal position of what was sent; 0: nothing was */
+    int64_t position; /* the cursor after success */
+    int64_t at_us, latency_us;
+    int64_t retry_after_us; /* the receiver asked for that pause; 0: did not */
+    int http_status;
+    const char *result;
+    bool delivered;
+    uint32_t jitter; /* 0..65535 */
+};
+
 struct target {
     uint32_t magic;
     enum target_state state;
@@ -53,13 +67,15 @@ struct target {
     struct timer timer;
     struct endpoint_row row; /* texts in `text` */
     uint8_t *text;
-    int64_t scan_from;        /* events up to here were delivered or are not for it */
-    int64_t pending_to;       /* the last that may be for it; nothing waits when <= scan_from */
-    int64_t pending_since_us; /* wall clock of the oldest that waits, about; 0: none */
-    uint32_t skipped;         /* events of the merchant since the cursor was last written */
-    bool slow;                /* failed or took long last time */
-    bool progress;            /* idle, but its cursor is to be written */
-    bool stale, gone;         /* the row changed, is deleted: look when the work is over */
+    int64_t scan_from;            /* events up to here were delivered or are not for it */
+    int64_t pending_to;           /* the last that may be for it; nothing waits when <= scan_from */
+    int64_t pending_since_us;     /* wall clock of the oldest that waits, about; 0: none */
+    uint32_t skipped;             /* events of the merchant since the cursor was last written */
+    bool slow;                    /* failed or took long last time */
+    bool progress;                /* idle, but its cursor is to be written */
+    struct try_result unrecorded; /* to be committed before anything else; event 0: there is none */
+    uint32_t troubles;            /* of the store, in a row */
+    bool stale, gone;             /* the row changed, is deleted: look when the work is over */
 };
 
 struct work {
@@ -75,17 +91,12 @@ struct work {
     struct store_read read, again; /* page; the event of a resend */
     size_t at;                     /* row of the page */
     int64_t asked_to;              /* pending_to when the page was asked for */
-    const struct event_row *event; /* what is sent; NULL: only the cursor is written */
-    int64_t position;              /* the cursor after success */
+    const struct event_row *event; /* what is sent */
+    struct try_result outcome;
     struct http_client *client;
     struct http_call *call;
     struct task answered;
-    int64_t started_us, at_us, latency_us;
-    int64_t retry_after_us; /* the receiver asked for that pause; 0: did not */
-    int http_status;
-    const char *result;
-    bool delivered;
-    uint32_t jitter; /* 0..65535 */
+    int64_t started_us;
     struct store_txn txn;
 };
 

@@ -121,7 +121,7 @@ void target_settle(struct target *target)
         target_wait(target, left_us < most + most / 4 ? left_us : most);
         return;
     }
-    if (!target_pending(target) && !target->progress)
+    if (!target_pending(target) && !target->progress && target->unrecorded.event == 0)
         return;
     target->state = TARGET_READY;
     list_append(target->slow ? &outbox->slow : &outbox->quick, &target->link);

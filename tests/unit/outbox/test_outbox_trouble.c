@@ -2,6 +2,9 @@
  * that follow, for n = 1, 2, 3, ... until a run meets no failure any more. In each run an endpoint
  * is there at the start with an event that waits, moves to another URL, and gets one more event:
  * both arrive, the second one at the new place only. Nothing is ever given up until the next start.
+ *
+ * And its commits fail for a while, after each answer of the receiver: the commit is repeated, and
+ * not the POST; the pause that the receiver asked for is kept.
  */
 #include "outbox/outbox.h"
 
@@ -18,12 +21,14 @@
 
 #define STORE_PATH   "memory:outbox_trouble"
 #define IN_A_ROW     3
-#define PATIENCE_US  (60 * LOOP_US_PER_S)
+#define PATIENCE_US  (120 * LOOP_US_PER_S)
 #define QUESTIONS    200 /* far more than a run asks */
 #define ENDPOINT     7
 #define MERCHANT     9
 #define START_US     1700000000000000
 #define FAILED_READS 8 /* under way at once */
+#define COMMITS_FAIL 7 /* after each answer; their pauses are shorter than PAUSE_S together */
+#define PAUSE_S      40
 
 enum trouble { TROUBLE_BUSY = 1, TROUBLE_IO };
 
@@ -38,6 +43,9 @@ static struct {
         struct task task;
         struct store_read *read;
     } failed[FAILED_READS];
+    unsigned commits_left, commits_failed; /* of the outbox: those to fail; those that did */
+    struct task commit_task;
+    struct store_txn *commit;
 } trouble;
 
 enum status __real_store_ask(struct store *store, struct store_read *read);
@@ -70,6 +78,35 @@ enum status __wrap_store_ask(struct store *store, struct store_read *read)
     return STATUS_BUSY;
 }
 
+static void on_done(struct store_txn *txn, void *arg);
+enum status __real_store_commit(struct store *store, struct store_txn *txn);
+enum status __wrap_store_commit(struct store *store, struct store_txn *txn);
+
+static void fail_commit(struct task *task)
+{
+    (void)task;
+    struct store_txn *txn = trouble.commit;
+    trouble.commit = NULL;
+    txn->result = STORE_FAILED;
+    txn->why = VIEW("the disk is full");
+    txn->done(txn, txn->arg);
+}
+
+enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
+{
+    if (trouble.commits_left == 0 || txn->done == on_done)
+        return __real_store_commit(store, txn);
+    trouble.commits_left--;
+    trouble.commits_failed++;
+    if (trouble.kind == TROUBLE_BUSY)
+        return STATUS_BUSY;
+    assert_null(trouble.commit);
+    trouble.commit = txn;
+    trouble.commit_task.run = fail_commit;
+    loop_defer(trouble.loop, &trouble.commit_task);
+    return STATUS_OK;
+}
+
 /* --- the world ---------------------------------------------------------------------------------
  */
 
@@ -85,6 +122,8 @@ struct world {
     struct log log;
     unsigned at_old, at_new; /* events that came, in order; a repeat does not count */
     bool moved;
+    unsigned posts, taken;
+    int64_t posted_us;
     int owner;
 };
 
@@ -184,7 +223,7 @@ static void put_event(struct world *w, const char *data)
     arena_reset(&arena);
 }
 
-static void world_open(struct world *w)
+static void world_open(struct world *w, http_handler_fn *handler)
 {
     static const uint8_t host_key[32] = { 1, 2, 3 };
     char text[512];
@@ -212,7 +251,7 @@ static void world_open(struct world *w)
                                       .log = &w->log,
                                       .owner = w };
     assert_int_equal(outbox_open(&w->outbox, &options, &why), STATUS_OK);
-    struct http_server_options sink = { .handler = on_request, .arg = w, .owner = &w->owner };
+    struct http_server_options sink = { .handler = handler, .arg = w, .owner = &w->owner };
     assert_int_equal(endpoint_parse(VIEW("sink:80"), &sink.at), STATUS_OK);
     assert_int_equal(http_server_open(&w->sink, w->wire, w->loop, &sink), STATUS_OK);
 }
@@ -245,7 +284,7 @@ static void run(enum trouble kind, unsigned first)
     trouble.kind = kind;
     trouble.first = first;
     trouble.asked = trouble.failures = 0;
-    world_open(w);
+    world_open(w, on_request);
     trouble.loop = w->loop;
     put_endpoint(w, "http://sink/old");
     put_event(w, "{\"n\":1}");
@@ -279,9 +318,89 @@ static void test_broken(void **state)
     each_fails_once(TROUBLE_IO);
 }
 
+/* --- commits that fail -------------------------------------------------------------------------
+ */
+
+/* The first event: 503 with a pause, then 200; the second: 200. */
+static void on_counted(struct http_request *request, void *arg)
+{
+    struct world *w = arg;
+    struct view body = http_body(request);
+    const struct http_header pause = { VIEW("Retry-After"), VIEW("40") };
+    bool second = memmem(body.ptr, body.len, "\"n\":2", 5) != NULL;
+    bool refused = ++w->posts == 1;
+    assert_int_equal(second, w->posts == 3);
+    if (w->posts == 2)
+        assert_true(loop_now_us(w->loop) - w->posted_us >= PAUSE_S * LOOP_US_PER_S);
+    w->posted_us = loop_now_us(w->loop);
+    w->taken = second;
+    trouble.commits_left = COMMITS_FAIL;
+    http_respond(request, refused ? 503 : 200, NULL, &pause, refused, VIEW_EMPTY);
+}
+
+static void only_the_commit_is_repeated(enum trouble kind)
+{
+    struct world world, *w = &world;
+    trouble.kind = kind;
+    trouble.first = QUESTIONS;
+    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
+    world_open(w, on_counted);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+    until(w, &w->posts);
+    put_event(w, "{\"n\":2}");
+    until(w, &w->taken);
+    assert_int_equal(trouble.commits_failed, 2 * COMMITS_FAIL);
+    world_close(w);
+}
+
+static void test_only_the_commit_is_repeated(void **state)
+{
+    (void)state;
+    only_the_commit_is_repeated(TROUBLE_BUSY);
+    only_the_commit_is_repeated(TROUBLE_IO);
+}
+
+/* The old place says that it is gone, and nothing can be written. */
+static void on_gone_at_old(struct http_request *request, void *arg)
+{
+    struct world *w = arg;
+    bool old = view_is(http_path(request), "/old");
+    w->at_old += old;
+    w->at_new += !old;
+    trouble.commits_left = old ? COMMITS_FAIL : 0;
+    http_respond(request, old ? 410 : 200, NULL, NULL, 0, VIEW_EMPTY);
+}
+
+static void test_what_the_former_place_answered_is_not_the_new_ones(void **state)
+{
+    struct world world, *w = &world;
+    (void)state;
+    trouble.kind = TROUBLE_IO;
+    trouble.first = QUESTIONS;
+    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
+    world_open(w, on_gone_at_old);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+    until(w, &trouble.commits_failed);
+    move_endpoint(w, "http://sink/new");
+    trouble.commits_left = 0;
+    until(w, &w->at_new);
+    assert_int_equal(w->at_old, 1);
+    world_close(w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_busy),
-                                        cmocka_unit_test(test_broken) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_only_the_commit_is_repeated),
+        cmocka_unit_test(test_what_the_former_place_answered_is_not_the_new_ones),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
