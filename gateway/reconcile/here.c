@@ -83,6 +83,27 @@ static bool bank_name(const struct attempt_row *row, struct writer *w, enum here
     return row->verb == OPERATION_SALE && put(w, "EndToEndId ", end_to_end);
 }
 
+/* What a line under this attempt's name must be about; nothing: the record does not say, or we do
+ * not know. A refund or capture names the message with which its payment began. */
+static void put_original(enum rail rail, const struct channel_attempt_row *row, struct writer *w)
+{
+    const struct attempt_row *a = &row->attempt;
+    bool follows = a->verb == OPERATION_CAPTURE || a->verb == OPERATION_REFUND;
+    struct view refs = row->original;
+    if (rail == RAIL_CBDC) {
+        put(w, "", refs_find(a->refs, "lock"));
+    } else if (rail == RAIL_QR && a->parent != 0) {
+        id_write(w, ID_ATTEMPT, a->parent);
+    } else if (rail == RAIL_QR && follows) {
+        if (view_is(refs_find(refs, "kind"), "static"))
+            put(w, "reference ", refs_find(refs, "reference"));
+        else
+            put(w, "", refs_find(refs, "order_id"));
+    } else if (rail == RAIL_CARD && follows) {
+        (void)(put(w, "", refs_find(refs, "stan")) && put(w, "/", refs_find(refs, "time")));
+    }
+}
+
 bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struct writer *name,
                     struct here *out)
 {
@@ -116,5 +137,9 @@ bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struc
                           .state = (uint8_t)a->state,
                           .verb = (uint8_t)a->verb };
     memcpy(out->currency, a->currency, sizeof out->currency);
+    struct writer original = writer_over(out->original, sizeof out->original);
+    put_original(rail, row, &original);
+    if (writer_terminate(&original) != STATUS_OK)
+        out->original[0] = '\0';
     return true;
 }

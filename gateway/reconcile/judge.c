@@ -10,6 +10,9 @@
  * ones and should have come by now (due.c). The rest is carried over, with what records have told
  * of it so far: the reversal of a sale near midnight stands in the next day's.
  *
+ * A refund, capture or remedy names what it is about. The right number and amount, and another
+ * payment: that is different_original.
+ *
  * What comes back stands under the name of what it undoes, and takes away from it. How much may
  * have come back of what is approved here: nothing of a card payment (its refunds are operations of
  * their own); any part of a wallet's payment or of a lock, whose refunds and cancels have names of
@@ -73,6 +76,10 @@ void reconcile_add_there(struct group *g, const struct there *there)
     g->lines++;
     g->own_lines += there->beside == 0;
     g->within += there->beside == 0 && there->outside == 0;
+    const char *ours = g->here_count > 0 ? g->here.original : g->remedy.original;
+    if (there->beside == 0 && there->original[0] != '\0' && ours[0] != '\0' &&
+        strcmp(there->original, ours) != 0)
+        g->original_differs = true;
     /* Ours come first. A refund under the name of a sale: that money went the other way. */
     bool fits = g->here_count == 0 || (there->of & UINT32_C(1) << g->here.verb) != 0;
     int64_t minor = fits ? there->amount_minor : -there->amount_minor;
@@ -128,6 +135,8 @@ static struct finding judge_approved(const struct group *g, const struct period 
         return differs(DIFFERENCE_TWICE, approved, g->forward_minor);
     if (g->forwards > 0 && g->forward_minor != approved)
         return differs(DIFFERENCE_AMOUNT, approved, g->forward_minor);
+    if (g->forwards > 0 && g->original_differs)
+        return differs(DIFFERENCE_ORIGINAL, approved, g->forward_minor);
     int64_t allowed = back_allowed(g);
     if (g->back_minor > allowed || g->back_minor < 0)
         return differs(DIFFERENCE_AMOUNT, record_add(approved, -allowed), net);
@@ -142,8 +151,8 @@ bool reconcile_recall_waits(const struct group *g)
            g->back_minor < record_add(g->recall_due_minor, g->recall_later_minor);
 }
 
-/* Ours undid something. What moved counts under the name of that; but more, or in another currency,
- * than was asked for was nothing of ours. */
+/* Ours undid something. What moved counts under the name of that; but more than was asked for, or
+ * in another currency, or of another payment, was nothing of ours. */
 static struct finding judge_remedy(const struct group *g)
 {
     int64_t asked = g->remedy.amount_minor;
@@ -151,8 +160,10 @@ static struct finding judge_remedy(const struct group *g)
         return found(FOUND_NOTHING);
     if (g->currencies_differ || strcmp(g->there.currency, g->remedy.currency) != 0)
         return differs(DIFFERENCE_CURRENCY, asked, g->forward_minor);
-    return g->forward_minor > asked ? differs(DIFFERENCE_AMOUNT, asked, g->forward_minor)
-                                    : found(FOUND_NOTHING);
+    if (g->forward_minor > asked)
+        return differs(DIFFERENCE_AMOUNT, asked, g->forward_minor);
+    return g->original_differs ? differs(DIFFERENCE_ORIGINAL, asked, g->forward_minor)
+                               : found(FOUND_NOTHING);
 }
 
 static struct finding judge_failed(const struct group *g, const struct period *period)

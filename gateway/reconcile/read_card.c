@@ -57,6 +57,19 @@ static bool digits_are(struct view text, size_t count)
     return text.len == count && view_is_digits(text);
 }
 
+/* The message that a capture or refund is about; empty: it is about none, or does not say. */
+static struct view original_of(const struct record_csv *csv, struct writer *w)
+{
+    struct view stan = record_csv_field(csv, COLUMN_ORIGINAL_STAN),
+                time = record_csv_field(csv, COLUMN_ORIGINAL_TRANSMITTED);
+    if (stan.len == 0 && time.len == 0)
+        return VIEW_EMPTY;
+    writer_view(w, view_slice(stan, 0, 16));
+    writer_u8(w, '/');
+    writer_view(w, view_slice(time, 0, 16));
+    return writer_done(w);
+}
+
 static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
 {
     struct totals *totals = arg;
@@ -89,14 +102,16 @@ static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
         return record_csv_refuse(csv, STATUS_MALFORMED, "`currency` is no currency");
     if (reconcile_time(record_csv_field(csv, COLUMN_BOOKED_AT), &line.at_us) != STATUS_OK)
         return record_csv_refuse(csv, STATUS_MALFORMED, "`booked_at` is no time");
-    char name[64];
-    struct writer w = writer_over(name, sizeof name);
+    char name[64], original[64];
+    struct writer w = writer_over(name, sizeof name), o = writer_over(original, sizeof original);
     writer_view(&w, stan);
     writer_u8(&w, '/');
     writer_view(&w, time);
     writer_u8(&w, '/');
     writer_view(&w, terminal);
     line.name = writer_done(&w);
+    if (!reversal)
+        line.original = original_of(csv, &o);
     line.role = reversal ? ROLE_BACK : ROLE_FORWARD;
     totals->lines++;
     if (credit)

@@ -81,6 +81,7 @@ static enum status read_entry(struct ledger *l, const struct json_node *root)
     l->count++;
     l->sum = record_add(l->sum, line.amount_minor);
     line.name = id;
+    line.original = lock;
     bool expire = view_is(kind, "expire");
     if (expire) /* has no name of its own */
         record_count(l->record, line.at_us);

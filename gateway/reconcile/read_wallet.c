@@ -48,25 +48,31 @@ static enum status read_money(struct record_csv *csv, struct record_line *line, 
     return STATUS_OK;
 }
 
+/* The name of a payment; on a refund's line, of the one that is refunded. */
+static struct view payment_name(const struct record_csv *csv, struct writer *w)
+{
+    struct view order = record_csv_field(csv, COLUMN_ORDER_NO),
+                reference = record_csv_field(csv, COLUMN_REFERENCE);
+    if (order.len > 0) {
+        writer_view(w, order);
+    } else if (reference.len > 0) {
+        writer_text(w, "reference ");
+        writer_view(w, reference);
+    } else { /* nobody's; there must be something to find it by */
+        writer_text(w, "trade_no ");
+        writer_view(w, record_csv_field(csv, COLUMN_TRADE_NO));
+    }
+    return w->overflow ? VIEW_EMPTY : writer_done(w);
+}
+
 static enum status hand_out_payment(struct record *r, struct record_csv *csv,
                                     struct record_line *line)
 {
     uint8_t room[NAME_MAX_BYTES];
     struct writer w = writer_over(room, sizeof room);
-    struct view order = record_csv_field(csv, COLUMN_ORDER_NO),
-                reference = record_csv_field(csv, COLUMN_REFERENCE);
-    if (order.len > 0) {
-        writer_view(&w, order);
-    } else if (reference.len > 0) {
-        writer_text(&w, "reference ");
-        writer_view(&w, reference);
-    } else { /* nobody's; there must be something to find it by */
-        writer_text(&w, "trade_no ");
-        writer_view(&w, record_csv_field(csv, COLUMN_TRADE_NO));
-    }
     line->what = "PAYMENT";
     line->of = OF(SALE);
-    line->name = w.overflow ? VIEW_EMPTY : writer_done(&w);
+    line->name = payment_name(csv, &w);
     return record_hand_out(r, line);
 }
 
@@ -74,9 +80,14 @@ static enum status hand_out_refund(struct record *r, struct record_csv *csv,
                                    struct record_line *line)
 {
     struct view order = record_csv_field(csv, COLUMN_ORDER_NO);
+    uint8_t room[NAME_MAX_BYTES];
+    struct writer w = writer_over(room, sizeof room);
     line->what = "REFUND";
     line->of = OF(REFUND);
     line->name = record_csv_field(csv, COLUMN_REFUND_NO);
+    line->original = payment_name(csv, &w);
+    if (line->original.len == 0)
+        return record_csv_refuse(csv, STATUS_RANGE, "what names the refunded payment is too long");
     TRY(record_hand_out(r, line));
     if (order.len == 0)
         return STATUS_OK;

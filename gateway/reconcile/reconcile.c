@@ -175,6 +175,9 @@ static enum status take_line(const struct record_line *line, void *arg)
                            .role = (uint8_t)line->role,
                            .beside = line->beside };
     memcpy(there.currency, line->currency, sizeof there.currency);
+    /* One that is too long is none of ours, and no attempt is called so. */
+    if (view_to_text(line->original, there.original, sizeof there.original) != STATUS_OK)
+        memcpy(there.original, "too long", sizeof "too long");
     const struct reconcile_options *o = run->o;
     there.outside = (o->from_us != 0 && line->at_us < record_add(o->from_us, -o->tolerance_us)) ||
                     (o->until_us != 0 && line->at_us >= record_add(o->until_us, o->tolerance_us));

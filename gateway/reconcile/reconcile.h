@@ -17,7 +17,7 @@
 
 #define RECONCILE_CURRENCIES_MAX  64     /* in one record */
 #define RECONCILE_DIFFERENCES_MAX 100000 /* that are written without `force` */
-#define RECONCILE_KINDS           (DIFFERENCE_UNKNOWN_HERE + 1)
+#define RECONCILE_KINDS           (DIFFERENCE_ORIGINAL + 1)
 
 struct reconcile_sum {
     int64_t count, here_minor, there_minor;

@@ -33,9 +33,14 @@ enum role {
 #define OF(operation) (UINT32_C(1) << OPERATION_##operation)
 #define OF_ANY        UINT32_MAX
 
+/* What a refund, capture or remedy is about, in words that both sides can write:
+ * "000017/1122183000", "att_...", "reference ...". */
+#define ORIGINAL_MAX_BYTES 47
+
 /* One line of a record, as its reader hands it out. */
 struct record_line {
     struct view name;
+    struct view original; /* what it is about; empty: the record does not say */
     enum role role;
     bool beside; /* is also told under another name, where it counts; here it only explains */
     uint32_t of; /* OF() of all operations that it can tell of, by what it is and which way its
@@ -53,6 +58,7 @@ struct there {
     uint32_t of;
     uint8_t role, beside, outside;
     char currency[4];
+    char original[ORIGINAL_MAX_BYTES + 1]; /* empty: not said */
 };
 
 enum here_role {
@@ -69,6 +75,7 @@ struct here {
     int64_t carried_minor; /* what records told of it until then, net */
     uint8_t role, state, verb;
     char currency[4];
+    char original[ORIGINAL_MAX_BYTES + 1]; /* empty: there is none, or it is not known */
 };
 
 /* How the name of an attempt is written, and its role. false: the record tells nothing of such an
@@ -119,6 +126,7 @@ struct group {
     int64_t forwards;
     int64_t forward_minor, back_minor;
     bool currencies_differ; /* among the lines */
+    bool original_differs;  /* a line is about something else than ours */
 };
 void reconcile_add_here(struct group *group, const struct here *here, const struct period *period);
 void reconcile_add_there(struct group *group, const struct there *there);

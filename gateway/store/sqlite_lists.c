@@ -102,12 +102,14 @@ static enum status list_channel_attempt(struct db *db, sqlite3_stmt *s, struct a
                                         void *out)
 {
     struct channel_attempt_row *row = out;
+    bool full = false;
     TRY(row_attempt(db, s, arena, &row->attempt));
     row->approved = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT);
     row->refunded = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 1);
     row->carried = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 2);
     row->carried_minor = sqlite3_column_int64(s, ATTEMPT_COLUMN_COUNT + 3);
-    return STATUS_OK;
+    row->original = column_copy(s, ATTEMPT_COLUMN_COUNT + 4, arena, &full);
+    return db_row_end(db, full, true, "payments");
 }
 static enum status list_difference(struct db *db, sqlite3_stmt *s, struct arena *arena, void *out)
 {

@@ -169,8 +169,8 @@ enum { SCHEMA_VERSION = COUNT_OF(schema) };
 _Static_assert(ATTEMPT_SENDING == 1 && ATTEMPT_PENDING == 4 && ATTEMPT_UNKNOWN == 8 &&
                    ATTEMPT_REVERSING == 9 && ATTEMPT_CONFLICT == 11 && ATTEMPT_PARKED == 12,
                "statements.def and the schema");
-_Static_assert(OPERATION_STATUS_SUCCEEDED == 2 && RECONCILIATION_FINISHED == 2 &&
-                   DIFFERENCE_STATUS_OPEN == 1,
+_Static_assert(OPERATION_STATUS_SUCCEEDED == 2 && OPERATION_CAPTURE == 3 && OPERATION_REFUND == 5 &&
+                   RECONCILIATION_FINISHED == 2 && DIFFERENCE_STATUS_OPEN == 1,
                "statements.def and the schema");
 _Static_assert(STORE_SPEND_SLIDING == 1 && STORE_SPEND_PERIOD == 2 && STORE_SPEND_SINCE_RESET == 3,
                "statements.def and the rows of `spent`");

@@ -153,6 +153,7 @@ struct channel_attempt_row {
     int64_t refunded;      /* of the payment, as of now */
     int64_t carried;       /* by this reconciliation, to the next one; 0: by none */
     int64_t carried_minor; /* what records have told of it until then, net */
+    struct view original;  /* refs of its payment, which a capture or refund names; else empty */
 };
 
 /* A comparison of our records with a counterpart's own (reconcile/). Its differences are written

@@ -3,6 +3,7 @@ the counterpart's own record; then the record is made wrong in each way that rec
 found, by name and amount; it is in the journal, is resolved by a person once, and no merchant sees any of it."""
 
 import datetime
+import hashlib
 import http.client
 import json
 import os
@@ -165,6 +166,16 @@ class Reconcile(Story):
         for payment in self.api.payments():
             kinds = [event["kind"] for event in self.api.events(payment["id"])]
             self.assertFalse([kind for kind in kinds if kind.startswith("reconciliation")])
+
+
+def forge(path, old, new, only):
+    """Writes `new` for `old` in lines of a CSV record that begin with `only`, and the digest that fits."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines(keepends=True)
+    body = "".join(line.replace(old, new) if line.startswith(only) else line for line in lines[:-1])
+    trailer = lines[-1].rpartition(",")[0]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{body}{trailer},{hashlib.sha256(body.encode()).hexdigest()}\n")
 
 
 class Card(Reconcile):
@@ -398,6 +409,17 @@ class Wallet(Reconcile):
         found = self.accidents([qr_sale(v) for v in (9101, 9102, 9104)] + scans)
         self.assertEqual([d["here_minor"] for d in found], [9102], "one minor unit less was paid")
         self.assertEqual([d["there_minor"] for d in found], [9101])
+
+    def test_a_refund_of_another_payment(self):
+        """The provider gave back under our number, and the right amount, but of what somebody else had paid."""
+        first, other = self.paid(1250), self.paid(700)
+        refund(self.api, first, 250)
+        self.assertEqual(self.matches()["matched"], 3)
+        path = self.record("another")
+        forge(path, self.attempt(first["id"], "sale").id, self.attempt(other["id"], "sale").id, only="REFUND")
+        found = self.run_on(path, code=1)["found"]
+        told = [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in found]
+        self.assertEqual(told, [("different_original", self.attempt(first["id"], "refund").id, 250, 250)])
 
     def test_a_printed_code_that_is_paid_twice(self):
         """It is named by its reference; the second payment is a difference until a person has explained it."""

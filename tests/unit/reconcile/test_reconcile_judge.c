@@ -166,6 +166,55 @@ static void nothing_here(void **state)
     differs(&g, DIFFERENCE_CURRENCY, 1250, 1250);
 }
 
+/* The right number, amount and currency; but it is about another payment. */
+static void another_original(void **state)
+{
+    (void)state;
+    static const enum rail rails[] = { RAIL_CARD, RAIL_QR, RAIL_CBDC };
+    struct there line = theirs(ROLE_FORWARD, 1250), other = line, silent = line, beside = line;
+    (void)snprintf(line.original, sizeof line.original, "att_1");
+    (void)snprintf(other.original, sizeof other.original, "att_2");
+    beside = other;
+    beside.beside = 1;
+    beside.role = ROLE_BACK;
+    for (size_t i = 0; i < sizeof rails / sizeof rails[0]; i++) {
+        struct here refund = ours(ATTEMPT_APPROVED, 1250);
+        (void)snprintf(refund.original, sizeof refund.original, "att_1");
+        struct group g = of(rails[i]);
+        say_here(&g, refund);
+        say_there(&g, line);
+        is(&g, FOUND_MATCHED);
+        g = of(rails[i]);
+        say_here(&g, refund);
+        say_there(&g, silent);
+        is(&g, FOUND_MATCHED);
+        g = of(rails[i]);
+        say_here(&g, refund);
+        say_there(&g, other);
+        differs(&g, DIFFERENCE_ORIGINAL, 1250, 1250);
+    }
+    /* What we undid with a refund of its own. */
+    struct here remedy = ours(ATTEMPT_APPROVED, 1250);
+    remedy.role = HERE_REMEDY;
+    (void)snprintf(remedy.original, sizeof remedy.original, "att_1");
+    struct group g = of(RAIL_QR);
+    say_here(&g, remedy);
+    say_there(&g, line);
+    is(&g, FOUND_NOTHING);
+    g = of(RAIL_QR);
+    say_here(&g, remedy);
+    say_there(&g, other);
+    differs(&g, DIFFERENCE_ORIGINAL, 1250, 1250);
+    /* A line that only explains says nothing of this. */
+    g = of(RAIL_QR);
+    struct here sale = ours(ATTEMPT_APPROVED, 1250);
+    (void)snprintf(sale.original, sizeof sale.original, "att_1");
+    say_here(&g, sale);
+    say_there(&g, line);
+    say_there(&g, beside);
+    is(&g, FOUND_MATCHED);
+}
+
 static void failed_here(void **state)
 {
     (void)state;
@@ -439,17 +488,12 @@ static void sums_do_not_run_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(approved_here),
-        cmocka_unit_test(money_that_went_the_other_way),
-        cmocka_unit_test(nothing_here),
-        cmocka_unit_test(failed_here),
-        cmocka_unit_test(not_known_here),
-        cmocka_unit_test(at_the_edge),
-        cmocka_unit_test(what_a_bank_sends_back),
-        cmocka_unit_test(locks_that_end),
-        cmocka_unit_test(sums_do_not_run_over),
-        cmocka_unit_test(what_is_due),
-        cmocka_unit_test(halves),
+        cmocka_unit_test(approved_here),          cmocka_unit_test(money_that_went_the_other_way),
+        cmocka_unit_test(nothing_here),           cmocka_unit_test(failed_here),
+        cmocka_unit_test(not_known_here),         cmocka_unit_test(at_the_edge),
+        cmocka_unit_test(what_a_bank_sends_back), cmocka_unit_test(locks_that_end),
+        cmocka_unit_test(sums_do_not_run_over),   cmocka_unit_test(what_is_due),
+        cmocka_unit_test(another_original),       cmocka_unit_test(halves),
         cmocka_unit_test(a_recall_near_midnight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

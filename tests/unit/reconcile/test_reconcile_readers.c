@@ -13,7 +13,7 @@
 #define LINES_MAX 16
 
 struct taken {
-    char name[NAME_MAX_BYTES + 1];
+    char name[NAME_MAX_BYTES + 1], original[NAME_MAX_BYTES + 1];
     enum role role;
     bool beside;
     uint32_t of;
@@ -43,6 +43,7 @@ static enum status take(const struct record_line *line, void *arg)
                            .what = line->what };
     memcpy(out->currency, line->currency, sizeof out->currency);
     assert_int_equal(view_to_text(line->name, out->name, sizeof out->name), STATUS_OK);
+    assert_int_equal(view_to_text(line->original, out->original, sizeof out->original), STATUS_OK);
     return STATUS_OK;
 }
 
@@ -138,6 +139,19 @@ static void a_card_file_is_read(void **state)
     assert_int_equal(r.lines[0].at_us, at_us);
     assert_int_equal(r.record.first_us, at_us);
     assert_int_equal(r.record.last_us, at_us + 907000);
+    assert_string_equal(r.lines[0].original, "");
+    assert_string_equal(r.lines[1].original, ""); /* it is its name */
+    assert_int_equal(
+        read_text(record_read_card,
+                  with_digest(CARD_HEAD
+                              "REFUND,D,0200,200000,000019,1122183002,632618000017,SIMTERM1,SHOP,"
+                              "1122,193000,2026-11-22T18:30:01.020Z,,00,50,50,EUR,"
+                              "411111******1111,0200,000017,1122183000\n",
+                              "TRAILER,1,0,50,%s\n"),
+                  &r),
+        STATUS_OK);
+    assert_string_equal(r.lines[0].name, "000019/1122183002/SIMTERM1");
+    assert_string_equal(r.lines[0].original, "000017/1122183000");
 }
 
 static void a_card_file_that_is_not_whole(void **state)
@@ -260,6 +274,8 @@ static void a_wallet_file_is_read(void **state)
     assert_int_equal(r.lines[0].of, OF(SALE));
     assert_int_equal(r.lines[1].of, OF(REFUND));
     assert_false(r.lines[1].beside);
+    assert_string_equal(r.lines[1].original, "att_1");
+    assert_string_equal(r.lines[0].original, "");
     assert_string_equal(r.lines[2].name, "att_1");
     assert_true(r.lines[2].beside);
     assert_int_equal(r.lines[2].role, ROLE_BACK);
