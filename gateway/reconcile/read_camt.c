@@ -9,6 +9,11 @@
  * transactions: each is a line, and together they must be the entry. Totals and balances stand
  * before the entries; they are kept and compared when the statement ends.
  *
+ * Each amount is read by its own Ccy, without which there is none: how many digits "1250" has
+ * behind the point is a matter of it. Totals have no currency; they are compared with as many
+ * digits as the standard allows. The account's currency (Acct/Ccy) may be left out; then it is that
+ * of all amounts.
+ *
  * The XML is read as a stream by xml/xml_stream.h, which stands against hostile bytes. What is cut
  * off in the middle is not well-formed, and then nothing of it counts.
  *
@@ -23,8 +28,9 @@
 
 #include <stdlib.h>
 
-#define TEXT_MAX  140 /* of one element that is read */
-#define NAMESPACE "urn:iso:std:iso:20022:tech:xsd:camt.05"
+#define TEXT_MAX    140 /* of one element that is read */
+#define FINE_DIGITS 5   /* behind the point, at most, whatever the currency */
+#define NAMESPACE   "urn:iso:std:iso:20022:tech:xsd:camt.05"
 
 // clang-format off
 #define ELEMENTS(X)                                                                             \
@@ -44,7 +50,7 @@ enum element {
 };
 
 struct sums {
-    int64_t count, minor;
+    int64_t count, fine; /* fine: 10^-FINE_DIGITS of a unit */
 };
 
 /* A total that stood before the entries. */
@@ -56,7 +62,7 @@ struct said {
 
 struct balance {
     bool given;
-    int64_t minor;
+    int64_t fine;
 };
 
 struct transaction {
@@ -71,8 +77,7 @@ struct entry {
     bool booked, has_amount, has_direction, credit, reversal, returned, has_time;
     char currency[4];
     char servicer[TEXT_MAX + 1];
-    unsigned exponent;
-    int64_t minor, at_us, detailed_minor, details;
+    int64_t minor, fine, at_us, detailed_minor, details;
 };
 
 struct camt {
@@ -81,13 +86,14 @@ struct camt {
     enum status status;            /* OK until something ends the reading */
     char attribute[4];             /* Ccy of the Amt at hand */
     bool has_report;               /* a Stmt or Ntfctn was there */
+    char currency[4];              /* of the first amount */
+    bool mixed;                    /* another one has another */
     /* the Stmt or Ntfctn */
-    unsigned exponent;     /* of the account's currency */
     struct said totals[3]; /* all, credits, debits */
     struct sums counted[3];
     struct balance opening, closing;
     char balance_kind[8];
-    int64_t balance_minor;
+    int64_t balance_fine;
     bool balance_debit;
     struct entry entry;
     struct transaction tx;
@@ -138,11 +144,22 @@ static bool read_direction(struct camt *c)
     return text_is(c, "CRDT");
 }
 
-static int64_t read_amount(struct camt *c, unsigned exponent)
+/* The amount at hand, by its own currency. */
+static int64_t read_amount(struct camt *c, char currency[4], int64_t *fine)
 {
     int64_t minor = 0;
-    if (record_decimal(c->place->text, exponent, false, &minor) != STATUS_OK)
+    unsigned exponent = 0;
+    currency[0] = '\0';
+    if (c->attribute[0] == '\0')
+        stop(c, STATUS_MALFORMED, "an amount has no currency (Ccy)");
+    else if (record_currency(view_text(c->attribute), currency, &exponent) != STATUS_OK)
+        stop(c, STATUS_MALFORMED, "an amount's currency is none");
+    else if (record_decimal(c->place->text, exponent, false, &minor) != STATUS_OK ||
+             record_decimal(c->place->text, FINE_DIGITS, false, fine) != STATUS_OK)
         stop(c, STATUS_MALFORMED, "an amount is none of its currency");
+    if (c->currency[0] == '\0')
+        memcpy(c->currency, currency, sizeof c->currency);
+    c->mixed |= strcmp(c->currency, currency) != 0;
     return minor;
 }
 
@@ -165,19 +182,28 @@ static void report_begin(struct camt *c)
     memset(c->totals, 0, sizeof c->totals);
     memset(c->counted, 0, sizeof c->counted);
     c->opening = c->closing = (struct balance){ 0 };
-    c->exponent = 2;
 }
 
 static void account_currency(struct camt *c)
 {
     char code[4];
-    if (record_currency(c->place->text, code, &c->exponent) != STATUS_OK)
+    unsigned exponent;
+    if (record_currency(c->place->text, code, &exponent) != STATUS_OK)
         stop(c, STATUS_MALFORMED, "the account's currency is none");
     else if (c->r->currency[0] != '\0' && strcmp(c->r->currency, code) != 0)
         stop(c, STATUS_UNSUPPORTED,
              "the record has statements in several currencies: give one at a time");
     else
         memcpy(c->r->currency, code, sizeof code);
+}
+
+static void balance_amount(struct camt *c)
+{
+    char currency[4];
+    (void)read_amount(c, currency, &c->balance_fine);
+    if (c->status == STATUS_OK && c->r->currency[0] != '\0' &&
+        strcmp(c->r->currency, currency) != 0)
+        stop(c, STATUS_MISMATCH, "a balance is not in the account's currency");
 }
 
 static void balance_end(struct camt *c)
@@ -187,7 +213,7 @@ static void balance_end(struct camt *c)
         : strcmp(c->balance_kind, "OPBD") == 0 || strcmp(c->balance_kind, "PRCD") == 0 ? &c->opening
                                                                                        : NULL;
     if (to != NULL)
-        *to = (struct balance){ true, c->balance_debit ? -c->balance_minor : c->balance_minor };
+        *to = (struct balance){ true, c->balance_debit ? -c->balance_fine : c->balance_fine };
 }
 
 static struct said *total_at(struct camt *c, enum element element)
@@ -214,21 +240,20 @@ static void read_total(struct camt *c, enum element element, struct said *total)
 
 static void report_end(struct camt *c)
 {
-    int64_t minor = 0;
+    int64_t fine = 0;
     for (size_t i = 0; i < COUNT_OF(c->totals); i++) {
         const struct said *said = &c->totals[i];
         if (said->count_given && said->count != c->counted[i].count)
             stop(c, STATUS_MISMATCH,
                  "TxsSummry counts other entries than there are: the record is not whole");
         if (said->sum_given &&
-            (record_decimal(view_text(said->sum), c->exponent, false, &minor) != STATUS_OK ||
-             minor != c->counted[i].minor))
+            (record_decimal(view_text(said->sum), FINE_DIGITS, false, &fine) != STATUS_OK ||
+             fine != c->counted[i].fine))
             stop(c, STATUS_MISMATCH,
                  "TxsSummry has another sum than the entries: the record is not whole");
     }
-    int64_t net =
-        record_add(c->opening.minor, record_add(c->counted[1].minor, -c->counted[2].minor));
-    if (c->opening.given && c->closing.given && net != c->closing.minor)
+    int64_t net = record_add(c->opening.fine, record_add(c->counted[1].fine, -c->counted[2].fine));
+    if (c->opening.given && c->closing.given && net != c->closing.fine)
         stop(c, STATUS_MISMATCH,
              "the closing balance is not the opening balance and the entries: the record is not "
              "whole");
@@ -264,7 +289,7 @@ static void in_report(struct camt *c, enum element element)
     else if (at(c, 1) == EL_CdOrPrtry && element == EL_Cd && inside(c, EL_Bal))
         keep(c, c->balance_kind, sizeof c->balance_kind);
     else if (at(c, 1) == EL_Bal && element == EL_Amt)
-        c->balance_minor = read_amount(c, c->exponent);
+        balance_amount(c);
     else if (at(c, 1) == EL_Bal && element == EL_CdtDbtInd)
         c->balance_debit = !read_direction(c);
     else if (element == EL_Bal)
@@ -355,17 +380,15 @@ static void entry_end(struct camt *c)
         stop(c, STATUS_MISMATCH, "the transactions of an entry are not its amount");
     size_t side = e->credit ? 1 : 2;
     c->counted[0].count++;
-    c->counted[0].minor = record_add(c->counted[0].minor, e->minor);
+    c->counted[0].fine = record_add(c->counted[0].fine, e->fine);
     c->counted[side].count++;
-    c->counted[side].minor = record_add(c->counted[side].minor, e->minor);
+    c->counted[side].fine = record_add(c->counted[side].fine, e->fine);
 }
 
 static void entry_amount(struct camt *c)
 {
     struct entry *e = &c->entry;
-    if (record_currency(view_text(c->attribute), e->currency, &e->exponent) != STATUS_OK)
-        stop(c, STATUS_MALFORMED, "an amount has no currency");
-    e->minor = read_amount(c, e->exponent);
+    e->minor = read_amount(c, e->currency, &e->fine);
     e->has_amount = true;
 }
 
@@ -384,9 +407,12 @@ static void in_transaction(struct camt *c, enum element element)
     else if (element == EL_RtrInf || (element == EL_SubFmlyCd && text_is(c, "RRTN")))
         tx->returned = true;
     else if (element == EL_Amt && (parent == EL_TxDtls || parent == EL_TxAmt)) {
-        if (strcmp(c->attribute, c->entry.currency) != 0)
+        char currency[4];
+        int64_t fine, minor;
+        if (c->attribute[0] != '\0' && strcmp(c->attribute, c->entry.currency) != 0)
             return; /* instructed in another currency: the entry's amount counts */
-        tx->minor = read_amount(c, c->entry.exponent);
+        minor = read_amount(c, currency, &fine);
+        tx->minor = minor;
         tx->has_amount = true;
     } else if (element == EL_CdtDbtInd && parent == EL_TxDtls) {
         tx->credit = read_direction(c);
@@ -480,7 +506,7 @@ static enum status on_open(void *arg, const struct xml_place *place)
     else if (element == EL_Bal) {
         c->balance_kind[0] = '\0';
         c->balance_debit = false;
-        c->balance_minor = 0;
+        c->balance_fine = 0;
     } else if (element == EL_Amt)
         read_attributes(c);
     return c->status;
@@ -532,6 +558,8 @@ enum status record_read_camt(struct record *r)
         status = record_refuse(r, status, refusal.line, refusal.what);
     if (status == STATUS_OK && !c->has_report)
         status = record_refuse(r, STATUS_MALFORMED, 0, "there is no statement in it");
+    if (status == STATUS_OK && r->currency[0] == '\0' && !c->mixed)
+        memcpy(r->currency, c->currency, sizeof r->currency);
     free(c);
     return status;
 }

@@ -450,6 +450,75 @@ static void a_statement_is_read(void **state)
     assert_string_equal(r.lines[0].name, "EndToEndId RGE1");
 }
 
+/* A statement without Acct/Ccy: an opening balance, an entry, the sum of both, by their own Ccy. */
+static const char *statement_in(const char *attribute, const char *opening, const char *amount,
+                                const char *closing, const char *sum)
+{
+    static char text[4096];
+    (void)snprintf(
+        text, sizeof text,
+        CAMT("camt.053.001.08",
+             "<Stmt><Id>1</Id><Acct><Id><Othr><Id>1</Id></Othr></Id></Acct>"
+             "<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt%s>%s</Amt>"
+             "<CdtDbtInd>CRDT</CdtDbtInd></Bal><Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp>"
+             "<Amt%s>%s</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal><TxsSummry><TtlNtries><NbOfNtries>1"
+             "</NbOfNtries><Sum>%s</Sum></TtlNtries></TxsSummry><Ntry><Amt%s>%s</Amt>"
+             "<CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-11-22</Dt>"
+             "</BookgDt><AcctSvcrRef>A1</AcctSvcrRef></Ntry></Stmt>"),
+        attribute, opening, attribute, closing, sum, attribute, amount);
+    return text;
+}
+
+static void amounts_go_by_their_own_currency(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *attribute, *opening, *amount, *closing, *sum, *currency;
+        int64_t minor;
+    } cases[] = {
+        { " Ccy=\"EUR\"", "100.00", "12.50", "112.50", "12.5", "EUR", 1250 },
+        { " Ccy=\"JPY\"", "100", "1250", "1350", "1250", "JPY", 1250 },
+        { " Ccy=\"JPY\"", "100.00", "1250.0", "1350", "1250.00", "JPY", 1250 },
+        { " Ccy=\"KWD\"", "0.125", "1.250", "1.375", "1.25", "KWD", 1250 },
+    };
+    struct reading r;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        enum status status =
+            read_text(record_read_camt,
+                      statement_in(cases[i].attribute, cases[i].opening, cases[i].amount,
+                                   cases[i].closing, cases[i].sum),
+                      &r);
+        if (status != STATUS_OK)
+            fail_msg("%zu: %s", i, r.why_room);
+        assert_int_equal(r.count, 1);
+        assert_int_equal(r.lines[0].amount_minor, cases[i].minor);
+        assert_string_equal(r.lines[0].currency, cases[i].currency);
+        assert_string_equal(r.record.currency, cases[i].currency); /* the account's, then */
+    }
+    enum status (*const camt)(struct record *) = record_read_camt;
+    refused(camt, statement_in("", "100.00", "12.50", "112.50", "12.50"), STATUS_MALFORMED,
+            "an amount has no currency (Ccy)");
+    refused(camt, statement_in(" Ccy=\"JPY\"", "100", "12.5", "112.5", "12.5"), STATUS_MALFORMED,
+            "none of its currency");
+    refused(camt, statement_in(" Ccy=\"KWD\"", "0.125", "1.250", "1.374", "1.25"), STATUS_MISMATCH,
+            "closing balance");
+    refused(camt, statement_in(" Ccy=\"JPY\"", "100", "1250", "1350", "12.50"), STATUS_MISMATCH,
+            "another sum");
+    refused(camt, CAMT("camt.053.001.08", REPORT("<Ntry><Amt>12.50</Amt></Ntry>", "1", "12.50")),
+            STATUS_MALFORMED, "an amount has no currency (Ccy)");
+    refused(camt,
+            CAMT("camt.053.001.08",
+                 REPORT(ENTRY("12.50", "DBIT", "ESCT", "<TxDtls><Amt>12.50</Amt></TxDtls>"), "1",
+                        "12.50")),
+            STATUS_MALFORMED, "an amount has no currency (Ccy)");
+    refused(camt,
+            CAMT("camt.053.001.08",
+                 REPORT("<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy=\"JPY\">100"
+                        "</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>",
+                        "0", "0")),
+            STATUS_MISMATCH, "not in the account's currency");
+}
+
 /* A batch: one entry, several transactions, each a line; and one that was not booked. */
 static void entries_with_several_transactions(void **state)
 {
@@ -597,6 +666,7 @@ int main(void)
         cmocka_unit_test(a_wallet_file_is_read),
         cmocka_unit_test(a_ledger_is_read),
         cmocka_unit_test(a_statement_is_read),
+        cmocka_unit_test(amounts_go_by_their_own_currency),
         cmocka_unit_test(entries_with_several_transactions),
         cmocka_unit_test(a_statement_that_is_not_whole),
         cmocka_unit_test(hostile_xml),
