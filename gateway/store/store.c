@@ -29,7 +29,6 @@ enum {
     VIRTUAL_BATCH_US_MIN = 300,
     VIRTUAL_BATCH_US_MAX = 2000,
 };
-#define IDEM_KEEP_DEFAULT_US (7 * 24 * 3600 * LOOP_US_PER_S)
 
 /* --- requests ---------------------------------------------------------------------------- */
 
@@ -417,7 +416,7 @@ enum status store_open(struct store **out, struct loop *loop, const struct store
     store->read_only = options->read_only;
     store->stale = true;
     store->batch_max = options->batch_max != 0 ? options->batch_max : BATCH_MAX_DEFAULT;
-    store->idem_keep_us = options->idem_keep_us != 0 ? options->idem_keep_us : IDEM_KEEP_DEFAULT_US;
+    store->idem_keep_us = options->idem_keep_us;
     uint32_t keys = options->recent_keys_max != 0 ? options->recent_keys_max : RECENT_KEYS_DEFAULT;
     if (keys < 2 * store->batch_max) /* a batch must fit, and not push the last one out */
         keys = (uint32_t)(2 * store->batch_max);

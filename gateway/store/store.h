@@ -343,7 +343,9 @@ struct store_options {
     const char *vfs;  /* SQLite's name of the file layer; NULL: the system's. Another one makes its
                          files by itself; their mode is not looked at */
     const struct log *log;
-    int64_t idem_keep_us;     /* how long idempotency records live at least; 0: 7 days */
+    /* How long idempotency records live at least; 0: for ever. Only the gateway itself forgets
+     * them: a command beside it does not know how long they are needed. */
+    int64_t idem_keep_us;
     size_t queue_max;         /* requests waiting; 0: 16384. Beyond: BUSY */
     size_t batch_max;         /* 0: 512 */
     uint32_t recent_keys_max; /* bound of the memory index; 0: 65536 */

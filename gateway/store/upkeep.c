@@ -210,7 +210,7 @@ bool upkeep_step(struct store *store)
         index_some(store, store->payments_waiting, &store->payments_again_us, index_payments) ||
         index_some(store, events_waiting(store), &store->events_again_us, index_events))
         return true;
-    if (loop_wall_us(store->loop) >= store->purge_look_us)
+    if (store->idem_keep_us != 0 && loop_wall_us(store->loop) >= store->purge_look_us)
         return step(store, step_purge) == STATUS_OK;
     if (loop_wall_us(store->loop) >= store->spent_look_us)
         return step(store, step_spent) == STATUS_OK;

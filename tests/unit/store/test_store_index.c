@@ -204,6 +204,24 @@ static void old_keys_are_purged_with_all_that_belongs_to_them(void **state)
     fixture_close(&f);
 }
 
+/* A command beside the gateway opens the store as well, and knows nothing of how long keys live. */
+static void only_who_is_told_how_long_forgets_keys(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, NULL, &(struct store_options){ .recent_keys_max = 8, .batch_max = 4 });
+    pay_keys(&f, 1, 600, 100);
+    loop_shift_wall(f.loop, 400 * 86400 * LOOP_US_PER_S);
+    pay_keys(&f, 601, 620, 20);
+    check_keys(&f, 620);
+    fixture_close_store(&f);
+    f.options.idem_keep_us = 3600 * LOOP_US_PER_S;
+    fixture_reopen(&f);
+    pay_keys(&f, 621, 640, 20);
+    assert_int_equal(probe_key(&f, 5, "key-600", 7, NULL), STORE_COMMITTED);
+    fixture_close(&f);
+}
+
 /* The answer for a purged key must not keep the outcome from being written. */
 static void a_settlement_outlives_its_key(void **state)
 {
@@ -228,6 +246,7 @@ int main(void)
         cmocka_unit_test(what_was_not_committed_is_forgotten),
         cmocka_unit_test(a_small_memory_index_is_no_limit),
         cmocka_unit_test(old_keys_are_purged_with_all_that_belongs_to_them),
+        cmocka_unit_test(only_who_is_told_how_long_forgets_keys),
         cmocka_unit_test(a_settlement_outlives_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
