@@ -142,6 +142,14 @@ void redact_text(struct writer *out, struct view text)
     out->len += redact(text, out->ptr + out->len, text.len);
 }
 
+struct view redact_copy(struct arena *arena, struct view text)
+{
+    if (text.len == 0)
+        return VIEW_EMPTY;
+    uint8_t *room = arena_alloc(arena, text.len);
+    return room != NULL ? view_of(room, redact(text, room, text.len)) : VIEW("...");
+}
+
 /* --- lines --------------------------------------------------------------------------------- */
 
 static void put_text_field(struct json_out *j, const struct log_field *field)

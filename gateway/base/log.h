@@ -11,6 +11,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "arena.h"
 #include "bytes.h"
 
 enum log_level { LOG_NONE = 0, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -48,5 +49,7 @@ void log_write(const struct log *log, enum log_level level, const char *id,
 enum status log_level_parse(struct view text, enum log_level *out);
 /* The filter by itself: copies text to out with card numbers masked. */
 void redact_text(struct writer *out, struct view text);
+/* The same into memory of the arena, for words that people typed. "..." when there is none. */
+struct view redact_copy(struct arena *arena, struct view text);
 
 #endif

@@ -491,8 +491,8 @@ static struct view review_members(struct arena *arena, const struct review *revi
     struct json_out j;
     json_out_init(&j, &w);
     json_open_object(&j, NULL);
-    json_put_text(&j, "by", review->by);
-    json_put_text(&j, "why", review->why);
+    json_put_text(&j, "by", redact_copy(arena, review->by)); /* a card number, too, may be typed */
+    json_put_text(&j, "why", redact_copy(arena, review->why));
     json_close_object(&j);
     return w.overflow ? VIEW_EMPTY : view_of(room + 1, w.len - 2);
 }

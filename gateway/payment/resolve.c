@@ -169,38 +169,13 @@ static enum status check(struct store_txn *txn, const struct resolve_change *r, 
                                                              : check_ended(txn, r, *approved);
 }
 
-/* Digits that are a card number do not enter the journal, whoever typed them. */
-static struct view without_card_numbers(struct arena *arena, struct view text)
-{
-    uint8_t *room = arena_alloc(arena, 2 * text.len + 1);
-    struct writer w = writer_over(room, room != NULL ? 2 * text.len + 1 : 0);
-    for (size_t at = 0; at < text.len;) {
-        size_t end = at;
-        bool digit = text.ptr[at] >= '0' && text.ptr[at] <= '9';
-        for (size_t i = at; digit && i < text.len; i++) {
-            uint8_t c = text.ptr[i];
-            if (c >= '0' && c <= '9')
-                end = i + 1;
-            else if (c != ' ' && c != '-')
-                break;
-        }
-        struct view run = view_slice(text, at, digit ? end - at : 1);
-        if (is_card_number(run))
-            redact_text(&w, run);
-        else
-            writer_view(&w, run);
-        at += run.len;
-    }
-    return w.overflow ? VIEW("...") : writer_done(&w);
-}
-
 static enum status journal(struct store_txn *txn, const struct resolve_change *r,
                            enum attempt_state before, int64_t asked)
 {
     const struct attempt_row *row = &txn->attempt;
-    struct view by = without_card_numbers(txn->arena, r->by),
-                why = without_card_numbers(txn->arena, r->why),
-                evidence = without_card_numbers(txn->arena, r->evidence);
+    /* A card number does not enter the journal, whoever typed it. */
+    struct view by = redact_copy(txn->arena, r->by), why = redact_copy(txn->arena, r->why),
+                evidence = redact_copy(txn->arena, r->evidence);
     size_t size = RESOLVED_BYTES + row->channel.len + 6 * (by.len + why.len + evidence.len);
     uint8_t *room = arena_alloc(txn->arena, size);
     struct writer w = writer_over(room, room != NULL ? size : 0);

@@ -467,17 +467,6 @@ static void put_resolved(struct json_out *j, const void *of)
     json_put_text_if(j, "evidence", row->evidence);
 }
 
-/* Digits that are a card number do not enter the records, whoever typed them. */
-static struct view redacted(struct arena *arena, struct view text)
-{
-    if (text.len == 0)
-        return VIEW_EMPTY;
-    uint8_t *room = arena_alloc(arena, text.len);
-    struct writer w = writer_over(room, room != NULL ? text.len : 0);
-    redact_text(&w, text);
-    return writer_done(&w);
-}
-
 static enum status judge_resolution(struct store_txn *txn, void *arg)
 {
     const struct waiting *waiting = arg;
@@ -487,9 +476,9 @@ static enum status judge_resolution(struct store_txn *txn, void *arg)
         return STATUS_REFUSED;
     row->status = DIFFERENCE_STATUS_RESOLVED;
     row->resolved_us = r->resolution->now_us;
-    row->by = redacted(txn->arena, r->resolution->by);
-    row->why = redacted(txn->arena, r->resolution->why);
-    row->evidence = redacted(txn->arena, r->resolution->evidence);
+    row->by = redact_copy(txn->arena, r->resolution->by);
+    row->why = redact_copy(txn->arena, r->resolution->why);
+    row->evidence = redact_copy(txn->arena, r->resolution->evidence);
     txn->write_difference = STORE_UPDATE;
     size_t room =
         EVENT_BYTES + 6 * (row->identity.len + row->by.len + row->why.len + row->evidence.len);

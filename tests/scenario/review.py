@@ -70,7 +70,7 @@ class Words(Reviewed):
         self.assertIn(payment["id"], listed)
         self.assertIn("somebody looks at these", listed)
         self.assertEqual(self.api.payment(payment["id"]), payment)
-        self.decide("approve", payment)
+        self.decide("approve", payment, "--by", "Ops One", "--why", f"card {VISA} 1228 was seen")
         done = self.api.final(payment["id"])
         self.assertEqual((done["status"], done["captured"]), ("succeeded", 700), done)
         self.assertEqual(self.event(payment, "payment.review_approved"), {}, "who and why are for operators")
@@ -78,7 +78,8 @@ class Words(Reviewed):
         self.assertEqual([e["amount_minor"] for e in self.ledger.entries("transfer")], [700])
         shown = json.loads(self.gateway.cli("payments", "show", payment["id"], "--json")[1])
         told = [e["data"] for e in shown["events"] if e["kind"] == "compliance.review_approved"]
-        self.assertEqual(told, [{"by": "Ops One", "why": "the invoice was seen"}])
+        masked = VISA[:6] + "******" + VISA[-4:]
+        self.assertEqual(told, [{"by": "Ops One", "why": f"card {masked} 1228 was seen"}])
         self.compare()
 
     def test_parked_and_rejected(self):

@@ -454,14 +454,16 @@ static void test_no_card_number_enters_the_journal(void **state)
     struct rows rows;
     first_waits(&rows, OPERATION_SALE, ATTEMPT_PARKED);
     rows.resolve.why = VIEW("card 4111 1111 1111 1111 was seen");
-    rows.resolve.evidence = VIEW("RRN 123456789012, reference 98765432109876543210987654");
+    rows.resolve.by = VIEW("4111111111111111 1000 EUR");
+    rows.resolve.evidence = VIEW("RRN 123456789012, card 4111 1111 1111 1111 12/28");
     assert_int_equal(rows_resolve(&rows, RESOLVE_APPROVED, 0), STATUS_OK);
     char text[2048];
     assert_int_equal(view_to_text(rows.txn.events[0].data_json, text, sizeof text), STATUS_OK);
     assert_null(strstr(text, "1111 1111"));
     assert_null(strstr(text, "11111111"));
     assert_non_null(strstr(text, "was seen"));
-    assert_non_null(strstr(text, "RRN 123456789012, reference 98765432109876543210987654"));
+    assert_non_null(strstr(text, "RRN 123456789012, card 4111 11** **** 1111 12/28"));
+    assert_non_null(strstr(text, "411111******1111 1000 EUR"));
     rows_close(&rows);
 }
 
