@@ -4,9 +4,10 @@
  * (api_options.endpoint_changed). A test and a resend are events of the journal that are addressed
  * to one endpoint: so they survive a crash, come in their turn, and history shows them.
  *
- * A secret is drawn here, shown in this one answer, and stored sealed. When the request had an
- * Idempotency-Key, its answer is kept for repeats as others are, but sealed as a whole: the secret
- * is in it.
+ * A POST may have an Idempotency-Key; its answer is then kept for repeats, which do nothing. A
+ * secret is drawn here, shown in this one answer, and stored sealed. So what is kept of such an
+ * answer is the secret, sealed once more for the key, and then the text without it: that is written
+ * inside the commit, where the row is known and nothing can be sealed.
  */
 #include "api/api_int.h"
 
@@ -19,6 +20,7 @@
 #define OVERLAP_MAX_S     604800
 #define NO_ENDPOINT       "There is no webhook endpoint with this id."
 #define ENDPOINT_BYTES    (8192 + 6 * DESCRIPTION_MAX * 4)
+#define SEALED_BYTES      (WEBHOOK_SECRET_BYTES + SECRET_SEAL_OVERHEAD)
 
 /* What a change needs until it is committed; in the call's arena. */
 struct change {
@@ -30,7 +32,8 @@ struct change {
     struct view answer;         /* create: the whole answer, secret included */
     int64_t endpoint_count_max; /* create */
     struct view sealed;         /* a new secret, */
-    uint8_t *secret;            /* and its bytes */
+    uint8_t *secret;            /* its bytes, */
+    struct view kept_secret;    /* and as it is kept with the answer for a key */
     int64_t overlap_us, now_us;
     int64_t event; /* resend: which */
 };
@@ -48,9 +51,9 @@ static void put_time_or_null(struct json_out *j, const char *name, int64_t at_us
         json_put_null(j, name);
 }
 
-static void put_endpoint(struct json_out *j, const struct endpoint_row *row, const uint8_t *secret)
+static void put_endpoint(struct json_out *j, const struct endpoint_row *row)
 {
-    char id[ID_TEXT_MAX], text[WEBHOOK_SECRET_TEXT];
+    char id[ID_TEXT_MAX];
     json_open_object(j, NULL);
     json_put_text(j, "id", view_text(id_format(ID_ENDPOINT, row->id, id)));
     json_put_text(j, "url", row->url);
@@ -72,33 +75,43 @@ static void put_endpoint(struct json_out *j, const struct endpoint_row *row, con
     put_time_or_null(j, "failing_since", row->failing_since_us);
     put_time_or_null(j, "next_try", row->next_us);
     put_time_or_null(j, "old_secret_until", row->old_secret.len > 0 ? row->old_until_us : 0);
-    if (secret != NULL) {
-        struct writer w = writer_over(text, sizeof text);
-        webhook_secret_write(&w, view_of(secret, WEBHOOK_SECRET_BYTES));
-        json_put_text(j, "secret", writer_done(&w));
-        vault_wipe(text, sizeof text);
-    }
     json_put_time(j, "created", row->created_us);
     json_put_time(j, "updated", row->updated_us);
     json_close_object(j);
 }
 
 /* Empty when there is no memory. */
-static struct view endpoint_text(struct call *call, const struct endpoint_row *row,
-                                 const uint8_t *secret)
+static struct view endpoint_text(struct arena *arena, const struct endpoint_row *row)
 {
-    uint8_t *bytes = arena_alloc(&call->arena, ENDPOINT_BYTES);
+    uint8_t *bytes = arena_alloc(arena, ENDPOINT_BYTES);
     struct writer w = writer_over(bytes, bytes != NULL ? ENDPOINT_BYTES : 0);
     struct json_out j;
     json_out_init(&j, &w);
-    put_endpoint(&j, row, secret);
+    put_endpoint(&j, row);
     return w.overflow ? VIEW_EMPTY : writer_done(&w);
 }
 
+/* The same with the secret as its last member. Empty when there is no memory. */
+static struct view with_secret(struct arena *arena, struct view text, const uint8_t *secret)
+{
+    char secret_text[WEBHOOK_SECRET_TEXT];
+    struct writer s = writer_over(secret_text, sizeof secret_text);
+    if (text.len == 0)
+        return VIEW_EMPTY;
+    webhook_secret_write(&s, view_of(secret, WEBHOOK_SECRET_BYTES));
+    struct view whole = arena_format(arena, "%.*s,\"secret\":\"%.*s\"}", (int)text.len - 1,
+                                     (const char *)text.ptr, (int)s.len, secret_text);
+    vault_wipe(secret_text, sizeof secret_text);
+    return whole;
+}
+
+/* secret: NULL in all answers but those that draw one. */
 static void reply_endpoint(struct call *call, int http_status, const struct endpoint_row *row,
                            const uint8_t *secret)
 {
-    struct view text = endpoint_text(call, row, secret);
+    struct view text = endpoint_text(&call->arena, row);
+    if (secret != NULL)
+        text = with_secret(&call->arena, text, secret);
     if (text.len == 0)
         reply_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
     else
@@ -140,7 +153,7 @@ static void endpoints_read(struct store_read *read, void *arg)
     json_open_object(&j, NULL);
     json_open_array(&j, "data");
     for (size_t i = 0; i < read->count; i++)
-        put_endpoint(&j, &read->endpoints[i], NULL);
+        put_endpoint(&j, &read->endpoints[i]);
     json_close_array(&j);
     json_put_bool(&j, "has_more", read->more);
     if (read->more && read->count > 0)
@@ -228,6 +241,98 @@ static struct change *change_new(struct call *call)
     return change;
 }
 
+/* --- keys -------------------------------------------------------------------------------------
+ */
+
+/* The key, if the request has one. False: the call was answered. */
+static bool take_key(struct change *change)
+{
+    struct call *call = change->call;
+    if (http_header_count(call->http, "idempotency-key") == 0)
+        return true;
+    if (!call_key(call, &change->txn.idem_key))
+        return false;
+    enum status digested = call_digest(call, &call->arena, change->txn.idem_mac);
+    call->arena.starved = call->arena.starved || digested == STATUS_NO_MEMORY;
+    if (digested != STATUS_OK)
+        reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
+    return digested == STATUS_OK;
+}
+
+/* What the secret of an answer is sealed under that is kept for a key. */
+static struct view answer_context(const struct change *change)
+{
+    char id[ID_TEXT_MAX];
+    return arena_format(&change->call->arena, "webhook answer %s %.*s",
+                        id_format(ID_MERCHANT, change->call->merchant, id),
+                        (int)change->txn.idem_key.len, (const char *)change->txn.idem_key.ptr);
+}
+
+/* Before the commit. */
+static bool seal_for_key(struct change *change)
+{
+    struct arena *arena = &change->call->arena;
+    if (change->txn.idem_key.len == 0)
+        return true;
+    struct view context = answer_context(change);
+    uint8_t *bytes = arena_alloc(arena, SEALED_BYTES);
+    struct writer w = writer_over(bytes, bytes != NULL ? SEALED_BYTES : 0);
+    if (context.len == 0 || bytes == NULL)
+        return false;
+    enum status status = secret_seal(change->call->api->seal, context,
+                                     view_of(change->secret, WEBHOOK_SECRET_BYTES), &w);
+    arena->starved = arena->starved || status == STATUS_NO_MEMORY;
+    change->kept_secret = writer_done(&w);
+    return status == STATUS_OK;
+}
+
+/* Inside the commit, with a key. text: without the secret; empty when there was no memory for it.
+ */
+static enum status keep_answer(struct store_txn *txn, const struct change *change, int http_status,
+                               struct view text)
+{
+    size_t room = change->kept_secret.len + text.len;
+    uint8_t *bytes = arena_alloc(txn->arena, room);
+    struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
+    writer_view(&w, change->kept_secret);
+    writer_view(&w, text);
+    if (text.len == 0 || w.overflow)
+        return STATUS_NO_MEMORY;
+    txn->answer_status = (uint32_t)http_status;
+    txn->answer_body = writer_done(&w);
+    return STATUS_OK;
+}
+
+/* What was answered to the key, the secret in it. Empty: it cannot be read. */
+static struct view kept_answer(const struct change *change)
+{
+    struct call *call = change->call;
+    struct view kept = change->txn.answer_body;
+    if (change->secret == NULL)
+        return kept;
+    uint8_t secret[WEBHOOK_SECRET_BYTES];
+    struct writer w = writer_over(secret, sizeof secret);
+    struct view text = VIEW_EMPTY, context = answer_context(change);
+    if (kept.len > SEALED_BYTES && context.len > 0 &&
+        secret_unseal(call->api->seal, context, view_slice(kept, 0, SEALED_BYTES), &w) == STATUS_OK)
+        text = with_secret(&call->arena, view_slice(kept, SEALED_BYTES, kept.len), secret);
+    vault_wipe(secret, sizeof secret);
+    return text;
+}
+
+static void reply_replay(const struct change *change)
+{
+    struct view text = kept_answer(change);
+    if (text.len > 0 && change->txn.answer_status != 0)
+        reply_payment(change->call, (int)change->txn.answer_status, text, true);
+    else
+        reply_problem(change->call, PROBLEM_INTERNAL,
+                      "What was answered to this key cannot be read.");
+}
+
+/* --- commits ----------------------------------------------------------------------------------
+ */
+
 static void commit(struct change *change, store_judge_fn *judge, store_txn_done_fn *done)
 {
     struct call *call = change->call;
@@ -251,11 +356,19 @@ static bool committed(struct change *change)
             call->api->o.endpoint_changed(call->api->o.endpoint_arg, change->txn.endpoint.id);
         return true;
     }
-    if (change->txn.result == STORE_NO_PAYMENT)
+    if (change->txn.result == STORE_REPLAY)
+        reply_replay(change);
+    else if (change->txn.result == STORE_KEY_REUSED)
+        reply_problem(call, PROBLEM_IDEMPOTENCY_KEY_REUSED,
+                      "This Idempotency-Key came with another request before.");
+    else if (change->txn.result == STORE_NO_PAYMENT)
         reply_problem(call, PROBLEM_NOT_FOUND, NO_ENDPOINT);
     else if (change->txn.result == STORE_REFUSED && change->txn.said == SAID_DISABLED)
         reply_problem(call, PROBLEM_ENDPOINT_DISABLED,
                       "Nothing is delivered to it; enable it first: PATCH with status enabled.");
+    else if (change->txn.result == STORE_REFUSED && change->txn.said == SAID_TOO_MANY)
+        reply_problem(call, PROBLEM_TOO_MANY_ENDPOINTS, "%lld are allowed; delete one first.",
+                      (long long)change->endpoint_count_max);
     else
         reply_problem(call, PROBLEM_STORE_FAILED, DID_NOTHING);
     return false;
@@ -268,15 +381,14 @@ static void on_changed(struct store_txn *txn, void *arg)
         reply_endpoint(change->call, 200, &txn->endpoint, change->secret);
 }
 
-/* Draws a secret and seals it for this endpoint. */
+/* Draws a secret and seals it for this endpoint, and for the key if there is one. */
 static bool draw_secret(struct change *change, int64_t endpoint)
 {
     struct api *api = change->call->api;
     struct arena *arena = &change->call->arena;
     char room[48];
-    size_t sealed = WEBHOOK_SECRET_BYTES + SECRET_SEAL_OVERHEAD;
-    uint8_t *bytes = arena_alloc(arena, sealed);
-    struct writer w = writer_over(bytes, bytes != NULL ? sealed : 0);
+    uint8_t *bytes = arena_alloc(arena, SEALED_BYTES);
+    struct writer w = writer_over(bytes, bytes != NULL ? SEALED_BYTES : 0);
     change->secret = arena_alloc(arena, WEBHOOK_SECRET_BYTES);
     if (bytes == NULL || change->secret == NULL)
         return false;
@@ -285,7 +397,7 @@ static bool draw_secret(struct change *change, int64_t endpoint)
                                      view_of(change->secret, WEBHOOK_SECRET_BYTES), &w);
     arena->starved = arena->starved || status == STATUS_NO_MEMORY;
     change->sealed = writer_done(&w);
-    return status == STATUS_OK;
+    return status == STATUS_OK && seal_for_key(change);
 }
 
 /* --- the body --------------------------------------------------------------------------------- */
@@ -384,68 +496,21 @@ static enum status judge_create(struct store_txn *txn, void *arg)
 {
     const struct change *change = arg;
     if (txn->endpoint_count >= change->endpoint_count_max) {
-        txn->said = SAID_TOO_MANY;
-        txn->answer_status = 0; /* the key stays free for when there is room */
+        txn->said = SAID_TOO_MANY; /* no answer: the key stays free for when there is room */
         return STATUS_REFUSED;
     }
     txn->endpoint.cursor = txn->journal_seq; /* events from now on */
-    return STATUS_OK;
-}
-
-/* What the answer that is kept for a key is sealed under. */
-static struct view answer_context(const struct change *change)
-{
-    char id[ID_TEXT_MAX];
-    return arena_format(&change->call->arena, "webhook answer %s %.*s",
-                        id_format(ID_MERCHANT, change->call->merchant, id),
-                        (int)change->txn.idem_key.len, (const char *)change->txn.idem_key.ptr);
-}
-
-/* The answer as it will be kept: before the commit, since it is part of it. */
-static bool seal_answer(struct change *change)
-{
-    struct view context = answer_context(change);
-    size_t room = change->answer.len + SECRET_SEAL_OVERHEAD;
-    uint8_t *bytes = arena_alloc(&change->call->arena, room);
-    struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
-    if (context.len == 0 ||
-        secret_seal(change->call->api->seal, context, change->answer, &w) != STATUS_OK)
-        return false;
-    change->txn.answer_status = 201;
-    change->txn.answer_body = writer_done(&w);
-    return true;
-}
-
-static void reply_replay(struct change *change)
-{
-    const struct store_txn *txn = &change->txn;
-    struct call *call = change->call;
-    struct view context = answer_context(change);
-    uint8_t *bytes = arena_alloc(&call->arena, txn->answer_body.len);
-    struct writer w = writer_over(bytes, bytes != NULL ? txn->answer_body.len : 0);
-    if (txn->answer_status == 201 && context.len > 0 &&
-        secret_unseal(call->api->seal, context, txn->answer_body, &w) == STATUS_OK)
-        reply_payment(call, 201, writer_done(&w), true);
-    else
-        reply_problem(call, PROBLEM_INTERNAL, "What was answered to this key cannot be read.");
+    if (txn->idem_key.len == 0)
+        return STATUS_OK;
+    return keep_answer(txn, change, 201, endpoint_text(txn->arena, &txn->endpoint));
 }
 
 static void on_created(struct store_txn *txn, void *arg)
 {
     struct change *change = arg;
-    struct call *call = change->call;
-    ENSURE_MAGIC(call, CALL_MAGIC);
-    call->reading = false;
-    if (txn->result == STORE_REPLAY)
-        reply_replay(change);
-    else if (txn->result == STORE_KEY_REUSED)
-        reply_problem(call, PROBLEM_IDEMPOTENCY_KEY_REUSED,
-                      "This Idempotency-Key came with another request before.");
-    else if (txn->result == STORE_REFUSED && txn->said == SAID_TOO_MANY)
-        reply_problem(call, PROBLEM_TOO_MANY_ENDPOINTS, "%lld are allowed; delete one first.",
-                      (long long)change->endpoint_count_max);
-    else if (committed(change))
-        reply(call, 201, change->answer);
+    (void)txn;
+    if (committed(change))
+        reply(change->call, 201, change->answer);
 }
 
 static void create(struct change *change)
@@ -468,9 +533,9 @@ static void create(struct change *change)
                                .created_us = change->now_us,
                                .updated_us = change->now_us };
     change->txn.write_endpoint = STORE_INSERT;
-    change->answer = endpoint_text(call, &change->txn.endpoint, change->secret);
-    bool keyed = change->txn.idem_key.len > 0;
-    if (change->answer.len == 0 || (keyed && !seal_answer(change))) {
+    change->answer = with_secret(&call->arena, endpoint_text(&call->arena, &change->txn.endpoint),
+                                 change->secret);
+    if (change->answer.len == 0) {
         reply_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
         return;
     }
@@ -480,19 +545,8 @@ static void create(struct change *change)
 void run_endpoint_create(struct call *call)
 {
     struct change *change = change_new(call);
-    if (change == NULL || !read_endpoint(call, change, true))
-        return;
-    if (http_header_count(call->http, "idempotency-key") > 0) {
-        if (!call_key(call, &change->txn.idem_key))
-            return;
-        enum status digested = call_digest(call, &call->arena, change->txn.idem_mac);
-        call->arena.starved = call->arena.starved || digested == STATUS_NO_MEMORY;
-        if (digested != STATUS_OK) {
-            reply_problem(call, PROBLEM_INTERNAL, "The request cannot be digested.");
-            return;
-        }
-    }
-    create(change);
+    if (change != NULL && read_endpoint(call, change, true) && take_key(change))
+        create(change);
 }
 
 static enum status judge_change(struct store_txn *txn, void *arg)
@@ -519,7 +573,9 @@ static enum status judge_change(struct store_txn *txn, void *arg)
     }
     row->updated_us = change->now_us;
     txn->write_endpoint = STORE_UPDATE;
-    return STATUS_OK;
+    if (txn->idem_key.len == 0)
+        return STATUS_OK;
+    return keep_answer(txn, change, 200, endpoint_text(txn->arena, row));
 }
 
 void run_endpoint_change(struct call *call)
@@ -545,7 +601,7 @@ void run_endpoint_rotate(struct call *call)
         if (json_member(root, "overlap_seconds") != NULL)
             overlap_s = field_number(&f, root, "overlap_seconds", 0, OVERLAP_MAX_S);
     }
-    if (refused(call, &f))
+    if (refused(call, &f) || !take_key(change))
         return;
     if (!draw_secret(change, call->payment)) {
         reply_problem(call, PROBLEM_INTERNAL, "No secret could be made.");
@@ -586,10 +642,19 @@ void run_endpoint_delete(struct call *call)
 
 /* --- test, resend ----------------------------------------------------------------------------- */
 
+/* What is answered: which event is on its way. */
+static struct view addressed_text(struct arena *arena, int64_t endpoint, int64_t event)
+{
+    char id[ID_TEXT_MAX], endpoint_id[ID_TEXT_MAX];
+    return arena_format(arena, "{\"endpoint\":\"%s\",\"event\":\"%s\"}",
+                        id_format(ID_ENDPOINT, endpoint, endpoint_id),
+                        id_format(ID_EVENT, event, id));
+}
+
 static enum status judge_addressed(struct store_txn *txn, void *arg)
 {
     const struct change *change = arg;
-    char endpoint[ID_TEXT_MAX], event[ID_TEXT_MAX];
+    char endpoint[ID_TEXT_MAX];
     if (txn->endpoint.status != ENDPOINT_ENABLED) {
         txn->said = SAID_DISABLED;
         return STATUS_REFUSED;
@@ -597,35 +662,37 @@ static enum status judge_addressed(struct store_txn *txn, void *arg)
     id_format(ID_ENDPOINT, txn->endpoint.id, endpoint);
     struct view data = change->event == 0
                            ? arena_format(txn->arena, "{\"endpoint\":\"%s\"}", endpoint)
-                           : arena_format(txn->arena, "{\"endpoint\":\"%s\",\"event\":\"%s\"}",
-                                          endpoint, id_format(ID_EVENT, change->event, event));
+                           : addressed_text(txn->arena, txn->endpoint.id, change->event);
     txn->events[txn->event_count++] =
         (struct event_row){ .time_us = change->now_us,
                             .merchant = txn->endpoint.merchant,
                             .kind = change->event == 0 ? VIEW("webhook_endpoint.test")
                                                        : VIEW("webhook_endpoint.resend"),
                             .data_json = data };
-    return data.len > 0 ? STATUS_OK : STATUS_NO_MEMORY;
+    if (data.len == 0 || txn->idem_key.len == 0)
+        return data.len > 0 ? STATUS_OK : STATUS_NO_MEMORY;
+    /* A test's own event gets the next position. */
+    int64_t event_seq = change->event != 0 ? change->event : txn->journal_seq + 1;
+    return keep_answer(txn, change, 202, addressed_text(txn->arena, txn->endpoint.id, event_seq));
 }
 
 static void on_addressed(struct store_txn *txn, void *arg)
 {
     struct change *change = arg;
-    char id[ID_TEXT_MAX], endpoint[ID_TEXT_MAX], text[128];
-    struct writer w = writer_over(text, sizeof text);
     if (!committed(change))
         return;
     int64_t event = change->event != 0 ? change->event : txn->events[0].seq;
-    writer_format(&w, "{\"endpoint\":\"%s\",\"event\":\"%s\"}",
-                  id_format(ID_ENDPOINT, txn->endpoint.id, endpoint),
-                  id_format(ID_EVENT, event, id));
-    reply(change->call, 202, writer_done(&w));
+    struct view text = addressed_text(&change->call->arena, txn->endpoint.id, event);
+    if (text.len == 0)
+        reply_problem(change->call, PROBLEM_INTERNAL, "The answer is too large.");
+    else
+        reply(change->call, 202, text);
 }
 
 void run_endpoint_test(struct call *call)
 {
     struct change *change = change_new(call);
-    if (change == NULL)
+    if (change == NULL || !take_key(change))
         return;
     change->txn.load_endpoint = call->payment;
     commit(change, judge_addressed, on_addressed);
@@ -657,7 +724,7 @@ void run_event_resend(struct call *call)
     if (id.len > 0 && id_parse(ID_ENDPOINT, id, &change->txn.load_endpoint) != STATUS_OK)
         field_error(&f, json_member(root, "endpoint"), "not_an_id",
                     "The id of a webhook endpoint is expected.");
-    if (refused(call, &f))
+    if (refused(call, &f) || !take_key(change))
         return;
     change->event = call->payment;
     call->read = (struct store_read){ .question = STORE_EVENT, .after = change->event };

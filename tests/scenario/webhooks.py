@@ -385,6 +385,62 @@ class Webhooks(Story):
             self.assertNotIn(base64.b64decode(secret.removeprefix("whsec_")), stored)
         self.assertNotIn(secret, gateway.log_text())
 
+    def test_a_secret_is_rotated_once_for_a_key(self):
+        gateway, client = self.start()
+        receiver = self.receiver()
+        endpoint = self.endpoint(client, receiver, events=["payment.succeeded"])
+        path = f"/v1/webhook_endpoints/{endpoint['id']}/rotate_secret"
+        headers = {**client.headers(), "Idempotency-Key": "rotate-1"}
+        first = together([lambda: request(gateway.url, "POST", path, {}, headers)] * 4)
+        self.assertEqual([answer.status for answer in first], [200] * 4)
+        self.assertEqual(len({answer.body for answer in first}), 1)
+        self.assertEqual(sorted(answer.replayed for answer in first), [False, True, True, True])
+        newer = first[0].json()
+        self.assertEqual({**newer, "secret": None}, {**self.status(client, endpoint), "secret": None})
+        # The answer may have been lost each time: what the receiver has goes on to be good.
+        self.pay(client)
+        until("it came", lambda: receiver.ids())
+        row = receiver.taken()[0]
+        both = [signature(newer["secret"], row), signature(endpoint["secret"], row)]
+        self.assertEqual(row["headers"]["webhook-signature"].split(" "), both)
+        self.assertEqual(gateway.stop(), 0)
+        for name in glob.glob(gateway.database + "*"):
+            with open(name, "rb") as file:
+                stored = file.read()
+            self.assertNotIn(newer["secret"].encode(), stored)
+            self.assertNotIn(base64.b64decode(newer["secret"].removeprefix("whsec_")), stored)
+        gateway.start()
+        again = request(gateway.url, "POST", path, {}, headers)
+        self.assertEqual((again.status, again.body, again.replayed), (200, first[0].body, True))
+        other = request(gateway.url, "POST", path, {"overlap_seconds": 60}, headers)
+        self.assertEqual((other.status, other.json()["code"]), (422, "idempotency_key_reused"))
+        another = self.endpoint(client, receiver)
+        other = request(gateway.url, "POST", path.replace(endpoint["id"], another["id"]), {}, headers)
+        self.assertEqual((other.status, other.json()["code"]), (422, "idempotency_key_reused"))
+
+    def test_tests_and_resends_are_carried_out_once_for_a_key(self):
+        gateway, client = self.start()
+        receiver = self.receiver()
+        endpoint = self.endpoint(client, receiver, events=["payment.succeeded"])
+        self.pay(client)
+        (event,) = [row["id"] for row in self.journal(client, "payment.succeeded")]
+        path = f"/v1/webhook_endpoints/{endpoint['id']}"
+        posts = {"test": (path + "/test", None), "resend": (f"/v1/events/{event}/resend", {"endpoint": endpoint["id"]})}
+
+        def post(kind):
+            headers = {**client.headers(), "Idempotency-Key": f"{kind}-1"}
+            return request(gateway.url, "POST", *posts[kind], headers)
+
+        self.call(client, "PATCH", path, {"status": "disabled"})
+        self.assertEqual([post(kind).status for kind in posts], [409, 409])
+        self.call(client, "PATCH", path, {"status": "enabled"})
+        for kind in posts:  # what was refused has left its key free
+            first, again = post(kind), post(kind)
+            self.assertEqual((first.status, first.replayed, again.replayed), (202, False, True), kind)
+            self.assertEqual((again.status, again.body), (202, first.body), kind)
+            (row,) = self.journal(client, f"webhook_endpoint.{kind}")
+            self.assertEqual(first.json(), {"endpoint": endpoint["id"], "event": row["id"] if kind == "test" else event})
+
     def test_no_more_endpoints_than_are_allowed_also_at_once(self):
         gateway, client = self.start({"webhooks": {**FAST["webhooks"], "endpoints_per_merchant": 3}})
         receiver = self.receiver()
