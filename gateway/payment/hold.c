@@ -388,6 +388,11 @@ void step_confirm(struct work *work)
 static void after_cancel(struct work *work)
 {
     struct store_txn *txn = &work->txn;
+    if (txn->result == STORE_NO_PAYMENT) { /* somebody's word came in between, and it goes on */
+        refuse_operation(work, FLOW_OPERATION_RUNNING, PROBLEM_NONE, VIEW_EMPTY,
+                         work->request->amount_minor);
+        return;
+    }
     if (txn->result != STORE_COMMITTED) {
         after_record(work);
         return;

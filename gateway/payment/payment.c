@@ -511,7 +511,9 @@ void after_record(struct work *work)
         return;
     case STORE_NO_PAYMENT:
         if (work->hold != NULL) {
-            give_up(work, PROBLEM_NO_ACTION, VIEW("The payment does not wait any more."));
+            give_up(work, PROBLEM_NO_ACTION,
+                    work->confirming ? VIEW("The payment does not wait to be confirmed.")
+                                     : VIEW("The payment does not wait any more."));
             return;
         }
         give_up(work, PROBLEM_NOT_FOUND, VIEW("There is no payment with this id."));
