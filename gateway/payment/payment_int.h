@@ -188,7 +188,7 @@ struct work {
     bool known_as_first;   /* in payments.first_of */
     int64_t expires_us;    /* wall clock: until when a person may act; 0: no end */
     int64_t hinted_us;     /* monotonic: when a hint last made us ask */
-    int64_t started_us;    /* monotonic: when the exchange was started last */
+    int64_t started_us;    /* monotonic: when the exchange was started last; only while one runs */
     struct channel *candidates[CHANNELS_TRIED_MAX];
     struct view candidate_why[CHANNELS_TRIED_MAX];
     size_t candidate_count, candidate_next;

@@ -30,14 +30,16 @@ static const struct channel_settings *settings_of(const struct work *work)
 /* --- facts --------------------------------------------------------------------------------------
  */
 
-static void facts_fill(const struct work *work, const struct try *try, struct follow_facts *facts)
+/* began_us: monotonic, when the try whose outcome is judged began; not later than it did. */
+static void facts_fill(const struct work *work, const struct try *try, int64_t began_us,
+                       struct follow_facts *facts)
 {
     struct channel_ability ability, of_subject;
     channel_ability(try->channel, try->verb, &ability);
     channel_ability(work->subject.channel, work->subject.verb, &of_subject);
     bool first = try->verb == OPERATION_SALE || try->verb == OPERATION_AUTHORISE;
     int64_t age_us = try_age_us(work, &work->subject);
-    int64_t age_at_start_us = work->started_us - work->subject.since_us;
+    int64_t age_at_start_us = began_us - work->subject.since_us;
     bool has_end = work->pending && work->expires_us != 0;
     /* What waits for a person is not old before its time is over. */
     if (has_end && work->expires_us > work->subject.time_us)
@@ -604,7 +606,7 @@ void after_exchange(struct work *work, const struct exchange_result *result)
     struct follow_facts facts = { .outcome = result->outcome, .conflict = result->conflict };
     const char *reason = "";
     step_at(work->room, "after_exchange");
-    facts_fill(work, work_try(work), &facts);
+    facts_fill(work, work_try(work), work->started_us, &facts);
     enum follow follow = follow_attempt(&facts, &reason);
     work->room->stats.unknown += result->outcome == OUTCOME_UNKNOWN && !work->on_remedy;
     bool needs_request = follow == FOLLOW_REPEAT || follow == FOLLOW_ELSEWHERE;
@@ -630,7 +632,7 @@ void resume_open(struct work *work)
         pending_wait(work);
         return;
     }
-    facts_fill(work, try, &facts);
+    facts_fill(work, try, try->since_us, &facts); /* when it was begun last is not known */
     enum follow follow = follow_attempt(&facts, &reason);
     carry_out(work, follow, &result, reason);
 }
@@ -642,8 +644,7 @@ void follow_pending(struct work *work, bool hinted)
                                                         "came. Do not ship, do not pay again.") };
     struct follow_facts facts = { .outcome = OUTCOME_PENDING };
     const char *reason = "an unsigned notice says that there is news";
-    work->started_us = loop_now_us(work->room->o.loop);
-    facts_fill(work, &work->subject, &facts);
+    facts_fill(work, &work->subject, loop_now_us(work->room->o.loop), &facts);
     /* Never given up without having asked once. */
     bool ask = facts.can_inquire && (facts.over_age ? work->remedy.attempt == 0 : hinted);
     enum follow follow = ask ? FOLLOW_INQUIRE : follow_attempt(&facts, &reason);
