@@ -402,11 +402,14 @@ static void recovered(void *arg, enum status status)
         g->ready(g->ready_arg, status);
 }
 
-static void start_recorded(void *arg)
+static void start_recorded(void *arg, enum status status)
 {
     struct gateway *g = arg;
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
-    payments_recover(g->payments, recovered, g);
+    if (status == STATUS_OK)
+        payments_recover(g->payments, recovered, g);
+    else
+        recovered(g, status);
 }
 
 /* Payments are taken when the versions that decide them are in the history. */

@@ -5,7 +5,9 @@
  *
  * A payment that was decided by a version names it, so the version must be found in the history
  * later, whatever happens next: nothing is decided by it before it is written here. What the store
- * cannot read or write, and what memory is out for, is tried again until it works.
+ * cannot read or write, and what memory is out for, is tried again, with pauses that grow, until it
+ * works or HISTORY_TRIES_MAX is reached: somebody waits for the answer. What the store refuses for
+ * its own sake is not tried again.
  *
  * The abstract profiles are recorded, too: a rollback of `base` is a rollback of all that extend
  * it. Those with `shadow` are not: they were never in force.
@@ -20,8 +22,7 @@
 
 #define HISTORY_MAGIC       0x48495354u
 #define HISTORY_ARENA_BYTES ((size_t)32 * 1024 * 1024)
-#define HISTORY_BUSY_US     (50 * LOOP_US_PER_MS)
-#define HISTORY_AGAIN_US    LOOP_US_PER_S
+#define HISTORY_AGAIN_US    (50 * LOOP_US_PER_MS)
 
 struct history {
     uint32_t magic;
@@ -35,9 +36,10 @@ struct history {
     size_t next; /* of settings->regions */
     struct store_read read;
     struct store_txn txn;
-    struct timer again;          /* the store was busy, or did not work */
-    bool running, stopped, told; /* told: that the store does not work */
-    void (*done)(void *arg);
+    struct timer again; /* the store was busy, or did not work */
+    unsigned failures;  /* of this recording */
+    bool running, stopped;
+    history_done_fn *done;
     void *arg;
 };
 
@@ -66,35 +68,55 @@ enum status history_open(struct history **out, struct store *store, struct loop 
     return STATUS_OK;
 }
 
-static void finish(struct history *history)
+static void finish(struct history *history, enum status status)
 {
     history->running = false;
     arena_reset(&history->arena);
     if (!history->stopped)
-        history->done(history->arg);
+        history->done(history->arg, status);
 }
 
-/* The disk is full or broken, or memory is out. */
-static void try_later(struct history *history)
+static void give_up(struct history *history, enum status status, struct view why)
+{
+    const struct region_settings *region = &history->settings->regions[history->next];
+    LOG(history->log, LOG_ERROR, "profile.not_recorded", LOG_TEXT("region", region->region),
+        LOG_TEXT("version", region->version), LOG_VIEW("why", why),
+        LOG_TEXT("what_to_do", status == STATUS_IO
+                                   ? "look at the store, and when that works reload again"
+                                   : "the version can never be recorded: change the profile"));
+    finish(history, status);
+}
+
+/* The store is busy, the disk is full or broken, or memory is out. */
+static void try_later(struct history *history, struct view why)
 {
     if (history->stopped) {
-        finish(history);
+        finish(history, STATUS_IO);
         return;
     }
-    if (!history->told)
-        LOG(history->log, LOG_ERROR, "profile.not_recorded_yet",
+    if (++history->failures == HISTORY_TRIES_MAX) {
+        give_up(history, STATUS_IO, why);
+        return;
+    }
+    int64_t pause_us = HISTORY_AGAIN_US << (history->failures - 1);
+    if (pause_us >= LOOP_US_PER_S)
+        LOG(history->log, LOG_ERROR, "profile.not_recorded_yet", LOG_VIEW("why", why),
+            LOG_INT("again_ms", pause_us / LOOP_US_PER_MS),
             LOG_TEXT("what_to_do", "look at the store: as soon as that works the version is "
                                    "recorded, and then it comes into force"));
-    history->told = true;
-    timer_start(&history->again, HISTORY_AGAIN_US);
+    timer_start(&history->again, pause_us);
 }
 
 static void written(struct store_txn *txn, void *arg)
 {
     struct history *history = arg;
     ENSURE_MAGIC(history, HISTORY_MAGIC);
+    if (txn->result != STORE_COMMITTED && txn->own_fault && !history->stopped) {
+        give_up(history, STATUS_MALFORMED, txn->why);
+        return;
+    }
     if (txn->result != STORE_COMMITTED) {
-        try_later(history);
+        try_later(history, txn->why);
         return;
     }
     history->next++;
@@ -131,11 +153,10 @@ static void write_row(struct history *history)
                                                  .kind = VIEW("profile.activated"),
                                                  .data_json = writer_done(&w) };
     ENSURE(data == NULL || !w.overflow);
-    if (data == NULL) {
-        try_later(history);
-    } else if (store_commit(history->store, &history->txn) != STATUS_OK) {
-        timer_start(&history->again, HISTORY_BUSY_US);
-    }
+    if (data == NULL)
+        try_later(history, VIEW("memory is out"));
+    else if (store_commit(history->store, &history->txn) != STATUS_OK)
+        try_later(history, VIEW("the store is busy"));
 }
 
 static void newest_read(struct store_read *read, void *arg)
@@ -143,11 +164,11 @@ static void newest_read(struct store_read *read, void *arg)
     struct history *history = arg;
     ENSURE_MAGIC(history, HISTORY_MAGIC);
     if (history->stopped) {
-        finish(history);
+        finish(history, STATUS_IO);
         return;
     }
     if (read->result != STATUS_OK) {
-        try_later(history);
+        try_later(history, VIEW("the history cannot be read"));
         return;
     }
     const char *hash = history->settings->regions[history->next].content_hash;
@@ -166,7 +187,7 @@ static void ask_next(struct history *history)
     while (history->next < settings->regions_count && settings->regions[history->next].shadow)
         history->next++;
     if (history->next == settings->regions_count || history->stopped) {
-        finish(history);
+        finish(history, STATUS_OK);
         return;
     }
     history->read =
@@ -177,11 +198,11 @@ static void ask_next(struct history *history)
                              .done = newest_read,
                              .arg = history };
     if (store_ask(history->store, &history->read) != STATUS_OK)
-        timer_start(&history->again, HISTORY_BUSY_US);
+        try_later(history, VIEW("the store is busy"));
 }
 
 void history_record(struct history *history, const struct settings *settings, const char *by,
-                    void (*done)(void *arg), void *arg)
+                    history_done_fn *done, void *arg)
 {
     ENSURE_MAGIC(history, HISTORY_MAGIC);
     ENSURE(!history->running && !history->stopped);
@@ -190,7 +211,7 @@ void history_record(struct history *history, const struct settings *settings, co
     history->at_us = loop_wall_us(history->loop);
     history->next = 0;
     history->running = true;
-    history->told = false;
+    history->failures = 0;
     history->done = done;
     history->arg = arg;
     timer_start(&history->again, 0); /* never from inside */

@@ -5,6 +5,7 @@
  * begin
  *                                             -> keep the old one                 -> answer ->
  * begin
+ *                                                not recorded: keep the old one, put the file back
  *
  * A run takes the first request that waits, and with it all plain ones behind it up to the next
  * rollback. A rollback first writes the region's file, on the worker, and puts the old bytes back
@@ -12,7 +13,8 @@
  *
  * The new versions are on disk before the first payment is decided by them: after a crash the file
  * may be another one, and then no other place holds the words. While the store does not work, the
- * run waits, and what was in force before stays so; no payment can be recorded then either.
+ * run waits, and what was in force before stays so; no payment can be recorded then either. But not
+ * for ever: requests wait for its end, and the operators' socket has few places.
  *
  * The worker's thread is started at the first request; a gateway that never reloads has none.
  */
@@ -49,7 +51,8 @@ enum run_state {
     RUN_IDLE = 1,
     RUN_FINDING /* the version to go back to */,
     RUN_LOADING,
-    RUN_RECORDING
+    RUN_RECORDING,
+    RUN_PUTTING_BACK /* the file of a rollback whose version could not be recorded */
 };
 
 struct reload {
@@ -65,14 +68,16 @@ struct reload {
     enum run_state state;
     bool stopping;
     struct reload_stats stats;
-    void (*started)(void *arg);
+    void (*started)(void *arg, enum status status);
     void *started_arg;
     /* the run */
     struct job job;
     struct arena arena;
     struct store_read read;
-    char path[4096]; /* rollback: the file; else "" */
-    struct view text;
+    char path[4096];          /* rollback: the file; else "" */
+    struct view text, before; /* what the file is to hold, and what it held */
+    bool existed;
+    enum status not_recorded;
     char by[HISTORY_BY_MAX + 1];
     struct findings findings;
     struct settings *settings;
@@ -172,26 +177,35 @@ static void load(struct reload *r)
         drop_loaded(r);
 }
 
+static void put_back(struct reload *r)
+{
+    if (!r->existed || file_replace(r->path, r->before) != STATUS_OK)
+        finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.not_put_back",
+                    "the file could not be put back as it was; it holds the older version");
+}
+
 static void run_job(void *ctx, struct job *first, size_t count)
 {
     struct reload *r = ctx;
     ENSURE_MAGIC(r, RELOAD_MAGIC);
     ENSURE(count == 1 && first == &r->job);
+    if (r->state == RUN_PUTTING_BACK) {
+        put_back(r);
+        return;
+    }
     if (r->path[0] == '\0') {
         load(r);
         return;
     }
-    struct view before = VIEW_EMPTY;
-    bool existed = file_read(r->path, FILE_BYTES_MAX, &r->arena, &before) == STATUS_OK;
+    r->existed = file_read(r->path, FILE_BYTES_MAX, &r->arena, &r->before) == STATUS_OK;
     if (file_replace(r->path, r->text) != STATUS_OK) {
         finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.write",
                     "the file could not be written; look at its folder's rights and at the disk");
         return;
     }
     load(r);
-    if (r->policy == NULL && (!existed || file_replace(r->path, before) != STATUS_OK))
-        finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.not_put_back",
-                    "the file could not be put back as it was; it holds the older version");
+    if (r->policy == NULL)
+        put_back(r);
 }
 
 /* --- what came of it ------------------------------------------------------------------------- */
@@ -260,11 +274,55 @@ static void end_run(struct reload *r, int http_status)
         begin(r);
 }
 
-static void recorded(void *arg)
+static void answer_not_recorded(struct reload *r)
+{
+    bool later = r->not_recorded == STATUS_IO;
+    const char *detail =
+        later
+            ? "The new versions could not be recorded: the store did not work, or memory was out. "
+              "The profiles from before are still in force; reload again when it works."
+            : "The store refuses to record a new version, and would again; the log says why. The "
+              "profiles from before are still in force.";
+    int http_status = later ? 503 : 500;
+    struct writer a = writer_over(r->answer, r->answer != NULL ? ANSWER_BYTES : 0);
+    r->stats.failures++;
+    LOG(r->log, LOG_ERROR, "profile.reload_failed", LOG_TEXT("by", r->by),
+        LOG_TEXT("reason", detail));
+    problem(&a, later ? "store_failed" : "internal", "Nothing was reloaded", http_status, detail,
+            &r->findings);
+    r->answer_len = a.overflow ? 0 : a.len;
+    end_run(r, http_status);
+}
+
+static void was_put_back(struct job *job)
+{
+    struct reload *r = CONTAINER_OF(job, struct reload, job);
+    ENSURE_MAGIC(r, RELOAD_MAGIC);
+    ENSURE(r->state == RUN_PUTTING_BACK);
+    if (r->stopping) {
+        findings_clear(&r->findings);
+        r->state = RUN_IDLE;
+        return;
+    }
+    answer_not_recorded(r);
+}
+
+static void recorded(void *arg, enum status status)
 {
     struct reload *r = arg;
     ENSURE_MAGIC(r, RELOAD_MAGIC);
     ENSURE(r->state == RUN_RECORDING && r->policy != NULL);
+    if (status != STATUS_OK) {
+        drop_loaded(r);
+        r->not_recorded = status;
+        r->job = (struct job){ .done = was_put_back };
+        r->state = RUN_PUTTING_BACK;
+        if (r->path[0] == '\0')
+            answer_not_recorded(r);
+        else
+            ENSURE(worker_submit(r->worker, &r->job) == STATUS_OK); /* it has nothing to do */
+        return;
+    }
     r->stats.reloads++;
     r->stats.loaded_us = r->wall_us;
     compose(r, gateway_settings(r->gateway));
@@ -495,16 +553,20 @@ enum status reload_open(struct reload **out, struct gateway *gateway, struct loo
     return history_open(&r->history, gateway_store(gateway), loop, log);
 }
 
-static void start_recorded(void *arg)
+static void start_recorded(void *arg, enum status status)
 {
     struct reload *r = arg;
     ENSURE_MAGIC(r, RELOAD_MAGIC);
+    if (status != STATUS_OK) { /* the gateway ends, and reload_stop answers whoever waits */
+        r->started(r->started_arg, status);
+        return;
+    }
     r->state = RUN_IDLE;
-    r->started(r->started_arg);
+    r->started(r->started_arg, status);
     begin(r);
 }
 
-void reload_record_start(struct reload *r, void (*done)(void *arg), void *arg)
+void reload_record_start(struct reload *r, void (*done)(void *arg, enum status status), void *arg)
 {
     ENSURE_MAGIC(r, RELOAD_MAGIC);
     ENSURE(r->state == RUN_IDLE);

@@ -13,7 +13,7 @@
  *
  * Each version that comes into force and is not the newest in the store is written there, with the
  * event "profile.activated", before anything is decided by it. A store that does not work is asked
- * again until it does; the run waits for it.
+ * again for a while (main/history.h), and the run waits for it; then the run has failed.
  *
  * All calls on the loop's thread.
  */
@@ -32,9 +32,11 @@ typedef void reload_done_fn(void *arg, int http_status, struct view body);
 /* Takes settings and policy that the gateway starts with as they are (it owns neither). */
 enum status reload_open(struct reload **out, struct gateway *gateway, struct loop *loop,
                         const struct log *log, const struct settings *first);
-/* Records the versions that the gateway starts with, by "start"; done: they are on disk, and
- * payments may be decided by them. Later, never from inside. Once, after the store is open. */
-void reload_record_start(struct reload *reload, void (*done)(void *arg), void *arg);
+/* Records the versions that the gateway starts with, by "start". done: OK when they are on disk and
+ * payments may be decided by them; else why not (main/history.h), and the gateway must end. Later,
+ * never from inside. Once, after the store is open. */
+void reload_record_start(struct reload *reload, void (*done)(void *arg, enum status status),
+                         void *arg);
 /* done may be NULL (SIGHUP). */
 void reload_ask(struct reload *reload, reload_done_fn *done, void *arg);
 /* Writes the stored text of a version (seq 0: the one before the newest) back into the region's

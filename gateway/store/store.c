@@ -102,6 +102,7 @@ enum status store_key_put(struct store *store, struct store_key_change *change)
 static void txn_fail(struct store *store, struct store_txn *txn, const char *why)
 {
     txn->result = STORE_FAILED;
+    txn->own_fault = false;
     struct view text = view_text(why);
     txn->why = arena_copy(txn->arena, text);
     if (txn->why.len == 0)
@@ -196,6 +197,10 @@ static void job_broke(struct store *store, struct job *job)
         snprintf(why, sizeof why, "the request broke");
     LOG(store->log, LOG_ERROR, "store.request_failed", LOG_TEXT("why", why));
     job_fail(store, job, why);
+    if (job->done == txn_done) {
+        struct store_txn *txn = CONTAINER_OF(job, struct store_txn, job);
+        txn->own_fault = !txn->arena->starved;
+    }
 }
 
 /* One request of a pass. MISMATCH: the batch must be repeated with care. */

@@ -333,6 +333,9 @@ struct store_txn {
     /* Set by the store. */
     enum store_result result;
     struct view why; /* STORE_FAILED: one sentence */
+    /* STORE_FAILED: by what it asks for (a row that no table takes, a judge that fails), so it
+     * would fail again; else the disk, the lock or memory, which may come back. */
+    bool own_fault;
 };
 
 /* --- opening ------------------------------------------------------------------------------ */

@@ -390,6 +390,7 @@ enum status txn_run(struct store *store, struct store_txn *txn, bool *wrote)
     *wrote = false;
     store->why[0] = '\0';
     txn->result = STORE_FAILED;
+    txn->own_fault = false;
     txn->why = VIEW_EMPTY;
     uint64_t hash = 0;
     if (txn->idem_key.len > STORE_IDEM_KEY_MAX)

@@ -2,6 +2,7 @@
 was answered is forgotten, and when there is room again every payment ends by itself, without a restart."""
 
 import json
+import os
 import resource
 import threading
 import time
@@ -113,6 +114,27 @@ class FullDisk(Story):
         until("both were recorded", lambda: reloads(gateway) == (2, 0))
         self.assertEqual((in_force(), history()), (["3"], ["3", "2", "1"]))
         self.assertEqual(created(api.post("/v1/payments", sale(700)))["decision"]["version"], "3")
+        compare(api, sim)
+
+    def test_for_so_long_that_new_rules_are_given_up(self):
+        """An operator waits for the answer, and the socket has few places."""
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim, region=noon(version="1"))
+        put_profile(gateway, noon(version="2"))
+        gateway.cli("reload")
+        with open(os.path.join(gateway.config, "regions", "default.yaml"), encoding="utf-8") as file:
+            text = file.read()
+        self.room(gateway, 4096)  # for the profile's file, not for a page of the database
+        code, out, err = gateway.cli("profile", "rollback", "default", "--by", "tester", code=None)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("could not be recorded", err)
+        self.assertEqual(reloads(gateway), (1, 1))
+        with open(os.path.join(gateway.config, "regions", "default.yaml"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), text, "as it was before the rollback")
+        self.room(gateway)
+        self.assertEqual(created(api.post("/v1/payments", sale(700)))["decision"]["version"], "2")
+        gateway.cli("profile", "rollback", "default", "--by", "tester")
+        self.assertEqual(created(api.post("/v1/payments", sale(700)))["decision"]["version"], "1")
         compare(api, sim)
 
     def test_killed_while_new_rules_are_to_be_recorded(self):

@@ -138,7 +138,10 @@ static void reloaded(void *arg, int http_status, struct view body)
         return;
     enum rules_text before = side->now;
     side->now = in_force(side);
-    bool expected = http_status == 200 ? good : http_status == 422 ? !good : side->rollback;
+    bool expected = http_status == 200   ? good
+                    : http_status == 422 ? !good
+                    : http_status == 503 ? side->rollback || disk_side_struck(world->disk)
+                                         : side->rollback;
     if (!expected)
         wrong(world, 0, "a %s profile was answered %d %.*s", good ? "good" : "broken", http_status,
               (int)body.len, (const char *)body.ptr);
