@@ -13,61 +13,6 @@
 #define ARENA_BYTES ((size_t)32 * 1024 * 1024)
 #define OBJECT_ROOM 32768 /* texts are bounded where they are written */
 
-const char *difference_money(int64_t minor, const char *currency, char out[48])
-{
-    struct money money = { .minor = minor };
-    struct writer w = writer_over(out, 48);
-    if (currency_by_code(view_text(currency), &money.currency) == STATUS_OK)
-        money_format(&w, money);
-    else
-        writer_format(&w, "%lld %s", (long long)minor, currency);
-    IGNORE_STATUS(writer_terminate(&w)); /* a cut text is still a text */
-    return out;
-}
-
-static const char *shown_id(enum id_kind kind, int64_t id, char out[ID_TEXT_MAX])
-{
-    return id != 0 ? id_format(kind, id, out) : "-";
-}
-
-static void print_word(FILE *to, struct view text)
-{
-    if (text.len > 0)
-        print_safe(to, text);
-    else
-        fputs("-", to);
-}
-
-void difference_head(FILE *to, const struct paint *paint)
-{
-    fprintf(to, "%s%-18s %-18s %8s %16s %16s %-18s %s%s\n", paint_begin(paint, COLOUR_BOLD),
-            "DIFFERENCE", "KIND", "LINE", "HERE", "THERE", "ATTEMPT", "NAME: HERE, THERE",
-            paint_end(paint));
-}
-
-void difference_print(FILE *to, const struct paint *paint, const struct difference_row *row)
-{
-    char id[ID_TEXT_MAX], attempt[ID_TEXT_MAX], here[48], there[48], line[24] = "-";
-    bool open = row->status == DIFFERENCE_STATUS_OPEN;
-    if (row->line != 0)
-        (void)snprintf(line, sizeof line, "%lld", (long long)row->line);
-    fprintf(to, "%-18s %s%-18s%s %8s %16s %16s %-18s ", shown_id(ID_DIFFERENCE, row->id, id),
-            paint_begin(paint, open ? COLOUR_RED : COLOUR_DIM), difference_kind_word(row->kind),
-            paint_end(paint), line, difference_money(row->here_minor, row->currency, here),
-            difference_money(row->there_minor, row->currency, there),
-            shown_id(ID_ATTEMPT, row->attempt, attempt));
-    print_safe(to, row->identity);
-    fputs(": ", to);
-    print_word(to, row->here);
-    fputs(", ", to);
-    print_word(to, row->there);
-    if (!open) {
-        fputs("; resolved by ", to);
-        print_safe(to, row->by);
-    }
-    fputs("\n", to);
-}
-
 static void put_difference(struct json_out *j, const struct difference_row *row)
 {
     json_put_id_if(j, "id", ID_DIFFERENCE, row->id);
@@ -121,17 +66,28 @@ static void time_text(int64_t us, char out[40])
     IGNORE_STATUS(writer_terminate(&w)); /* it has 24 letters */
 }
 
+/* To the minute, which is as near as a period is given. */
+static void minute_text(int64_t us, char out[40])
+{
+    char text[40];
+    time_text(us, text);
+    (void)snprintf(out, 40, "%.16sZ", text);
+}
+
 static void print_row(const struct reconciliation_row *row)
 {
     char id[ID_TEXT_MAX], from[40], until[40];
-    time_text(row->from_us, from);
-    time_text(row->until_us, until);
-    printf("%-18s %-9s %-24s %-24s %9lld %11lld ", id_format(ID_RECONCILIATION, row->id, id),
-           state_word(row->state), from, until, (long long)row->lines, (long long)row->differences);
+    minute_text(row->from_us, from);
+    minute_text(row->until_us, until);
+    printf("%-18s %-17s %-17s %10lld %11lld\n    ", id_format(ID_RECONCILIATION, row->id, id), from,
+           until, (long long)row->lines, (long long)row->differences);
     print_safe(stdout, row->channel);
-    printf(" ");
+    printf(", ");
+    print_safe(stdout, row->format);
+    printf(", ");
     print_safe(stdout, row->file);
-    printf("\n");
+    printf("%s%s\n", row->state == RECONCILIATION_FINISHED ? "" : ": ",
+           row->state == RECONCILIATION_FINISHED ? "" : state_word(row->state));
 }
 
 static void put_row(struct json_out *j, const struct reconciliation_row *row)
@@ -222,8 +178,7 @@ int reconcile_command_list(int argc, char **argv)
     if (json)
         cli_print(VIEW("["));
     else
-        printf("%-18s %-9s %-24s %-24s %9s %11s %s\n", "ID", "STATE", "FROM", "TO", "LINES",
-               "DIFFERENCES", "CHANNEL, FILE");
+        printf("%-18s %-17s %-17s %10s %11s\n", "ID", "FROM", "TO", "LINES", "DIFFERENCES");
     enum status status = list_reconciliations(&cli, json);
     if (json)
         cli_print(VIEW("]\n"));
@@ -259,9 +214,11 @@ static enum status list_differences(struct cli_store *cli, int64_t reconciliatio
                 difference_print_json(&read.differences[i]);
                 continue;
             }
-            if (*printed == 0)
-                difference_head(stdout, &paint);
+            if (*printed > 0)
+                printf("\n");
             difference_print(stdout, &paint, &read.differences[i]);
+            if (reconciliation == 0)
+                difference_print_found(stdout, &read.differences[i]);
         }
     }
     arena_reset(&arena);
@@ -313,6 +270,36 @@ int reconcile_command_differences(int argc, char **argv)
 /* --- one ----------------------------------------------------------------------------------------
  */
 
+static enum status show_text(struct cli_store *cli, const struct reconciliation_row *row,
+                             struct arena *arena)
+{
+    struct reconcile_report *report = arena_alloc(arena, sizeof *report);
+    struct paint paint = paint_for(stdout);
+    char id[ID_TEXT_MAX], finished[40];
+    int64_t printed = 0;
+    if (report == NULL)
+        return STATUS_NO_MEMORY;
+    time_text(row->finished_us, finished);
+    printf("%s, %s%s%s\n\n", id_format(ID_RECONCILIATION, row->id, id), state_word(row->state),
+           row->finished_us != 0 ? " " : "", row->finished_us != 0 ? finished : "");
+    if (!reconcile_read_report(row, arena, report)) {
+        printf("channel   ");
+        print_safe(stdout, row->channel);
+        printf("\nrecord    ");
+        print_safe(stdout, row->file);
+        printf("\n\nit was never finished: nothing of it counts; reconcile the record again\n");
+        return STATUS_OK;
+    }
+    reconcile_print_report(&paint, row->channel, row->file, report);
+    printf("\n");
+    TRY(list_differences(cli, row->id, false, false, &printed));
+    if (printed == 0)
+        printf("everything matches\n");
+    else
+        reconcile_print_how();
+    return STATUS_OK;
+}
+
 static enum status show(struct cli_store *cli, int64_t id, bool json, struct arena *arena)
 {
     struct store_read read = { .question = STORE_RECONCILIATIONS,
@@ -332,28 +319,7 @@ static enum status show(struct cli_store *cli, int64_t id, bool json, struct are
         cli_print(VIEW("]}\n"));
         return STATUS_OK;
     }
-    char text[ID_TEXT_MAX], from[40], until[40], finished[40];
-    time_text(row->from_us, from);
-    time_text(row->until_us, until);
-    time_text(row->finished_us, finished);
-    printf("reconciliation %s\nstate          %s%s%s\nchannel        ",
-           id_format(ID_RECONCILIATION, id, text), state_word(row->state),
-           row->finished_us != 0 ? " " : "", row->finished_us != 0 ? finished : "");
-    print_safe(stdout, row->channel);
-    printf("\nrecord         ");
-    print_safe(stdout, row->format);
-    printf(", ");
-    print_safe(stdout, row->file);
-    printf("\nsha256         ");
-    print_safe(stdout, row->file_hash);
-    printf("\nperiod         %s to %s\nsummary        ", from, until);
-    print_word(stdout, row->summary_json);
-    printf("\n\n");
-    TRY(list_differences(cli, id, false, false, &printed));
-    if (printed == 0)
-        printf("%s\n", row->state == RECONCILIATION_FINISHED ? "everything matched"
-                                                             : "it was never finished");
-    return STATUS_OK;
+    return show_text(cli, row, arena);
 }
 
 int reconcile_command_show(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* reconcile.c - `railgate reconcile`: compares our attempts on a channel with the counterpart's own
- * record, prints what differs as it is found, and a summary. What it has to say stands in the
- * journal as well (reconcile/); main/differences.c shows and resolves it.
+ * record, prints what was compared, the sums, and what differs. What it has to say stands in the
+ * journal as well (reconcile/); main/differences.c shows and resolves it, main/reconcile_text.c
+ * writes for people.
  *
  * It reads and writes the database beside the running gateway, as `railgate keys` does.
  */
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 #define COMMAND      "reconcile"
-#define PRINTED_MAX  200 /* rows of the table; the records and --json have all */
+#define PRINTED_MAX  200 /* differences; the records and --json have all */
 #define SUMMARY_ROOM ((size_t)256 * 1024)
 
 struct wanted {
@@ -27,6 +28,7 @@ struct printing {
     bool shows_progress;
     bool in_progress_line;
     int64_t printed;
+    const struct reconcile_report *report;
 };
 
 /* --- while it runs -----------------------------------------------------------------------------
@@ -61,82 +63,35 @@ static void on_found(const struct difference_row *row, void *arg)
         difference_print_json(row);
         return;
     }
-    if (p->printed == 1)
-        difference_head(stdout, &p->paint);
-    if (p->printed <= PRINTED_MAX)
-        difference_print(stdout, &p->paint, row);
+    if (p->printed == 1) /* all is counted when the first one is told */
+        reconcile_print_report(&p->paint, view_text(p->wanted->channel), view_text(p->wanted->file),
+                               p->report);
+    if (p->printed > PRINTED_MAX)
+        return;
+    printf("\n");
+    difference_print(stdout, &p->paint, row);
 }
 
 /* --- the summary -------------------------------------------------------------------------------
  */
 
-static void print_count(const struct printing *p, enum colour colour, const char *word,
-                        int64_t count, const char *said)
+static void print_end(const struct printing *p)
 {
-    if (count > 0)
-        printf("%s%-20s%s %9lld  %s\n", paint_begin(&p->paint, colour), word, paint_end(&p->paint),
-               (long long)count, said);
-}
-
-static void print_sum(const struct printing *p, enum colour colour, const char *word,
-                      const struct reconcile_sum *sum, const char *currency)
-{
-    char here[48], there[48];
-    if (sum->count > 0)
-        printf("%s%-20s%s %9lld %20s %20s\n", paint_begin(&p->paint, colour), word,
-               paint_end(&p->paint), (long long)sum->count,
-               difference_money(sum->here_minor, currency, here),
-               difference_money(sum->there_minor, currency, there));
-}
-
-static void print_period(const struct reconcile_report *report)
-{
-    char from[40], until[40];
-    struct writer f = writer_over(from, sizeof from), u = writer_over(until, sizeof until);
-    time_format(&f, report->from_us);
-    time_format(&u, report->until_us);
-    printf("period    %.*s to %.*s\n", (int)f.len, from, (int)u.len, until);
-}
-
-static void print_summary(const struct printing *p, const struct reconcile_report *report)
-{
+    const struct reconcile_report *report = p->report;
     char id[ID_TEXT_MAX];
-    int64_t unknown = 0;
+    if (p->printed == 0)
+        reconcile_print_report(&p->paint, view_text(p->wanted->channel), view_text(p->wanted->file),
+                               report);
     if (p->printed > PRINTED_MAX)
-        printf("... and %lld more\n", (long long)p->printed - PRINTED_MAX);
-    if (p->printed > 0)
-        printf("\n");
-    printf("channel   ");
-    print_safe(stdout, view_text(p->wanted->channel));
-    printf("\nrecord    %s, ", report->format);
-    print_safe(stdout, view_text(p->wanted->file));
-    printf("\nsha256    %s\n", report->file_hash);
-    print_period(report);
-    printf("read      %lld lines, %lld attempts\n\n", (long long)report->lines,
-           (long long)report->attempts);
-    printf("%s%-20s %9s %20s %20s%s\n", paint_begin(&p->paint, COLOUR_BOLD), "", "COUNT", "HERE",
-           "THERE", paint_end(&p->paint));
-    for (size_t i = 0; i < report->currency_count; i++) {
-        const struct reconcile_currency *row = &report->currencies[i];
-        print_sum(p, COLOUR_GREEN, "matched", &row->matched, row->code);
-        for (int kind = 1; kind < RECONCILE_KINDS; kind++)
-            print_sum(p, COLOUR_RED, difference_kind_word((enum difference_kind)kind),
-                      &row->kinds[kind], row->code);
-        unknown += row->kinds[DIFFERENCE_UNKNOWN_HERE].count;
-    }
-    print_count(p, COLOUR_DIM, "carried over", report->carried_over,
-                "of ours may stand in the record before or after");
-    print_count(p, COLOUR_DIM, "not due yet", report->waiting, "of ours have no outcome yet");
-    print_count(p, COLOUR_DIM, "outside", report->outside, "lines are not of the period");
-    if (unknown > 0)
-        printf("\nunknown_here: the record is evidence; a parked attempt or one in conflict is "
-               "settled with\n    railgate attempt resolve ATTEMPT --as approved|declined --by WHO "
-               "--why TEXT --evidence TEXT\n");
-    if (report->id != 0)
+        printf("\n... and %lld more\n", (long long)p->printed - PRINTED_MAX);
+    if (report->id == 0)
+        printf("\nnothing was written: it was a dry run\n");
+    else
         printf("\n%s%s\n", id_format(ID_RECONCILIATION, report->id, id),
-               report->differences > 0 ? ": railgate reconcile resolve DIFFERENCE --by WHO --why "
-                                         "TEXT when a difference is explained"
-                                       : ": everything matches");
+               p->printed > 0 ? ": it is in the records, and in the journal"
+                              : ": everything matches");
+    if (report->id != 0 && p->printed > 0)
+        reconcile_print_how();
 }
 
 static void put_members(struct json_out *j, const struct wanted *w,
@@ -190,10 +145,10 @@ static int known_already(const struct wanted *w, const struct reconcile_report *
     int code = report->known_open ? EXIT_FINDINGS : EXIT_GOOD;
     if (w->json)
         return print_json_end(w, report, false) ? code : EXIT_COULD_NOT;
-    printf("this very file was reconciled before: %s%s\nsee railgate reconcile show %s; --again "
+    printf("this very file was reconciled before: %s\n%ssee railgate reconcile show %s; --again "
            "compares it again\n",
            id_format(ID_RECONCILIATION, report->known, id),
-           report->known_open ? "; differences that it found are still open" : "", id);
+           report->known_open ? "differences that it found are still open\n" : "", id);
     return code;
 }
 
@@ -207,6 +162,7 @@ static int run(struct cli_store *cli, const struct wanted *w, const struct recon
     struct reconcile_report *report = calloc(1, sizeof *report);
     if (report == NULL)
         return EXIT_COULD_NOT;
+    printing.report = report;
     struct reconcile_options options = *asked;
     options.loop = cli->loop;
     options.store = cli->store;
@@ -226,7 +182,7 @@ static int run(struct cli_store *cli, const struct wanted *w, const struct recon
     } else {
         code = report->differences > 0 ? EXIT_FINDINGS : EXIT_GOOD;
         if (!w->json)
-            print_summary(&printing, report);
+            print_end(&printing);
         else if (!print_json_end(w, report, printing.printed > 0))
             code = EXIT_COULD_NOT;
     }
