@@ -157,6 +157,9 @@ static void take_names(const struct cbdc_exchange *x, const struct jl_value *roo
         rg_table_put(&out->refs, "payer", from.ptr, from.len, RG_NAMED_SENSITIVE);
     if (to.len > 0)
         rg_table_put(&out->refs, "payee", to.ptr, to.len, RG_NAMED_SENSITIVE);
+    struct rg_bytes own = x->side == SIDE_PAYEE ? to : from;
+    if (x->side != 0 && own.len > 0 && !text_same(own, cbdc_bytes(&x->own))) /* by an alias */
+        rg_table_put(&out->refs, "own_wallet", own.ptr, own.len, 0);
 }
 
 /* What a lock has paid so far; 0 when it does not say so in numbers that can be. */

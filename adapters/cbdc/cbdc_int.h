@@ -65,6 +65,8 @@ enum cbdc_what {
 };
 const char *cbdc_what_name(enum cbdc_what what);
 
+enum cbdc_side { SIDE_PAYER = 1, SIDE_PAYEE };
+
 struct cbdc_exchange {
     uint32_t magic;
     uint32_t stage;
@@ -73,6 +75,8 @@ struct cbdc_exchange {
     enum cbdc_what what;           /* INQUIRE: what is asked about; TOKEN: 0 */
     struct cbdc_text id;           /* of that operation: our attempt's, INQUIRE: the other's */
     struct cbdc_text payer, payee; /* as asked; empty: the ledger decides or the central bank */
+    enum cbdc_side side;           /* where the merchant's wallet stands; 0: nowhere */
+    struct cbdc_text own;          /* which is this one */
     struct cbdc_text lock;         /* RELEASE, CANCEL: id of the lock */
     int64_t time_s;                /* TOKEN */
     uint32_t currency_number;

@@ -105,6 +105,28 @@ static uint32_t take_party(const struct rg_command *command, const char *wallet,
     return b.overflow == 0 && cbdc_is_party(cbdc_bytes(party));
 }
 
+/* For whoever compares the ledger's entries with ours. */
+static void own_side(const struct cbdc_instance *cbdc, struct cbdc_exchange *x)
+{
+    struct rg_bytes own = cbdc_bytes(&cbdc->merchant);
+    uint32_t pays = text_same(own, cbdc_bytes(&x->payer));
+    uint32_t gets = text_same(own, cbdc_bytes(&x->payee));
+    if (pays == gets)
+        return;
+    x->side = gets ? SIDE_PAYEE : SIDE_PAYER;
+    x->own = cbdc->merchant;
+}
+
+/* As an earlier operation had it; its refs have none when they are of before they were kept. */
+static void own_side_as(struct cbdc_exchange *x, const struct rg_command *command)
+{
+    struct rg_bytes side = ref(command, "own_side"), own = ref(command, "own_wallet");
+    if (cbdc_is_party(own) && cbdc_take(&x->own, own, CBDC_PARTY_MAX))
+        x->side = text_is(side, "payee")   ? SIDE_PAYEE
+                  : text_is(side, "payer") ? SIDE_PAYER
+                                           : (enum cbdc_side)0;
+}
+
 /* --- plans ---------------------------------------------------------------------------------------
  */
 static const char *plan_parties(const struct cbdc_instance *cbdc, struct cbdc_exchange *x,
@@ -128,6 +150,7 @@ static const char *plan_parties(const struct cbdc_instance *cbdc, struct cbdc_ex
         return "payer_wallet or payer_alias is missing";
     if (x->payee.len == 0 && x->what != WHAT_REDEEM)
         return "payee_wallet or payee_alias is missing";
+    own_side(cbdc, x);
     return NULL;
 }
 
@@ -157,6 +180,7 @@ static const char *plan_lock(struct cbdc_exchange *x, const struct rg_command *c
         !cbdc_take(&x->lock, lock, CBDC_ID_MAX))
         return "the refs do not name a lock";
     x->what = command->operation == RG_OP_CAPTURE ? WHAT_RELEASE : WHAT_CANCEL;
+    own_side_as(x, command);
     /* Kept for a refund; the release itself does not say them. */
     return cbdc_take(&x->payer, ref(command, "payer"), CBDC_PARTY_MAX) &&
                    cbdc_take(&x->payee, ref(command, "payee"), CBDC_PARTY_MAX)
@@ -176,6 +200,9 @@ static const char *plan_refund(struct cbdc_exchange *x, const struct rg_command 
     if ((x->payer.len == 0 && x->what != WHAT_ISSUE) ||
         (x->payee.len == 0 && x->what != WHAT_REDEEM))
         return "the refs do not name payer and payee";
+    own_side_as(x, command);
+    if (x->side != 0)
+        x->side = x->side == SIDE_PAYEE ? SIDE_PAYER : SIDE_PAYEE;
     return NULL;
 }
 
@@ -188,6 +215,7 @@ static const char *plan_inquiry(struct cbdc_exchange *x, const struct rg_command
     if ((x->what == WHAT_CANCEL || x->what == WHAT_RELEASE) &&
         (!IS_ID(ref(command, "lock")) || !cbdc_take(&x->lock, ref(command, "lock"), CBDC_ID_MAX)))
         return "the refs do not name the lock";
+    own_side_as(x, command);
     return cbdc_take(&x->payer, ref(command, "payer"), CBDC_PARTY_MAX) &&
                    cbdc_take(&x->payee, ref(command, "payee"), CBDC_PARTY_MAX)
                ? NULL
@@ -333,6 +361,11 @@ void cbdc_put_refs(const struct cbdc_exchange *x, struct rg_table *refs)
     put_ref(refs, "lock", &x->lock, 0);
     put_ref(refs, "payer", &x->payer, RG_NAMED_SENSITIVE);
     put_ref(refs, "payee", &x->payee, RG_NAMED_SENSITIVE);
+    /* What goes back of a lock goes to the payer, whoever that is. */
+    if (x->side == 0 || x->what == WHAT_CANCEL)
+        return;
+    rg_table_put_text(refs, "own_side", x->side == SIDE_PAYEE ? "payee" : "payer");
+    put_ref(refs, "own_wallet", &x->own, 0);
 }
 
 const char *cbdc_put_request(const struct cbdc_instance *cbdc, const struct cbdc_exchange *x,

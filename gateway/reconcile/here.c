@@ -12,6 +12,7 @@
  */
 #include "reconcile/reconcile_int.h"
 
+#include "base/map.h"
 #include "domain/refs.h"
 
 static bool put(struct writer *w, const char *prefix, struct view value)
@@ -104,6 +105,32 @@ static void put_original(enum rail rail, const struct channel_attempt_row *row, 
     }
 }
 
+/* A set without such rows is of before they were kept: then the verb alone says what is booked. */
+static uint32_t must_be(enum rail rail, const struct attempt_row *row)
+{
+    if (rail == RAIL_CBDC)
+        return record_ledger_kind(refs_find(row->refs, "what"));
+    return rail == RAIL_QR ? record_wallet_way(refs_find(row->refs, "kind")) : 0;
+}
+
+void reconcile_own_wallet(enum rail rail, const struct attempt_row *row, struct view *from,
+                          struct view *to)
+{
+    struct view side = refs_find(row->refs, "own_side"), own = refs_find(row->refs, "own_wallet");
+    *from = *to = VIEW_EMPTY;
+    if (rail != RAIL_CBDC || !view_starts_with(own, VIEW("w_"))) /* an alias is in no ledger */
+        return;
+    if (view_is(side, "payee"))
+        *to = own;
+    else if (view_is(side, "payer"))
+        *from = own;
+}
+
+uint64_t reconcile_party(const uint64_t key[2], struct view wallet)
+{
+    return wallet.len > 0 ? siphash(key[0], key[1], wallet) | 1 : 0;
+}
+
 bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struct writer *name,
                     struct here *out)
 {
@@ -133,6 +160,7 @@ bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struc
                           .carried_minor = row->carried_minor,
                           .created_us = a->created_us,
                           .updated_us = a->updated_us,
+                          .must = must_be(rail, a),
                           .role = (uint8_t)role,
                           .state = (uint8_t)a->state,
                           .verb = (uint8_t)a->verb };

@@ -67,6 +67,18 @@ void reconcile_add_here(struct group *g, const struct here *here, const struct p
     add_carried(g, here->carried_minor);
 }
 
+/* Ours come first. A refund under the name of a sale, or a ledger's entry that leaves the wallet
+ * which was to get the money: that went the other way. What stands beside names no wallets of ours.
+ */
+static bool fits(const struct here *here, const struct there *there)
+{
+    uint32_t must = UINT32_C(1) << here->verb | here->must;
+    if ((there->of & must) != must)
+        return false;
+    return there->beside != 0 || ((here->from == 0 || here->from == there->from) &&
+                                  (here->to == 0 || here->to == there->to));
+}
+
 void reconcile_add_there(struct group *g, const struct there *there)
 {
     if (g->lines == 0 || (g->there.beside != 0 && there->beside == 0))
@@ -80,9 +92,8 @@ void reconcile_add_there(struct group *g, const struct there *there)
     if (there->beside == 0 && there->original[0] != '\0' && ours[0] != '\0' &&
         strcmp(there->original, ours) != 0)
         g->original_differs = true;
-    /* Ours come first. A refund under the name of a sale: that money went the other way. */
-    bool fits = g->here_count == 0 || (there->of & UINT32_C(1) << g->here.verb) != 0;
-    int64_t minor = fits ? there->amount_minor : -there->amount_minor;
+    bool right = g->here_count == 0 || fits(&g->here, there);
+    int64_t minor = right ? there->amount_minor : -there->amount_minor;
     if (there->role == ROLE_FORWARD) {
         g->forwards++;
         g->forward_minor = record_add(g->forward_minor, minor);

@@ -1,8 +1,9 @@
 /* read_ledger.c - a central bank's ledger: JSON Lines, an object for every entry, and a summary.
  *
- * An entry is named by the id of its operation, which is the attempt. A cancel stands beside under
- * its lock as well, and so does the ledger's own entry when a lock's time is over: what is locked
- * and given back has not moved.
+ * An entry is named by the id of its operation, which is the attempt. Its kind is that of what was
+ * asked for, and our wallet stands on the side where it was: judge.c looks at both. A cancel stands
+ * beside under its lock as well, and so does the ledger's own entry when a lock's time is over:
+ * what is locked and given back has not moved.
  *
  *     {"summary":true,"count":N,"first":seq,"last":seq,"sum":"...","sha256":"..."}
  */
@@ -33,13 +34,13 @@ struct kind {
     uint32_t of;
 };
 static const struct kind kinds[] = {
-    { "transfer", OF(SALE) | OF(REFUND) },
-    { "lock", OF(AUTHORISE) },
-    { "release", OF(CAPTURE) },
-    { "cancel", OF(CANCEL) },
-    { "issue", OF(SALE) | OF(REFUND) },
-    { "redeem", OF(SALE) | OF(REFUND) },
-    { "expire", OF(AUTHORISE) },
+    { "transfer", OF_KIND(0) | OF(SALE) | OF(REFUND) },
+    { "lock", OF_KIND(1) | OF(AUTHORISE) },
+    { "release", OF_KIND(2) | OF(CAPTURE) },
+    { "cancel", OF_KIND(3) | OF(CANCEL) },
+    { "issue", OF_KIND(4) | OF(SALE) | OF(REFUND) },
+    { "redeem", OF_KIND(5) | OF(SALE) | OF(REFUND) },
+    { "expire", OF_KIND(6) | OF(AUTHORISE) },
 };
 
 static const struct kind *kind_of(struct view word)
@@ -48,6 +49,19 @@ static const struct kind *kind_of(struct view word)
         if (view_is(word, kinds[i].word))
             return &kinds[i];
     return NULL;
+}
+
+uint32_t record_ledger_kind(struct view word)
+{
+    const struct kind *kind = kind_of(word);
+    return kind != NULL ? OF_KIND(kind - kinds) : 0;
+}
+
+/* null: the central bank, or nobody. */
+static bool read_wallet(const struct json_node *node, struct view *out)
+{
+    *out = VIEW_EMPTY;
+    return node != NULL && (node->kind == JSON_NULL || json_text(node, out) == STATUS_OK);
 }
 
 static enum status read_entry(struct ledger *l, const struct json_node *root)
@@ -70,6 +84,9 @@ static enum status read_entry(struct ledger *l, const struct json_node *root)
         return refuse(l, STATUS_MALFORMED, "`kind` is none that a ledger has");
     line.what = is->word;
     line.of = is->of;
+    if (!read_wallet(json_member(root, "from"), &line.from) ||
+        !read_wallet(json_member(root, "to"), &line.to))
+        return refuse(l, STATUS_MALFORMED, "`from` or `to` is no wallet");
     if (view_to_i64(amount, &line.amount_minor) != STATUS_OK)
         return refuse(l, STATUS_MALFORMED, "`amount` is no number");
     if (record_currency(currency, line.currency, &exponent) != STATUS_OK)

@@ -1,8 +1,10 @@
 /* read_wallet.c - the bill of a wallet provider: CSV, a line for every payment and refund.
  *
  * A payment is named by the merchant's number of it, which is the attempt; that of a static code,
- * which anybody may scan again, by the reference in the code. A refund has a number of its own, and
- * stands beside under that of the payment: when we undid a payment ourselves, that explains it.
+ * which anybody may scan again, by the reference in the code. How it was paid says which way its
+ * money went: to the merchant, or from the merchant to another one. A refund has a number of its
+ * own, and stands beside under that of the payment: when we undid a payment ourselves, that
+ * explains it.
  *
  *     TRAILER,<lines>,<payments_minor>,<refunds_minor>,<fees_minor>,<sha256>
  */
@@ -10,7 +12,8 @@
 
 // clang-format off
 #define COLUMNS(X)                                                            \
-    X(TYPE, "type") X(ORDER_NO, "order_no") X(REFUND_NO, "refund_no")         \
+    X(TYPE, "type") X(TRADE_TYPE, "trade_type") X(ORDER_NO, "order_no")       \
+    X(REFUND_NO, "refund_no")                                                 \
     X(REFERENCE, "reference") X(TRADE_NO, "trade_no") X(AMOUNT, "amount")     \
     X(CURRENCY, "currency") X(FEE, "fee") X(BOOKED_AT, "booked_at")
 // clang-format on
@@ -65,19 +68,28 @@ static struct view payment_name(const struct record_csv *csv, struct writer *w)
     return w->overflow ? VIEW_EMPTY : writer_done(w);
 }
 
+/* A code that we show, or that a consumer shows us, pays us; one of another merchant is paid by us.
+ */
+uint32_t record_wallet_way(struct view word)
+{
+    if (view_is(word, "order") || view_is(word, "static") || view_is(word, "charge"))
+        return OF_RECEIVED;
+    return view_is(word, "payment") ? OF_PAID : 0;
+}
+
 static enum status hand_out_payment(struct record *r, struct record_csv *csv,
-                                    struct record_line *line)
+                                    struct record_line *line, uint32_t way)
 {
     uint8_t room[NAME_MAX_BYTES];
     struct writer w = writer_over(room, sizeof room);
     line->what = "PAYMENT";
-    line->of = OF(SALE);
+    line->of = OF(SALE) | way;
     line->name = payment_name(csv, &w);
     return record_hand_out(r, line);
 }
 
 static enum status hand_out_refund(struct record *r, struct record_csv *csv,
-                                   struct record_line *line)
+                                   struct record_line *line, uint32_t way)
 {
     struct view order = record_csv_field(csv, COLUMN_ORDER_NO);
     uint8_t room[NAME_MAX_BYTES];
@@ -92,7 +104,7 @@ static enum status hand_out_refund(struct record *r, struct record_csv *csv,
     if (order.len == 0)
         return STATUS_OK;
     line->name = order;
-    line->of = OF(SALE);
+    line->of = OF(SALE) | way;
     line->role = ROLE_BACK;
     line->beside = true;
     return record_hand_out(r, line);
@@ -107,6 +119,10 @@ static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
     bool refund = view_is(type, "REFUND");
     if (!refund && !view_is(type, "PAYMENT"))
         return record_csv_refuse(csv, STATUS_MALFORMED, "`type` is neither PAYMENT nor REFUND");
+    uint32_t way = record_wallet_way(record_csv_field(csv, COLUMN_TRADE_TYPE));
+    if (way == 0)
+        return record_csv_refuse(csv, STATUS_MALFORMED,
+                                 "`trade_type` is not order, static, payment or charge");
     TRY(read_money(csv, &line, &fee));
     totals->lines++;
     totals->fees = record_add(totals->fees, refund ? -fee : fee);
@@ -114,7 +130,7 @@ static enum status read_row(struct record *r, struct record_csv *csv, void *arg)
         totals->refunds = record_add(totals->refunds, line.amount_minor);
     else
         totals->payments = record_add(totals->payments, line.amount_minor);
-    return refund ? hand_out_refund(r, csv, &line) : hand_out_payment(r, csv, &line);
+    return refund ? hand_out_refund(r, csv, &line, way) : hand_out_payment(r, csv, &line, way);
 }
 
 static enum status read_trailer(struct record *r, struct record_csv *csv, void *arg)

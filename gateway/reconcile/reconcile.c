@@ -34,6 +34,7 @@ struct run {
     struct writer *why;
     struct record record;
     struct period period;
+    uint64_t party_key[2];
     bool within;                    /* a line of the record is of the period that was asked for */
     struct store_sort *names;       /* both sides, by name */
     struct store_sort *differences; /* struct found, in the order of the record */
@@ -170,6 +171,8 @@ static enum status take_line(const struct record_line *line, void *arg)
     struct there there = { .amount_minor = line->amount_minor,
                            .at_us = line->at_us,
                            .line = (int64_t)line->line,
+                           .from = reconcile_party(run->party_key, line->from),
+                           .to = reconcile_party(run->party_key, line->to),
                            .what = line->what,
                            .of = line->of,
                            .role = (uint8_t)line->role,
@@ -328,6 +331,10 @@ static enum status put_attempt(struct run *run, const struct channel_attempt_row
         return STATUS_OK;
     if (run->record.currency[0] != '\0' && strcmp(run->record.currency, here.currency) != 0)
         return STATUS_OK; /* a statement of one currency says nothing of the others */
+    struct view from, to;
+    reconcile_own_wallet(run->o->rail, &row->attempt, &from, &to);
+    here.from = reconcile_party(run->party_key, from);
+    here.to = reconcile_party(run->party_key, to);
     run->report->attempts++;
     progress(run, RECONCILE_COLLECTING, run->report->attempts);
     enum status status =
@@ -683,6 +690,7 @@ enum status reconcile_run(const struct reconcile_options *options, struct reconc
                                    .lookback_us = options->lookback_us,
                                    .now_us = options->now_us } };
     *report = (struct reconcile_report){ .format = "" };
+    loop_random(options->loop, run.party_key, sizeof run.party_key);
     enum status status = run_all(&run);
     if (status != STATUS_OK && why->len == 0)
         writer_text(why, status_text(status));

@@ -29,8 +29,11 @@ enum role {
     ROLE_BACK,        /* of that, what was given back: a reversal, return, cancel, expiry */
 };
 
-/* A set of operations. */
+/* A set of operations, and of what else a line about one of ours must be. */
 #define OF(operation) (UINT32_C(1) << OPERATION_##operation)
+#define OF_KIND(n)    (UINT32_C(1) << (16 + (n))) /* a ledger's entry: of that kind, 0 to 6 */
+#define OF_RECEIVED   (UINT32_C(1) << 24)         /* a wallet's payment: to the merchant, */
+#define OF_PAID       (UINT32_C(1) << 25)         /* or by the merchant */
 #define OF_ANY        UINT32_MAX
 
 /* What a refund, capture or remedy is about, in words that both sides can write:
@@ -45,6 +48,7 @@ struct record_line {
     bool beside; /* is also told under another name, where it counts; here it only explains */
     uint32_t of; /* OF() of all operations that it can tell of, by what it is and which way its
                     money went; 0: of none that goes by such a name */
+    struct view from, to; /* wallets, where the record names them */
     int64_t amount_minor; /* above 0 */
     char currency[4];
     int64_t at_us;
@@ -54,6 +58,7 @@ struct record_line {
 
 struct there {
     int64_t amount_minor, at_us, line;
+    uint64_t from, to; /* wallets, as reconcile_party() has them */
     const char *what;
     uint32_t of;
     uint8_t role, beside, outside;
@@ -73,6 +78,8 @@ struct here {
     int64_t created_us, updated_us;
     int64_t carried;       /* by this reconciliation until now; 0: by none */
     int64_t carried_minor; /* what records told of it until then, net */
+    uint64_t from, to; /* our own wallet, on its side; 0: it is not known, or not on that side */
+    uint32_t must;     /* of a line about it, beside OF() its verb */
     uint8_t role, state, verb;
     char currency[4];
     char original[ORIGINAL_MAX_BYTES + 1]; /* empty: there is none, or it is not known */
@@ -82,6 +89,17 @@ struct here {
  * attempt (it holds, inquires, ...). */
 bool reconcile_here(enum rail rail, const struct channel_attempt_row *row, struct writer *name,
                     struct here *out);
+/* Our own wallet, in *to when it gets the money of the attempt and in *from when it pays. Empty
+ * where the rail has no wallets or we do not know what the counterpart calls ours. */
+void reconcile_own_wallet(enum rail rail, const struct attempt_row *row, struct view *from,
+                          struct view *to);
+/* A wallet by a number, under a key of this run: whoever makes a record cannot find another wallet
+ * with the same one. 0: none. */
+uint64_t reconcile_party(const uint64_t key[2], struct view wallet);
+/* OF_KIND() of a ledger's word; 0: it is none. */
+uint32_t record_ledger_kind(struct view word);
+/* OF_RECEIVED or OF_PAID by a wallet's word for how a deal was paid; 0: it is none. */
+uint32_t record_wallet_way(struct view word);
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 

@@ -178,6 +178,19 @@ def forge(path, old, new, only):
         file.write(f"{body}{trailer},{hashlib.sha256(body.encode()).hexdigest()}\n")
 
 
+def forge_ledger(path, attempt, change):
+    """The same for a ledger: `change` is made to the entry of an attempt."""
+    with open(path, encoding="utf-8") as file:
+        *entries, summary = [json.loads(line) for line in file]
+    for entry in entries:
+        if entry["id"] == attempt.id:
+            change(entry)
+    body = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+    summary["sha256"] = hashlib.sha256(body.encode()).hexdigest()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(body + json.dumps(summary) + "\n")
+
+
 class Card(Reconcile):
     channel = "card_demo"
 
@@ -444,6 +457,17 @@ class Wallet(Reconcile):
         told = [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in found]
         self.assertEqual(told, [("different_original", self.attempt(first["id"], "refund").id, 250, 250)])
 
+    def test_money_that_went_the_other_way(self):
+        """Under our number and with our amount the merchant has paid, and was not paid."""
+        first = self.paid(1250)
+        self.api.post("/v1/payments", qr_scan(500, rgwallet.make_code("WAY1", "5.00")))  # is paid by us
+        self.assertEqual(self.matches()["matched"], 2)
+        path = self.record("turned")
+        forge(path, ",order,", ",payment,", only="PAYMENT,order")
+        found = self.run_on(path, code=1)["found"]
+        told = [(d["kind"], d["payment"], d["here_minor"], d["there_minor"]) for d in found]
+        self.assertEqual(told, [("different_amount", first["id"], 1250, -1250)])
+
     def test_a_printed_code_that_is_paid_twice(self):
         """It is named by its reference; the second payment is a difference until a person has explained it."""
         payment = self.api.post("/v1/payments", qr_sale(700, code_type="static")).json()
@@ -494,9 +518,55 @@ class Cbdc(Reconcile):
             self.sim.call("POST", "/expire", {})
             with open(self.record("expired"), encoding="utf-8") as file:
                 entries = [json.loads(line) for line in file]
-            return next((e["time"] for e in entries if (e.get("kind"), e.get("amount")) == ("expire", str(value))), None)
+            over = [e["time"] for e in entries if e.get("kind") == "expire" and e["amount"] == str(value)]
+            return over[0] if over else None
 
         return until("the lock expires", expired)
+
+    def test_money_that_went_the_other_way(self):
+        """Each entry is held against the wallet that was ours, and against what was asked for."""
+        sold = self.api.post("/v1/payments", cbdc_sale(1250)).json()
+        refund(self.api, sold, 250)
+        held = self.api.post("/v1/payments", cbdc_sale(2000, capture="manual")).json()
+        self.api.post(f"/v1/payments/{held['id']}/capture", money(500))
+        self.api.post(f"/v1/payments/{held['id']}/cancel", {})
+        out = cbdc_sale(100)
+        out["method"]["cbdc"] = {"payee": {"wallet": "w_standard"}}
+        paid = self.api.post("/v1/payments", out).json()
+        self.assertEqual(paid["status"], "succeeded", paid)
+        self.assertEqual(self.matches(client="railgate")["matched"], 6)
+
+        def turn(entry):
+            entry["from"], entry["to"] = entry["to"], entry["from"]
+
+        def nobodys(entry):
+            entry["kind"], entry["to"] = "redeem", None
+
+        def issued(entry):
+            entry["kind"] = "issue"
+
+        for payment, operation, amount, change in ((sold, "sale", 1250, turn), (sold, "refund", 250, turn),
+                                                   (held, "authorise", 2000, turn), (held, "capture", 500, turn),
+                                                   (paid, "sale", 100, turn), (sold, "sale", 1250, nobodys),
+                                                   (sold, "sale", 1250, issued)):  # fmt: skip
+            victim = self.attempt(payment["id"], operation)
+            path = self.record("turned")
+            forge_ledger(path, victim, change)
+            found = self.run_on(path, "--dry-run", code=1)["found"]
+            told = [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in found]
+            self.assertEqual(told, [("different_amount", victim.id, amount, -amount)])
+
+    def test_an_alias_is_the_wallet_that_the_ledger_named(self):
+        sim = rgrails.start_ledger(self.stage)
+        alias = {"merchant_wallet": "alias:shop@example.com"}
+        gateway = rgrails.rails(self.stage, [rgrails.cbdc_channel(sim, settings=alias)])
+        self.sim, self.gateway, self.api = sim, gateway, gateway.client()
+        sold = self.api.post("/v1/payments", cbdc_sale(1250)).json()
+        self.api.post("/v1/payments", cbdc_sale(700))
+        self.assertEqual(self.matches()["matched"], 2)
+        path, victim = self.record("turned"), self.attempt(sold["id"], "sale")
+        forge_ledger(path, victim, lambda entry: entry.update(to="w_standard"))
+        self.assertEqual([d["kind"] for d in self.run_on(path, code=1)["found"]], ["different_amount"])
 
     def test_a_record_that_begins_with_an_expiry(self):
         """Its period is the day of that, not all days since 1970; and one of another day is refused as such."""

@@ -122,6 +122,43 @@ static void money_that_went_the_other_way(void **state)
     say_there(&g, theirs(ROLE_FORWARD, 1250));
     say_there(&g, credit);
     differs(&g, DIFFERENCE_AMOUNT, 1250, 2500);
+    /* A provider's payment: to the merchant, and not by the merchant. */
+    struct here sale = ours(ATTEMPT_APPROVED, 1250);
+    sale.must = OF_RECEIVED;
+    struct there paid = theirs(ROLE_FORWARD, 1250), back = theirs(ROLE_BACK, 250);
+    paid.of = back.of = OF(SALE) | OF_RECEIVED;
+    back.beside = 1;
+    g = of(RAIL_QR);
+    say_here(&g, sale);
+    say_there(&g, paid);
+    say_there(&g, back);
+    is(&g, FOUND_MATCHED);
+    paid.of = OF(SALE) | OF_PAID;
+    g = of(RAIL_QR);
+    say_here(&g, sale);
+    say_there(&g, paid);
+    differs(&g, DIFFERENCE_AMOUNT, 1250, -1250);
+    /* A ledger's entry: our wallet is the one that gets it. What stands beside names others. */
+    const struct {
+        uint64_t from, to;
+        enum finding_verdict verdict;
+    } wallets[] = { { 5, 7, FOUND_MATCHED },
+                    { 7, 5, FOUND_DIFFERENCE },
+                    { 5, 9, FOUND_DIFFERENCE },
+                    { 7, 0, FOUND_DIFFERENCE } };
+    for (size_t i = 0; i < sizeof wallets / sizeof wallets[0]; i++) {
+        sale = ours(ATTEMPT_APPROVED, 1250);
+        sale.to = 7;
+        struct there entry = theirs(ROLE_FORWARD, 1250);
+        entry.from = wallets[i].from;
+        entry.to = wallets[i].to;
+        g = of(RAIL_CBDC);
+        say_here(&g, sale);
+        say_there(&g, entry);
+        back.of = OF_ANY;
+        say_there(&g, back);
+        is(&g, wallets[i].verdict);
+    }
     /* Sums that are out of all bounds stay sums. */
     g = of(RAIL_CARD);
     say_here(&g, ours(ATTEMPT_APPROVED, 1250));

@@ -21,6 +21,7 @@ struct taken {
     char currency[4];
     uint64_t line;
     const char *what;
+    char from[40], to[40];
 };
 struct reading {
     struct record record;
@@ -43,6 +44,8 @@ static enum status take(const struct record_line *line, void *arg)
                            .what = line->what };
     memcpy(out->currency, line->currency, sizeof out->currency);
     assert_int_equal(view_to_text(line->name, out->name, sizeof out->name), STATUS_OK);
+    assert_int_equal(view_to_text(line->from, out->from, sizeof out->from), STATUS_OK);
+    assert_int_equal(view_to_text(line->to, out->to, sizeof out->to), STATUS_OK);
     assert_int_equal(view_to_text(line->original, out->original, sizeof out->original), STATUS_OK);
     return STATUS_OK;
 }
@@ -263,16 +266,19 @@ static void a_wallet_file_is_read(void **state)
     const char *body = WALLET_HEAD
         "PAYMENT,order,wp_1,att_1,,,m,att_1,paid,12.50,EUR,0.08,2026-11-22T18:30:00.113Z,\n"
         "REFUND,order,wp_1,att_1,wr_1,att_2,m,att_1,done,2.50,EUR,0.02,2026-11-22T18:31:00.500Z,\n"
-        "PAYMENT,static,wp_2,,,,m,REF7,paid,1250,JPY,0,2026-11-22T18:32:00.000Z,\n";
+        "PAYMENT,static,wp_2,,,,m,REF7,paid,1250,JPY,0,2026-11-22T18:32:00.000Z,\n"
+        "PAYMENT,payment,wp_3,att_3,,,n,att_3,paid,0.01,EUR,0.00,2026-11-22T18:33:00.000Z,\n";
     assert_int_equal(
-        read_text(record_read_wallet, with_digest(body, "TRAILER,3,2500,250,6,%s\n"), &r),
+        read_text(record_read_wallet, with_digest(body, "TRAILER,4,2501,250,6,%s\n"), &r),
         STATUS_OK);
-    assert_int_equal(r.record.lines, 3);
-    assert_int_equal(r.count, 4); /* the refund also beside, under what it refunds */
+    assert_int_equal(r.record.lines, 4);
+    assert_int_equal(r.count, 5); /* the refund also beside, under what it refunds */
     assert_string_equal(r.lines[0].name, "att_1");
     assert_string_equal(r.lines[1].name, "att_2");
-    assert_int_equal(r.lines[0].of, OF(SALE));
+    assert_int_equal(r.lines[0].of, OF(SALE) | OF_RECEIVED);
     assert_int_equal(r.lines[1].of, OF(REFUND));
+    assert_int_equal(r.lines[2].of, OF(SALE) | OF_RECEIVED);
+    assert_int_equal(r.lines[4].of, OF(SALE) | OF_PAID);
     assert_false(r.lines[1].beside);
     assert_string_equal(r.lines[1].original, "att_1");
     assert_string_equal(r.lines[0].original, "");
@@ -281,11 +287,14 @@ static void a_wallet_file_is_read(void **state)
     assert_int_equal(r.lines[2].role, ROLE_BACK);
     assert_string_equal(r.lines[3].name, "reference REF7");
     assert_int_equal(r.lines[3].amount_minor, 1250);
-    refused(record_read_wallet, with_digest(body, "TRAILER,3,2500,250,7,%s\n"), STATUS_MISMATCH,
+    refused(record_read_wallet, with_digest(body, "TRAILER,4,2501,250,7,%s\n"), STATUS_MISMATCH,
             "fees");
     refused(record_read_wallet,
             WALLET_HEAD "PAYMENT,order,w,a,,,m,a,paid,12.5,EUR,0.08,2026-11-22T18:30:00Z,\n",
             STATUS_MALFORMED, "day:2: `amount`");
+    refused(record_read_wallet,
+            WALLET_HEAD "PAYMENT,gift,w,a,,,m,a,paid,12.50,EUR,0.08,2026-11-22T18:30:00Z,\n",
+            STATUS_MALFORMED, "day:2: `trade_type`");
     refused(record_read_wallet,
             WALLET_HEAD "REFUND,order,w,a,,,m,a,done,12.50,EUR,0.08,2026-11-22T18:30:00Z,\n",
             STATUS_MALFORMED, "what names the line");
@@ -314,7 +323,10 @@ static void a_ledger_is_read(void **state)
     assert_int_equal(r.count, 2);
     assert_int_equal(r.record.lines, 2);
     assert_string_equal(r.lines[0].name, "att_1");
-    assert_int_equal(r.lines[0].of, OF(AUTHORISE));
+    assert_int_equal(r.lines[0].of, record_ledger_kind(VIEW("lock")) | OF(AUTHORISE));
+    assert_string_equal(r.lines[0].from, "w_a");
+    assert_string_equal(r.lines[0].to, "w_m");
+    assert_string_equal(r.lines[1].to, "");
     assert_false(r.lines[0].beside);
     assert_true(r.lines[1].beside);
     assert_int_equal(r.lines[1].role, ROLE_BACK);
@@ -340,6 +352,10 @@ static void a_ledger_is_read(void **state)
     refused(ledger, with_digest(EXPIRE LOCK, end), STATUS_MISMATCH, "another first or last");
     refused(ledger, "{\"seq\":\"1\"}\n", STATUS_MALFORMED, "day:1: `seq`");
     refused(ledger, "{\"seq\":1,\"kind\":\"gift\"}\n", STATUS_MALFORMED, "all of its members");
+    refused(ledger,
+            "{\"seq\":4,\"kind\":\"lock\",\"id\":\"att_1\",\"from\":7,\"to\":null,\"amount\":\"1\","
+            "\"currency\":\"EUR\",\"time\":\"2026-11-22T18:30:00Z\"}\n",
+            STATUS_MALFORMED, "day:1: `from` or `to`");
     refused(ledger, "[1]\n", STATUS_MALFORMED, "no JSON object");
     refused(ledger, "{\"seq\":1\n", STATUS_MALFORMED, "no JSON object");
     refused(ledger, "{\"seq\":1,\"seq\":2}\n", STATUS_MALFORMED, "no JSON object");
