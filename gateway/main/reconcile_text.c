@@ -148,11 +148,12 @@ static void put_next(FILE *to, const struct difference_row *row)
         return;
     }
     put_line(to, "next", VIEW("the record is the evidence that was missing:"));
-    fprintf(to,
-            "%*srailgate attempt resolve %s --as %s \\\n%*s    --by WHO --why TEXT "
-            "--evidence TEXT\n",
-            INDENT, "", id_format(ID_ATTEMPT, row->attempt, attempt),
+    fprintf(to, "%*srailgate attempt resolve %s --as %s \\\n%*s    ", INDENT, "",
+            id_format(ID_ATTEMPT, row->attempt, attempt),
             row->there_minor != 0 ? "approved" : "declined", INDENT, "");
+    if (row->there_minor > 0 && row->there_minor < row->here_minor)
+        fprintf(to, "--amount %lld ", (long long)row->there_minor);
+    fprintf(to, "--by WHO --why TEXT --evidence TEXT\n");
 }
 
 static void put_side(FILE *to, const char *word, int64_t minor, const char *currency,

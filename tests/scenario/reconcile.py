@@ -445,6 +445,9 @@ class Wallet(Reconcile):
         found = self.accidents([qr_sale(v) for v in (9101, 9102, 9104)] + scans)
         self.assertEqual([d["here_minor"] for d in found], [9102], "one minor unit less was paid")
         self.assertEqual([d["there_minor"] for d in found], [9101])
+        shown = self.gateway.cli("reconcile", "show", self.reconciliations()[0]["id"])[1]
+        word = rf" +railgate attempt resolve {found[0]['attempt']} --as approved \\\n +--amount 9101 --by WHO "
+        self.assertRegex(shown, word)
 
     def test_a_refund_of_another_payment(self):
         """The provider gave back under our number, and the right amount, but of what somebody else had paid."""

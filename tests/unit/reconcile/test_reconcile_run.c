@@ -654,6 +654,34 @@ static void carrying_is_whole_or_not_at_all(void **state)
     close_stage(&s);
 }
 
+/* Another record of the channel was finished between reading and writing. */
+static void what_was_overtaken_writes_nothing(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_overtaken");
+    add_attempt(&s, 1, "card_demo", ATTEMPT_APPROVED, 1000);
+    write_record(&s, "1122120000", &(struct line){ 1, 1000 }, 1);
+    assert_int_equal(run(&s, (struct reconcile_options){ 0 }), STATUS_OK);
+    const int64_t newest[] = { 0, s.report.id };
+    for (size_t i = 0; i < 2; i++) {
+        struct reconcile_options options = { .loop = s.loop,
+                                             .store = s.store,
+                                             .lock_path = s.lock,
+                                             .channel = VIEW("card_demo"),
+                                             .now_us = NOON_US + 20000000 };
+        struct reconcile_report report = { .format = "card settlement" };
+        struct reconcile_journal journal;
+        struct writer why = writer_over(s.why, sizeof s.why);
+        assert_int_equal(reconcile_journal_begin(&journal, &options, &report, VIEW("day.csv"), "",
+                                                 newest[i], &why),
+                         i == 0 ? STATUS_BUSY : STATUS_OK);
+        assert_int_equal(report.id > 0, i);
+        reconcile_journal_end(&journal);
+    }
+    close_stage(&s);
+}
+
 /* Whoever wrote the one before was killed in the middle of it. */
 static void what_was_left_unfinished_is_abandoned(void **state)
 {
@@ -722,6 +750,7 @@ int main(void)
         cmocka_unit_test(what_lies_near_midnight),
         cmocka_unit_test(each_is_judged_once),
         cmocka_unit_test(carrying_is_whole_or_not_at_all),
+        cmocka_unit_test(what_was_overtaken_writes_nothing),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
         cmocka_unit_test(a_persons_word),
     };
