@@ -53,8 +53,7 @@ static int adapter_list(int argc, char **argv)
 {
     const char *config = "config";
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
     };
     const struct usage usage = {
         .command = "adapter list",

@@ -371,8 +371,7 @@ static int attempts_list(int argc, char **argv)
 {
     struct wanted wanted = { .config = "config", .older_than = "0s" };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config",
-          &wanted.config, NULL },
+        OPTION_CONFIG(&wanted.config),
         { "unknown", NULL, "Those whose outcome is unknown, or that are being undone.", NULL,
           &wanted.unknown },
         { "parked", NULL, "Those that the gateway has given up: a person must settle them.", NULL,
@@ -383,7 +382,7 @@ static int attempts_list(int argc, char **argv)
           &wanted.pending },
         { "all-open", NULL, "All of these, and those whose answer is not due yet.", NULL,
           &wanted.all },
-        { "older-than", "TIME", "Only those that have been so for longer: 90s, 10m, 2h, 3d.",
+        { "older-than", "DURATION", "Only those that have been so for longer: 90s, 10m, 2h, 3d.",
           &wanted.older_than, NULL },
         { "json", NULL, "Print one JSON object.", NULL, &wanted.json },
     };
@@ -405,7 +404,7 @@ static int attempts_list(int argc, char **argv)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
     if (!cli_read_duration(wanted.older_than, 1000000, &wanted.older_us)) {
         fprintf(stderr,
-                "railgate attempts: --older-than takes a time such as 90s, 10m, 2h or 3d.\n");
+                "railgate attempts: --older-than takes a duration such as 90s, 10m, 2h or 3d.\n");
         return EXIT_COULD_NOT;
     }
     return list(&wanted);
@@ -511,8 +510,7 @@ static int attempts_show(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
     const struct usage usage = { .command = "attempts show",
@@ -632,8 +630,7 @@ static int attempt_resolve(int argc, char **argv)
 {
     struct word word = { .config = "config", .amount = "", .evidence = "" };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &word.config,
-          NULL },
+        OPTION_CONFIG(&word.config),
         { "as", "WORD", "approved, declined or reversed.", &word.as, NULL },
         { "by", "WHO", "Who found it out; stands in the journal.", &word.by, NULL },
         { "why", "TEXT", "The reason; stands in the journal.", &word.why, NULL },

@@ -118,8 +118,7 @@ int command_authenticator(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
     const struct usage usage = {

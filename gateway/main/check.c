@@ -330,8 +330,7 @@ int command_check(int argc, char **argv)
 {
     struct check check = { .config = "config" };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &check.config,
-          NULL },
+        OPTION_CONFIG(&check.config),
         { "quiet", NULL, "Only errors and the last line.", NULL, &check.quiet },
         { "verify", NULL, "Also list every figure that still has to be verified.", NULL,
           &check.verify_all },

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -150,8 +151,8 @@ enum options_result options_read(const struct usage *usage, int argc, char **arg
             *row->flag = true;
         } else if (equals < rest.len) {
             *row->text = word + 2 + equals + 1;
-        } else if (i + 1 < argc) {
-            *row->text = argv[++i];
+        } else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0) {
+            *row->text = argv[++i]; /* one that begins so can be given as --name=--value */
         } else {
             return complain(usage, "a value is missing after", word);
         }
@@ -204,7 +205,25 @@ static int64_t wall_us(void *loop)
     return loop_wall_us(loop);
 }
 
-static bool store_open_with(struct cli_store *cli, struct settings *settings, bool read_only)
+/* Who only looks makes nothing: a host key that is not the records' own would be in the way of the
+ * one that is. */
+static bool records_are_there(const struct settings *settings)
+{
+    const char *database = settings->store_path, *key = settings->secrets_pepper_file;
+    if (access(database, F_OK) != 0 && errno == ENOENT)
+        fprintf(stderr, "railgate: there are no records yet (%s); `railgate serve` makes them\n",
+                database);
+    else if (access(key, F_OK) != 0 && errno == ENOENT)
+        fprintf(stderr,
+                "railgate: the host key of the records is not there: %s; restore it, or name the "
+                "right one (secrets.pepper_file)\n",
+                key);
+    else
+        return true;
+    return false;
+}
+
+bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool read_only)
 {
     *cli = (struct cli_store){ .settings = settings, .log = { .fd = 2, .level = LOG_ERROR } };
     if (settings == NULL)
@@ -213,6 +232,10 @@ static bool store_open_with(struct cli_store *cli, struct settings *settings, bo
     struct writer why = writer_over(text, sizeof text - 1);
     if (!read_only)
         cli_make_folders(cli->settings);
+    else if (!records_are_there(settings)) {
+        cli_store_close(cli);
+        return false;
+    }
     cli->loop = loop_open_real();
     cli->log.wall_us = wall_us;
     cli->log.clock = cli->loop;
@@ -231,12 +254,12 @@ static bool store_open_with(struct cli_store *cli, struct settings *settings, bo
 
 bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
 {
-    return store_open_with(cli, cli_settings_load(config), read_only);
+    return cli_store_open_with(cli, cli_settings_load(config), read_only);
 }
 
 bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only)
 {
-    return store_open_with(cli, cli_gateway_load(config), read_only);
+    return cli_store_open_with(cli, cli_gateway_load(config), read_only);
 }
 
 static void asked(struct store_read *read, void *arg)

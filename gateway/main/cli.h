@@ -35,6 +35,11 @@ struct option_row {
     const char **text; /* set for options with a value */
     bool *flag;        /* set for flags */
 };
+/* The row that most commands have. */
+#define OPTION_CONFIG(path)                                                                        \
+    {                                                                                              \
+        "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", (path), NULL   \
+    }
 struct usage {
     const char *command;   /* "keys create" */
     const char *sentence;  /* what it does */
@@ -62,6 +67,8 @@ struct cli_store {
 bool cli_store_open(struct cli_store *cli, const char *config, bool read_only);
 /* The same without channels, regions and tests: it also works while a profile on disk is broken. */
 bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only);
+/* The same with settings that were loaded; takes them. NULL: false. */
+bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool read_only);
 void cli_store_close(struct cli_store *cli);
 /* Asks and waits; done and arg of the question are set here. */
 enum status cli_ask(struct cli_store *cli, struct store_read *read);

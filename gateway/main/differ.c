@@ -195,8 +195,7 @@ int command_diff(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
     const struct usage usage = {
@@ -485,30 +484,14 @@ static int backtest_with(struct backtest *b, const char *name, bool json)
     return b->otherwise > 0 ? EXIT_FINDINGS : EXIT_GOOD;
 }
 
-/* "30d", "12h", "90m" */
-static bool age_of(const char *text, int64_t *us)
-{
-    struct view v = view_text(text);
-    uint64_t number = 0;
-    if (v.len < 2 || view_to_u64(view_slice(v, 0, v.len - 1), 36600, &number) != STATUS_OK)
-        return false;
-    int64_t unit = v.ptr[v.len - 1] == 'd'   ? 86400
-                   : v.ptr[v.len - 1] == 'h' ? 3600
-                   : v.ptr[v.len - 1] == 'm' ? 60
-                                             : 0;
-    *us = (int64_t)number * unit * LOOP_US_PER_S;
-    return *us > 0;
-}
-
 int command_backtest(int argc, char **argv)
 {
     struct backtest *b = calloc(1, sizeof *b);
     const char *config = "config", *since = "30d", *region = NULL;
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
-        { "since", "TIME", "How far back: 30d, 12h, 90m. Default: 30d", &since, NULL },
+        OPTION_CONFIG(&config),
+        { "since", "DURATION", "How far back: 90m, 12h, 30d. Default: 30d", &since, NULL },
         { "region", "NAME", "Payments of this region. Default: the one that NEW is for", &region,
           NULL },
         { "json", NULL, "Print one JSON object.", NULL, &json },
@@ -518,7 +501,7 @@ int command_backtest(int argc, char **argv)
         .sentence =
             "Decides recorded payments again, by the profile as configured and by a new one, "
             "and tells which\nwould come out otherwise.",
-        .more = "NEW is a file, or region@version of the history. Exit code: 0 none, 1 some.",
+        .more = "NEW is a file, or region@version of the history. Exit code: 0 none would, 1 some.",
         .arguments = "NEW",
         .options = rows,
         .option_count = COUNT_OF(rows),
@@ -529,8 +512,10 @@ int command_backtest(int argc, char **argv)
     enum options_result read = options_read(&usage, argc, argv, &count);
     if (read == OPTIONS_HELP)
         code = EXIT_GOOD;
-    else if (read == OPTIONS_GO && (count != 1 || !age_of(since, &age_us)))
-        fprintf(stderr, "railgate backtest: give one profile, and --since like 30d, 12h or 90m.\n");
+    else if (read == OPTIONS_GO && count != 1)
+        fprintf(stderr, "railgate backtest: give one profile, a file or region@version.\n");
+    else if (read == OPTIONS_GO && (!cli_read_duration(since, 36600, &age_us) || age_us == 0))
+        fprintf(stderr, "railgate backtest: --since takes a duration such as 90m, 12h or 30d.\n");
     else if (read == OPTIONS_GO && b != NULL) {
         if (versions_open(&b->v, "backtest", config)) {
             b->region = region;

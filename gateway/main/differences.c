@@ -45,13 +45,6 @@ void difference_print_json(const struct difference_row *row)
 /* --- listing ------------------------------------------------------------------------------------
  */
 
-static struct option_row config_row(const char **config)
-{
-    return (struct option_row){ "config", "DIR",
-                                "Folder with gateway.yaml, or that file. Default: config", config,
-                                NULL };
-}
-
 static const char *state_word(enum reconciliation_state state)
 {
     return state == RECONCILIATION_FINISHED    ? "finished"
@@ -160,7 +153,7 @@ int reconcile_command_list(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        config_row(&config),
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print a JSON array.", NULL, &json },
     };
     const struct usage usage = { .command = "reconcile list",
@@ -230,7 +223,7 @@ int reconcile_command_differences(int argc, char **argv)
     const char *config = "config";
     bool json = false, open = false;
     const struct option_row rows[] = {
-        config_row(&config),
+        OPTION_CONFIG(&config),
         { "open", NULL, "Only those that nobody resolved.", NULL, &open },
         { "json", NULL, "Print a JSON array.", NULL, &json },
     };
@@ -328,7 +321,7 @@ int reconcile_command_show(int argc, char **argv)
     bool json = false;
     int64_t id = 0;
     const struct option_row rows[] = {
-        config_row(&config),
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
     const struct usage usage = { .command = "reconcile show",
@@ -397,7 +390,7 @@ int reconcile_command_resolve(int argc, char **argv)
     bool json = false;
     struct reconcile_resolution resolution = { 0 };
     const struct option_row rows[] = {
-        config_row(&config),
+        OPTION_CONFIG(&config),
         { "by", "WHO", "Who explains it; stands in the journal.", &by, NULL },
         { "why", "TEXT", "The explanation; stands in the journal.", &why, NULL },
         { "evidence", "TEXT", "What shows it: a letter, a later record, a ticket.", &evidence,

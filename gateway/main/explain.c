@@ -536,8 +536,7 @@ int command_explain(int argc, char **argv)
     e->config = "config";
     e->region = "";
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &e->config,
-          NULL },
+        OPTION_CONFIG(&e->config),
         { "region", "NAME", "Profile to decide by. Default: the request's, else the configured one",
           &e->region, NULL },
         { "at", "TIME", "Decide as of then, e.g. 2026-03-01T21:30:00Z. Default: now", &e->at,

@@ -102,8 +102,7 @@ static int keys_create(int argc, char **argv)
 {
     struct create o = { .config = "config", .name = "", .scopes = "all", .rate = "0" };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &o.config,
-          NULL },
+        OPTION_CONFIG(&o.config),
         { "merchant", "ID", "Merchant (mer_...) that the key belongs to. Default: a new one",
           &o.merchant, NULL },
         { "name", "TEXT", "What it is for; shown by `keys list`.", &o.name, NULL },
@@ -235,8 +234,7 @@ static int keys_list(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print a JSON array.", NULL, &json },
     };
     const struct usage usage = { .command = "keys list",
@@ -263,8 +261,7 @@ static int keys_revoke(int argc, char **argv)
 {
     const char *config = "config";
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
     };
     const struct usage usage = {
         .command = "keys revoke",

@@ -123,14 +123,14 @@ int command_reload(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print the gateway's answer as JSON.", NULL, &json },
     };
     const struct usage usage = {
         .command = "reload",
         .sentence = "Loads region profiles and sanctions lists anew into the running gateway (like "
                     "SIGHUP).\nPayments go on; when anything is wrong, nothing changes.",
+        .more = "Exit code: 0 reloaded, 1 nothing was, 2 no gateway answers.",
         .arguments = "",
         .options = rows,
         .option_count = COUNT_OF(rows)
@@ -153,8 +153,7 @@ static int profile_rollback(int argc, char **argv)
     const char *config = "config", *by = NULL;
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "by", "NAME", "Who asks for it; stands in the journal.", &by, NULL },
         { "json", NULL, "Print the gateway's answer as JSON.", NULL, &json },
     };
@@ -269,8 +268,7 @@ static int profile_history(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print a JSON array.", NULL, &json },
     };
     const struct usage usage = { .command = "profile history",
@@ -382,8 +380,7 @@ static int review_list(int argc, char **argv)
     const char *config = "config", *after = NULL;
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "after", "PAYMENT", "Only those that came after this one.", &after, NULL },
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
@@ -426,8 +423,7 @@ static int review_decide(int argc, char **argv, const char *word)
     bool json = false;
     char command[32], path[96];
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "by", "NAME", "Who decides; stands in the journal.", &by, NULL },
         { "why", "TEXT", "The reason; stands in the journal.", &why, NULL },
         { "json", NULL, "Print the gateway's answer as JSON.", NULL, &json },

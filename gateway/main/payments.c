@@ -31,17 +31,24 @@ static const char *text_of(struct writer *w)
  * strictest (masked.c). */
 static bool open_to_show(struct cli_store *cli, const char *config)
 {
-    if (cli_store_open(cli, config, true))
-        return true;
-    if (!cli_store_open_gateway(cli, config, true))
-        return false;
-    fprintf(stderr, "railgate payments: the profiles cannot be read; accounts and numbers of "
-                    "documents are masked\n");
-    return true;
+    struct settings *gateway = cli_gateway_load(config);
+    struct settings *all = gateway != NULL ? cli_settings_load(config) : NULL;
+    if (gateway != NULL && all == NULL)
+        fprintf(stderr, "railgate payments: the profiles cannot be read; accounts and numbers of "
+                        "documents are masked\n");
+    if (all != NULL)
+        settings_free(gateway);
+    return cli_store_open_with(cli, all != NULL ? all : gateway, true);
 }
 
 /* --- list
  * -------------------------------------------------------------------------------------------- */
+
+static const char status_sentence[] = "Only payments in this status, one of:"
+#define PAYMENT_STATUS(name, number, word) " " word
+#include "domain/words.def"
+#undef PAYMENT_STATUS
+                                      ".";
 
 struct list_options {
     const char *config, *status, *reference, *limit, *cursor;
@@ -115,9 +122,8 @@ static int payments_list(int argc, char **argv)
         .config = "config", .status = "", .reference = "", .limit = "20", .cursor = ""
     };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &o.config,
-          NULL },
-        { "status", "WORD", "Only payments in this status.", &o.status, NULL },
+        OPTION_CONFIG(&o.config),
+        { "status", "WORD", status_sentence, &o.status, NULL },
         { "reference", "TEXT", "Only payments with this merchant reference.", &o.reference, NULL },
         { "limit", "N", "At most so many, 1 to 100. Default: 20", &o.limit, NULL },
         { "cursor", "ID", "Only payments older than this one.", &o.cursor, NULL },
@@ -137,16 +143,18 @@ static int payments_list(int argc, char **argv)
     struct store_read read = { .question = STORE_PAYMENTS,
                                .arena = &arena,
                                .reference = view_text(o.reference) };
+    const char *wrong = NULL;
     uint64_t limit = 0;
-    if (view_to_u64(view_text(o.limit), STORE_PAGE_MAX, &limit) != STATUS_OK || limit == 0 ||
-        (o.status[0] != '\0' &&
-         payment_status_parse(view_text(o.status), &read.status) != STATUS_OK) ||
-        (o.cursor[0] != '\0' &&
-         id_parse(ID_PAYMENT, view_text(o.cursor), &read.after) != STATUS_OK)) {
-        fprintf(
-            stderr,
-            "railgate payments list: --limit takes 1 to 100, --status a payment status, --cursor a "
-            "payment id.\n");
+    if (view_to_u64(view_text(o.limit), STORE_PAGE_MAX, &limit) != STATUS_OK || limit == 0)
+        wrong = "--limit takes 1 to 100";
+    else if (o.status[0] != '\0' &&
+             payment_status_parse(view_text(o.status), &read.status) != STATUS_OK)
+        wrong = "--status takes one of the words that --help shows";
+    else if (o.cursor[0] != '\0' &&
+             id_parse(ID_PAYMENT, view_text(o.cursor), &read.after) != STATUS_OK)
+        wrong = "--cursor takes the id of a payment (pay_...)";
+    if (wrong != NULL) {
+        fprintf(stderr, "railgate payments list: %s.\n", wrong);
         return EXIT_COULD_NOT;
     }
     read.limit = (uint32_t)limit;
@@ -309,8 +317,7 @@ static int payments_show(int argc, char **argv)
     const char *config = "config";
     bool json = false;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "json", NULL, "Print one JSON object.", NULL, &json },
     };
     const struct usage usage = { .command = "payments show",

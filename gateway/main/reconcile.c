@@ -205,8 +205,9 @@ static bool read_options(const struct wanted *w, struct reconcile_options *optio
     }
     if (!cli_read_duration(w->tolerance, 10000, &options->tolerance_us) ||
         !cli_read_duration(w->lookback, 10000, &options->lookback_us)) {
-        fprintf(stderr, "railgate " COMMAND ": --tolerance and --lookback take a time such as 90s, "
-                        "5m or 7d\n");
+        fprintf(stderr,
+                "railgate " COMMAND ": --tolerance and --lookback take a duration such as 90s, "
+                "5m or 7d\n");
         return false;
     }
     options->path = w->file;
@@ -244,22 +245,21 @@ static int compare(int argc, char **argv)
 {
     struct wanted w = { .config = "config", .tolerance = "5m", .lookback = "7d" };
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &w.config,
-          NULL },
+        OPTION_CONFIG(&w.config),
         { "channel", "NAME", "The channel whose counterpart made the record.", &w.channel, NULL },
         { "file", "FILE", "The record: a settlement file, camt.053 or camt.054, a ledger.", &w.file,
           NULL },
         { "from", "TIME",
-          "Begin of the period. Default: the record's, or the day of its first "
-          "line",
+          "Begin of the period: 2026-11-22 or 2026-11-22T18:30:00Z. Default: the record's, or "
+          "the day of its first line",
           &w.from, NULL },
         { "to", "TIME",
           "End of the period. Default: the record's, or the end of its last line's "
           "day",
           &w.to, NULL },
-        { "tolerance", "TIME", "How near to the period's ends nothing is missed. Default: 5m",
+        { "tolerance", "DURATION", "How near to the period's ends nothing is missed. Default: 5m",
           &w.tolerance, NULL },
-        { "lookback", "TIME", "How long before the period attempts may have begun. Default: 7d",
+        { "lookback", "DURATION", "How long before the period attempts may have begun. Default: 7d",
           &w.lookback, NULL },
         { "dry-run", NULL, "Compare and print; write nothing.", NULL, &w.dry_run },
         { "again", NULL, "Compare a file again that was reconciled before.", NULL, &w.again },
@@ -277,7 +277,7 @@ static int compare(int argc, char **argv)
             "railgate reconcile differences    all differences; --open: those nobody explained\n"
             "railgate reconcile resolve ID     a person's word on a difference\n"
             "The formats of the records: docs/rails/settlement.md.",
-        .arguments = "",
+        .arguments = "--channel NAME --file FILE",
         .options = rows,
         .option_count = COUNT_OF(rows)
     };

@@ -175,14 +175,15 @@ static int region_new(int argc, char **argv)
 {
     const char *config = "config", *extends = NULL;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "extends", "NAME", "Profile that holds too where the new one says nothing, e.g. base.",
           &extends, NULL },
     };
     const struct usage usage = {
         .command = "region new",
-        .sentence = "Writes a commented profile and its test cases; both pass `railgate check`.",
+        .sentence =
+            "Writes a commented profile and its test cases into the folder of region profiles; "
+            "both pass\n`railgate check`. They count from the next `railgate reload`.",
         .arguments = "NAME",
         .options = rows,
         .option_count = COUNT_OF(rows),

@@ -58,16 +58,16 @@ int command_trigger(int argc, char **argv)
 {
     const char *config = "config", *merchant_text = "";
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "merchant", "ID", "Whose event it is (mer_..., see railgate keys list).", &merchant_text,
           NULL },
     };
     const struct usage usage = { .command = COMMAND,
                                  .sentence =
                                      "Mode sandbox: records a test event for a merchant and "
-                                     "prints its id. Nothing is paid.",
-                                 .arguments = "EVENT",
+                                     "prints its id. Nothing is paid. EVENT is its kind: "
+                                     "payment.succeeded",
+                                 .arguments = "EVENT --merchant ID",
                                  .options = rows,
                                  .option_count = COUNT_OF(rows),
                                  .arguments_max = 1 };

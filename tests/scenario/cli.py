@@ -1,12 +1,17 @@
 """The command line: exit codes for scripts (0 good, 1 findings, 2 could not run), help everywhere, all errors of
 a broken configuration at once with file and line, keys, payments, adapters."""
 
+import http.client
 import json
 import os
 import re
+import signal
 import subprocess
+import threading
 
-from rgtest import Gateway, Story, authorisation, card_adapter, gateway_program, main, sale
+from rgtest import Gateway, Story, authorisation, card_adapter, gateway_program, main, sale, until
+
+LOST = (OSError, http.client.HTTPException)
 
 
 def run(*arguments):
@@ -27,12 +32,24 @@ class Help(Story):
     def test_wrong_usage_is_2_and_says_so_on_stderr(self):
         for command in ([], ["nonsense"], ["serv"], ["serve", "--nonsense"], ["check", "--config"], ["keys"], ["keys", "nonsense"],
                         ["keys", "revoke"], ["payments", "show"], ["payments", "list", "--limit", "0"], ["adapter", "nonsense"],
-                        ["keys", "create", "--scopes", "everything"]):  # fmt: skip
+                        ["keys", "create", "--scopes", "everything"], ["payments", "list", "--config", "--json"],
+                        ["payments", "list", "--status", "paid"], ["backtest", "x.yaml", "--since", "30"],
+                        ["attempts", "--older-than", "soon"], ["reconcile"], ["trigger", "payment.failed"]):  # fmt: skip
             with self.subTest(command=command):
                 code, out, err = run(*command)
                 self.assertEqual((code, out), (2, ""), err)
                 self.assertTrue(err)
         self.assertIn("serve", run("serv")[2], "did you mean")
+        self.assertIn("a value is missing after `--config`", run("payments", "list", "--config", "--json")[2])
+
+    def test_durations_are_the_same_everywhere(self):
+        for command in (["attempts", "--older-than"], ["backtest", "none.yaml", "--since"],
+                        ["reconcile", "--channel", "x", "--file", "y", "--tolerance"]):  # fmt: skip
+            with self.subTest(command=command):
+                self.assertIn("DURATION", run(command[0], "--help")[1])
+                self.assertIn("a duration such as", run(*command, "90")[2])
+                for text in ("90s", "90m", "12h", "3d"):
+                    self.assertNotIn("a duration", run(*command, text, "--config", "/nowhere")[2])
 
     def test_version(self):
         code, out, _ = run("version")
@@ -151,6 +168,18 @@ class Keys(Story):
         gateway.cli("keys", "revoke", "key_0000000000001", code=1)
         self.assertEqual(api.get("/v1/payments").status, 200)
 
+    def test_who_only_looks_makes_nothing(self):
+        gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
+        for command in (["payments", "list"], ["attempts"], ["keys", "list"], ["profile", "history", "default"]):
+            err = gateway.cli(*command, code=2)[2]
+            self.assertEqual(err.count("there are no records yet"), 1, err)
+        self.assertEqual(os.listdir(gateway.var), [])
+        gateway.create_key()
+        key = os.path.join(gateway.var, "host.key")
+        os.rename(key, key + ".away")
+        self.assertIn("host key", gateway.cli("payments", "list", code=2)[2])
+        self.assertFalse(os.path.exists(key), "another one would be in the way of the right one")
+
     def test_before_the_first_start(self):
         """The order in which an operator does things must not matter."""
         sim = self.stage.simulator()
@@ -206,8 +235,6 @@ class Adapters(Story):
 
 class Signals(Story):
     def test_term_and_int_end_with_0_and_hup_is_survived(self):
-        import signal  # pylint: disable=import-outside-toplevel
-
         for number in (signal.SIGTERM, signal.SIGINT):
             _, gateway, api = self.pair()
             os.kill(gateway.pid, signal.SIGHUP)
@@ -215,6 +242,20 @@ class Signals(Story):
             self.assertEqual(gateway.stop(number), 0)
             for line in gateway.log_text().splitlines():
                 json.loads(line)  # every line of the log is JSON
+
+    def test_the_second_one_does_not_wait(self):
+        sim, gateway, api = self.pair(channel={"deadline": "30s"})
+        sim.fault("delay", mti="0200", ms=25000, next=1)
+        asking = threading.Thread(target=lambda: self.assertRaises(LOST, api.post, "/v1/payments", sale()))
+        asking.start()
+        until("the sale is at the card host", lambda: sim.entries("sale"))
+        os.kill(gateway.pid, signal.SIGTERM)
+        until("it drains", lambda: "gateway.stopping" in gateway.log_text())
+        os.kill(gateway.pid, signal.SIGHUP)  # nothing is loaded any more, and nothing breaks
+        self.assertTrue(gateway.alive())
+        os.kill(gateway.pid, signal.SIGINT)
+        self.assertEqual(gateway.wait_end(), 130)
+        asking.join()
 
     def test_a_port_that_is_taken(self):
         _, gateway, _ = self.pair()
@@ -247,6 +288,7 @@ class Signals(Story):
         except AssertionError:
             pass
         self.assertEqual(code, 2, gateway.log_text()[-500:])
+        self.assertIn('"payment.wrong_host_key"', gateway.log_text())
 
 
 if __name__ == "__main__":

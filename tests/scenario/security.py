@@ -418,17 +418,6 @@ class Files(Story):
         gateway.start()
         self.assertRegex(gateway.log_text(), r'"warn".*railgate\.db: others than its owner.*0644.*chmod 600')
 
-    def test_another_host_key_is_told(self):
-        _, gateway, api = self.pair()
-        self.assertEqual(api.post("/v1/payments", sale()).status, 201)
-        gateway.stop()
-        key = os.path.join(gateway.var, "host.key")
-        os.rename(key, key + ".right")
-        self.assertEqual(gateway.start(wait=False).wait_end(), 2)
-        self.assertIn('"payment.wrong_host_key"', gateway.log_text())
-        os.rename(key + ".right", key)
-        gateway.start()
-
     def test_a_link_beside_the_ready_file_is_not_followed(self):
         _, gateway, _ = self.pair()
         gateway.stop()
