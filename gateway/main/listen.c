@@ -12,6 +12,7 @@
  */
 #include "main/cli.h"
 #include "main/paint.h"
+#include "main/signals.h"
 #include "main/sse.h"
 
 #include "base/ensure.h"
@@ -25,23 +26,19 @@
 #include "json/json_read.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define COMMAND          "listen"
-#define LISTEN_MAGIC     0x4c53544eu
-#define QUEUE_MAX        64
-#define SILENCE_US       (45 * LOOP_US_PER_S) /* the gateway speaks every 15 s */
-#define FORWARD_US       (30 * LOOP_US_PER_S)
-#define KEPT_US          (500 * LOOP_US_PER_MS)
-#define AGAIN_FIRST_US   (250 * LOOP_US_PER_MS)
-#define AGAIN_MOST_US    (10 * LOOP_US_PER_S)
-#define ANSWER_MAX       16384
-#define ITEM_ARENA_MAX   ((size_t)8 << 20)
-#define EXIT_INTERRUPTED 130
+#define COMMAND        "listen"
+#define LISTEN_MAGIC   0x4c53544eu
+#define QUEUE_MAX      64
+#define SILENCE_US     (45 * LOOP_US_PER_S) /* the gateway speaks every 15 s */
+#define FORWARD_US     (30 * LOOP_US_PER_S)
+#define KEPT_US        (500 * LOOP_US_PER_MS)
+#define AGAIN_FIRST_US (250 * LOOP_US_PER_MS)
+#define AGAIN_MOST_US  (10 * LOOP_US_PER_S)
+#define ANSWER_MAX     16384
+#define ITEM_ARENA_MAX ((size_t)8 << 20)
 
 struct item {
     struct list link;
@@ -78,11 +75,7 @@ struct listen {
     uint64_t shown, accepted, failed, count_wanted;
     bool stopping;
     int exit_code;
-    /* signals */
-    pthread_t signals;
-    sigset_t signal_set;
-    struct task on_signal;
-    atomic_bool interrupted;
+    struct signals signals;
 };
 
 static void connect_now(struct listen *l);
@@ -424,44 +417,11 @@ static void connect_now(struct listen *l)
 
 /* --- signals ---------------------------------------------------------------------------------- */
 
-static void *wait_for_signals(void *arg)
+static void on_stop(void *arg)
 {
     struct listen *l = arg;
-    for (;;) {
-        int number = 0;
-        if (sigwait(&l->signal_set, &number) != 0)
-            continue;
-        if (number == SIGUSR2)
-            return NULL; /* the main thread is done */
-        if (atomic_exchange(&l->interrupted, true))
-            _exit(EXIT_INTERRUPTED);
-        loop_post(l->loop, &l->on_signal);
-    }
-}
-
-static void signal_task(struct task *task)
-{
-    struct listen *l = CONTAINER_OF(task, struct listen, on_signal);
     ENSURE_MAGIC(l, LISTEN_MAGIC);
     stop(l, EXIT_GOOD);
-}
-
-static bool signals_begin(struct listen *l)
-{
-    l->on_signal.run = signal_task;
-    sigemptyset(&l->signal_set);
-    sigaddset(&l->signal_set, SIGTERM);
-    sigaddset(&l->signal_set, SIGINT);
-    sigaddset(&l->signal_set, SIGUSR2);
-    (void)pthread_sigmask(SIG_BLOCK, &l->signal_set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    return pthread_create(&l->signals, NULL, wait_for_signals, l) == 0;
-}
-
-static void signals_end(struct listen *l)
-{
-    (void)pthread_kill(l->signals, SIGUSR2);
-    (void)pthread_join(l->signals, NULL);
 }
 
 /* --- what was asked for ----------------------------------------------------------------------- */
@@ -621,15 +581,15 @@ static void summary(const struct listen *l)
 
 static int run(struct listen *l, const char *ca, const char *secret_file)
 {
-    if (!open_all(l, ca, secret_file) || !signals_begin(l)) {
+    signals_block(&l->signals, on_stop, NULL, l);
+    if (!open_all(l, ca, secret_file) || signals_begin(&l->signals, l->loop) != STATUS_OK) {
         close_all(l);
         return EXIT_COULD_NOT;
     }
     connect_now(l);
     if (!l->stopping)
         loop_run(l->loop);
-    signals_end(l);
-    loop_forget(l->loop, &l->on_signal);
+    signals_end(&l->signals);
     if (l->connected_once)
         summary(l);
     close_all(l);

@@ -9,15 +9,14 @@
  */
 #include "main/cli.h"
 #include "main/gateway.h"
+#include "main/signals.h"
 
 #include "base/ensure.h"
 #include "wire/conn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -33,11 +32,7 @@ struct serve {
     struct gateway *gateway;
     struct log log;
     const char *ready_file;
-    pthread_t signals;
-    sigset_t signal_set;
-    struct task on_stop, on_hup;
-    atomic_bool stopping;   /* of the signal thread and ours */
-    atomic_bool hup_posted; /* on_hup is on its way: it must not be posted again */
+    struct signals signals;
     int exit_code;
     /* RAILGATE_CRASH_AT */
     char crash_step[32];
@@ -78,47 +73,24 @@ static void crash_step(void *arg, const char *name)
 /* --- signals
  * ------------------------------------------------------------------------------------------- */
 
-static void *wait_for_signals(void *arg)
-{
-    struct serve *serve = arg;
-    for (;;) {
-        int number = 0;
-        if (sigwait(&serve->signal_set, &number) != 0)
-            continue;
-        if (number == SIGUSR2)
-            return NULL; /* the main thread is done */
-        if (number == SIGHUP) {
-            if (!atomic_exchange(&serve->hup_posted, true))
-                loop_post(serve->loop, &serve->on_hup);
-            continue;
-        }
-        if (serve->stopping)
-            _exit(130);
-        serve->stopping = true;
-        loop_post(serve->loop, &serve->on_stop);
-    }
-}
-
 static void drained(void *arg)
 {
     struct serve *serve = arg;
     loop_stop(serve->loop);
 }
 
-static void stop_task(struct task *task)
+static void on_stop(void *arg)
 {
-    struct serve *serve = CONTAINER_OF(task, struct serve, on_stop);
+    struct serve *serve = arg;
     LOG(&serve->log, LOG_INFO, "gateway.stopping",
         LOG_INT("waiting", payments_waiting(gateway_payments(serve->gateway))));
     gateway_drain(serve->gateway, serve->settings->shutdown_drain_us, drained, serve);
 }
 
-static void hup_task(struct task *task)
+static void on_hup(void *arg)
 {
-    struct serve *serve = CONTAINER_OF(task, struct serve, on_hup);
-    atomic_store(&serve->hup_posted, false); /* a signal from now on asks for one more */
-    if (!serve->stopping)
-        reload_ask(gateway_reload(serve->gateway), NULL, NULL);
+    struct serve *serve = arg;
+    reload_ask(gateway_reload(serve->gateway), NULL, NULL);
 }
 
 /* --- ready
@@ -216,16 +188,9 @@ static void on_abort(int number)
     (void)raise(number); /* when this returns */
 }
 
-/* Before any thread is started, so that all of them leave signals to ours. */
-static void block_signals(struct serve *serve)
+static void set_signals(struct serve *serve)
 {
-    sigemptyset(&serve->signal_set);
-    sigaddset(&serve->signal_set, SIGTERM);
-    sigaddset(&serve->signal_set, SIGINT);
-    sigaddset(&serve->signal_set, SIGHUP);
-    sigaddset(&serve->signal_set, SIGUSR2);
-    (void)pthread_sigmask(SIG_BLOCK, &serve->signal_set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
+    signals_block(&serve->signals, on_stop, on_hup, serve);
     (void)signal(SIGABRT, on_abort);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, not the end */
 }
@@ -256,17 +221,18 @@ static int run(struct serve *serve)
         LOG(&serve->log, LOG_ERROR, "gateway.cannot_start", LOG_STATUS("status", status));
         return EXIT_COULD_NOT;
     }
-    serve->on_stop.run = stop_task;
-    serve->on_hup.run = hup_task;
-    if (pthread_create(&serve->signals, NULL, wait_for_signals, serve) != 0)
+    status = signals_begin(&serve->signals, serve->loop);
+    if (status != STATUS_OK) {
+        LOG(&serve->log, LOG_ERROR, "gateway.cannot_start", LOG_STATUS("status", status));
+        gateway_close(serve->gateway);
         return EXIT_COULD_NOT;
+    }
     /* Before what the start asks, so that the first scrape shows it. */
     open_differences_ask(gateway_open_differences(serve->gateway), gateway_store(serve->gateway));
     gateway_start(serve->gateway, ready, serve);
     loop_run(serve->loop);
     gateway_close(serve->gateway);
-    (void)pthread_kill(serve->signals, SIGUSR2);
-    (void)pthread_join(serve->signals, NULL);
+    signals_end(&serve->signals);
     LOG(&serve->log, LOG_INFO, "gateway.stopped", LOG_INT("exit", serve->exit_code));
     return serve->exit_code;
 }
@@ -301,7 +267,7 @@ static int serve_with(struct serve *serve, const char *config)
         return EXIT_COULD_NOT;
     }
     set_process_limits(serve->settings);
-    block_signals(serve);
+    set_signals(serve);
     crash_read(serve);
     int code = EXIT_COULD_NOT;
     serve->loop = loop_open_real();
@@ -320,8 +286,7 @@ int command_serve(int argc, char **argv)
 {
     const char *config = "config", *ready_file = NULL;
     const struct option_row rows[] = {
-        { "config", "DIR", "Folder with gateway.yaml, or that file. Default: config", &config,
-          NULL },
+        OPTION_CONFIG(&config),
         { "ready-file", "PATH",
           "Written when requests are taken: {\"api\": URL, \"ops\": URL, \"pid\": N}, and "
           "\"notices\".",
@@ -329,7 +294,9 @@ int command_serve(int argc, char **argv)
     };
     const struct usage usage = { .command = "serve",
                                  .sentence =
-                                     "Runs the gateway in the foreground until SIGTERM or SIGINT.",
+                                     "Runs the gateway in the foreground until SIGTERM or SIGINT; "
+                                     "a second one ends it at once.\nSIGHUP does what `railgate "
+                                     "reload` does.",
                                  .arguments = "",
                                  .options = rows,
                                  .option_count = COUNT_OF(rows) };
