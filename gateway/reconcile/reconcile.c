@@ -1,8 +1,9 @@
 /* reconcile.c - the order of things:
  *
- *     1. the record's digest: was this very file reconciled before?
+ *     1. the record's digest
  *     2. read the record, line by line, into a sort on disk; a record that is not whole ends here
- *     3. the period: as asked for, as the record says, or the UTC days that its lines touch
+ *     3. the period: as asked for, as the record says, or the UTC days that its lines touch; was
+ *        this very file reconciled before for the same one?
  *     4. our attempts of the channel into the same sort, page by page; from some time before the
  *        period, since what was asked for yesterday may be booked today; and those that earlier
  *        reconciliations carried over, however old
@@ -35,6 +36,7 @@ struct run {
     struct record record;
     struct period period;
     uint64_t party_key[2];
+    bool not_over;                  /* the period goes on; now ends what is compared */
     bool within;                    /* a line of the record is of the period that was asked for */
     struct store_sort *names;       /* both sides, by name */
     struct store_sort *differences; /* struct found, in the order of the record */
@@ -113,13 +115,13 @@ static enum status open_record(struct run *run)
     return writer_terminate(&w);
 }
 
-/* Whether a period that is asked for is that of an earlier one, which ended when it ran at most. */
-static bool period_is_that_of(const struct reconcile_options *o,
-                              const struct reconciliation_row *row)
+/* Whether an earlier one compared the same period. Two that both ended when they ran, before the
+ * period was over, are the same: the record says nothing of the time after the first. */
+static bool period_is_that_of(const struct run *run, const struct reconciliation_row *row)
 {
-    int64_t until = o->until_us < row->started_us ? o->until_us : row->started_us;
-    return (o->from_us == 0 || o->from_us == row->from_us) &&
-           (o->until_us == 0 || until == row->until_us);
+    const struct period *p = &run->period;
+    return p->from_us == row->from_us &&
+           (p->until_us == row->until_us || (run->not_over && row->until_us == row->started_us));
 }
 
 static enum status is_still_open(struct run *run, struct arena *arena)
@@ -153,7 +155,7 @@ static enum status find_earlier(struct run *run)
             const struct reconciliation_row *row = &read.reconciliations[i];
             after = row->id;
             if (row->state == RECONCILIATION_FINISHED &&
-                view_equal(row->channel, run->o->channel) && period_is_that_of(run->o, row) &&
+                view_equal(row->channel, run->o->channel) && period_is_that_of(run, row) &&
                 run->report->known == 0)
                 run->report->known = row->id;
         }
@@ -229,12 +231,11 @@ static enum status find_period(struct run *run)
     if (p->until_us == 0)
         return record_refuse(r, STATUS_MALFORMED, 0,
                              "it has no lines and names no period: give --from and --to");
-    if (p->until_us > run->o->now_us) /* what comes is in no record yet */
+    run->not_over = p->until_us > run->o->now_us;
+    if (run->not_over) /* what comes is in no record yet */
         p->until_us = run->o->now_us;
     if (p->from_us >= p->until_us)
         return say(run, STATUS_RANGE, "the period ends before it begins");
-    run->report->from_us = p->from_us;
-    run->report->until_us = p->until_us;
     return STATUS_OK;
 }
 
@@ -661,15 +662,17 @@ static enum status write_down(struct run *run)
 static enum status run_all(struct run *run)
 {
     TRY(open_record(run));
-    TRY(find_earlier(run));
-    if (run->report->known != 0 && !run->o->again && !run->o->dry_run)
-        return STATUS_OK;
     if (store_sort_open(&run->names) != STATUS_OK ||
         store_sort_open(&run->differences) != STATUS_OK ||
         store_sort_open(&run->carried) != STATUS_OK)
         return say(run, STATUS_IO, "a temporary file for sorting cannot be made; see TMPDIR");
     TRY(read_record(run));
     TRY(find_period(run));
+    TRY(find_earlier(run));
+    if (run->report->known != 0 && !run->o->again && !run->o->dry_run)
+        return STATUS_OK;
+    run->report->from_us = run->period.from_us;
+    run->report->until_us = run->period.until_us;
     TRY(find_seen(run));
     TRY(collect(run));
     TRY(compare(run));

@@ -280,7 +280,7 @@ class Card(Reconcile):
         self.assertEqual(second["known"], first["reconciliation"])
         self.assertNotIn("reconciliation", second)
         self.assertEqual(len(self.reconciliations()), 1)
-        out = self.gateway.cli("reconcile", "--channel", self.channel, "--file", path)[1]
+        out = self.gateway.cli(*self.command(path))[1]
         self.assertIn(f"reconciled before: {first['reconciliation']}", out)
         # One whose differences nobody explained is no success, however often it comes.
         self.sim.knobs(settlement={"seed": 7, "faults": [{"fault": "invent"}]})

@@ -682,6 +682,45 @@ static void what_was_overtaken_writes_nothing(void **state)
     close_stage(&s);
 }
 
+/* A file is known for a period that was compared, and for no other: neither for more of the day,
+ * nor for the rest of one that was not over. */
+static void a_file_is_known_with_its_period(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_known");
+    const int64_t day = NOON_US - DAY_US / 2, second = 1000000;
+    add_attempt(&s, 1, "card_demo", ATTEMPT_APPROVED, 1000);
+    add_attempt_at(&s, 2, "card_demo", ATTEMPT_APPROVED, 1000, NOON_US + 5 * second,
+                   NOON_US + 6 * second);
+    write_record(&s, "1122120000", &(struct line){ 1, 1000 }, 1);
+    struct reconcile_options morning = { .from_us = day, .until_us = NOON_US + 2 * second };
+    assert_int_equal(run(&s, morning), STATUS_OK);
+    assert_int_equal(s.report.matched, 1);
+    assert_int_equal(s.report.differences, 0);
+    int64_t first = s.report.id;
+
+    assert_int_equal(run(&s, (struct reconcile_options){ 0 }), STATUS_OK); /* the day, until now */
+    assert_int_equal(s.report.known, 0);
+    assert_int_equal(s.report.differences, 1);
+    is_told(&s, 2, NOON_US + 5 * second, DIFFERENCE_MISSING_THERE, 0);
+    int64_t until_now = s.report.id;
+    assert_int_equal(run(&s, morning), STATUS_OK);
+    assert_int_equal(s.report.known, first);
+    assert_int_equal(run(&s, (struct reconcile_options){ .now_us = NOON_US + 20 * second }),
+                     STATUS_OK);
+    assert_int_equal(s.report.known, until_now);
+    assert_true(s.report.known_open);
+
+    struct reconcile_options later = { .now_us = day + 2 * DAY_US };
+    assert_int_equal(run(&s, later), STATUS_OK);
+    assert_int_equal(s.report.known, 0);
+    assert_int_equal(s.report.until_us, day + DAY_US);
+    assert_int_equal(run(&s, later), STATUS_OK);
+    assert_true(s.report.known > until_now);
+    close_stage(&s);
+}
+
 /* Whoever wrote the one before was killed in the middle of it. */
 static void what_was_left_unfinished_is_abandoned(void **state)
 {
@@ -751,6 +790,7 @@ int main(void)
         cmocka_unit_test(each_is_judged_once),
         cmocka_unit_test(carrying_is_whole_or_not_at_all),
         cmocka_unit_test(what_was_overtaken_writes_nothing),
+        cmocka_unit_test(a_file_is_known_with_its_period),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
         cmocka_unit_test(a_persons_word),
     };
