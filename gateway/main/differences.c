@@ -287,7 +287,7 @@ static enum status show_text(struct cli_store *cli, const struct reconciliation_
     printf("\n");
     TRY(list_differences(cli, row->id, false, false, &printed));
     if (printed == 0)
-        printf("everything matches\n");
+        printf("%s\n", reconcile_good_word(report));
     else
         reconcile_print_how();
     return STATUS_OK;

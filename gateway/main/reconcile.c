@@ -87,9 +87,9 @@ static void print_end(const struct printing *p)
     if (report->id == 0)
         printf("\nnothing was written: it was a dry run\n");
     else
-        printf("\n%s%s\n", id_format(ID_RECONCILIATION, report->id, id),
-               p->printed > 0 ? ": it is in the records, and in the journal"
-                              : ": everything matches");
+        printf("\n%s: %s\n", id_format(ID_RECONCILIATION, report->id, id),
+               p->printed > 0 ? "it is in the records, and in the journal"
+                              : reconcile_good_word(report));
     if (report->id != 0 && p->printed > 0)
         reconcile_print_how();
 }

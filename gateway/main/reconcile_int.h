@@ -13,6 +13,8 @@ void reconcile_print_report(const struct paint *paint, struct view channel, stru
 /* The same from the records; `out` lives as long as `arena`. false: the row has no summary. */
 bool reconcile_read_report(const struct reconciliation_row *row, struct arena *arena,
                            struct reconcile_report *out);
+/* When there is no difference. */
+const char *reconcile_good_word(const struct reconcile_report *report);
 /* What a person does when a difference is explained. */
 void reconcile_print_how(void);
 /* A difference for people, with what to do next, or as a JSON object. */

@@ -274,6 +274,13 @@ void reconcile_print_report(const struct paint *paint, struct view channel, stru
     print_sums(paint, report);
 }
 
+const char *reconcile_good_word(const struct reconcile_report *report)
+{
+    return report->carried_over + report->waiting == 0
+               ? "everything matches"
+               : "nothing differs so far; the next record decides the rest";
+}
+
 void reconcile_print_how(void)
 {
     printf("\nwhen one is explained:\n"

@@ -322,6 +322,8 @@ class Card(Reconcile):
         self.assertEqual((first["found"], first["summary"]["differences"]), ([], 0))
         self.assertEqual(first["summary"]["carried_over"], 1)
         self.assertEqual(self.run_on(self.record("first"), "--again", "--tolerance", "1h")["summary"]["taken_up"], 0)
+        shown = self.gateway.cli("reconcile", "show", first["reconciliation"])[1]
+        self.assertRegex(shown, r"carried over +1 (.|\n)*nothing differs so far; the next record decides")
         self.assertEqual(self.api.post("/v1/payments", sale(400)).status, 201)
         second = self.run_on(self.record("second"), code=1)
         told = [(d["kind"], d["attempt"], d["here"]) for d in second["found"]]
