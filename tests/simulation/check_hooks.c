@@ -261,7 +261,7 @@ static void check_unreached(const struct hook_endpoint *e, const struct journal 
     int64_t failing_us = loop_wall_us(world->loop) - row->failing_since_us;
     const struct line *due = NULL;
     size_t count = 0;
-    if (e->got_count > 0 || world->clock_jumps) /* when it was made, the clock must tell */
+    if (e->got_count > 0 || world_clock_wrong(world)) /* when it was made, the clock must tell */
         return;
     for (size_t i = j->count; i > 0; i--)
         if (j->lines[i - 1].time_us > row->created_us && brings(j, e, id, &j->lines[i - 1]) != 0) {
@@ -316,7 +316,7 @@ static void check_disabled(const struct hook_endpoint *e, const struct journal *
         if (line->gone && !e->said_gone)
             wrong(world, 0, "endpoint %u was disabled as gone, and never said so", e->index);
         int64_t failed_us = line->time_us - row->failing_since_us;
-        if (e->dead && !world->clock_jumps && failed_us < world->settings.webhooks_give_up_us)
+        if (e->dead && !world_clock_wrong(world) && failed_us < world->settings.webhooks_give_up_us)
             wrong(world, 0, "endpoint %u was disabled after %lld s", e->index,
                   (long long)(failed_us / LOOP_US_PER_S));
     }
@@ -345,7 +345,7 @@ static void check_endpoint(struct hook_endpoint *e, const struct journal *j, str
     bool enabled = row->status == ENDPOINT_ENABLED;
     check_disabled(e, j, id, row);
     check_unreached(e, j, id, row);
-    if (e->dead && !world->clock_jumps)
+    if (e->dead && !world_clock_wrong(world))
         check_pauses(e, id);
     size_t count = due_of(j, e, id, due);
     if (!e->dead && e->sure_from != 0 && (count == 0 || due[0].seq > e->sure_from))

@@ -65,6 +65,7 @@ struct seen {
     size_t reports;              /* that must follow */
     size_t attempts;             /* as rows */
     struct held_seen held;
+    int64_t sent_us; /* of check_not_too_soon */
     size_t mark_count;
     struct mark marks[MARKS_MAX];
 };
@@ -401,9 +402,9 @@ static void decide_sum(struct deciding *d, const struct limit_settings *l)
     if (l->window.kind == SETTINGS_WINDOW_SLIDING && over != is_told(d, "limit", l->id)) {
         struct sum known = sum_after(found.counter, d->at_us - l->window.us, false);
         bool over_by_known = fires(l, currency, with(known, d->story->amount));
-        if (over_by_known != over && world->clock_jumps)
+        if (over_by_known != over && world_clock_wrong(world))
             world_tally(world, "excused: a sum was forgotten");
-        over = world->clock_jumps ? over_by_known : over;
+        over = world_clock_wrong(world) ? over_by_known : over;
     }
     if (over)
         must_say(d, "limit", l->id, verdict_of(l->then));
@@ -613,6 +614,7 @@ void rules_check_event(struct rules_check *check, const struct event_row *e)
         ended(seen, story);
     seen->held.profile = seen->profile;
     held_check_event(check->world, &seen->held, e);
+    check_not_too_soon(check->world, story, &seen->sent_us, e);
 }
 
 void rules_check_payment(struct rules_check *check, const struct story *story,

@@ -66,6 +66,8 @@ void rules_side_trouble(struct rules_side *side);
 void rules_side_calm(struct rules_side *side);
 /* Wall clock from which on nothing disturbs any more, and the gateway is up for good. */
 int64_t rules_side_calm_us(const struct rules_side *side);
+/* Moves the wall clock. */
+void rules_side_jump(struct rules_side *side, int64_t by_us);
 /* Whether this text may have been in force at that wall clock. */
 bool rules_side_in_force(const struct rules_side *side, enum rules_text text, int64_t wall_us);
 /* Sometimes the gateway crashes soon after something was asked of it. */

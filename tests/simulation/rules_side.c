@@ -116,11 +116,16 @@ static void put(struct rules_side *side, enum rules_text text)
 }
 
 /* What may be in force between the asking and now. */
-static void asked_spans(struct rules_side *side)
+static void asked_until_now(struct rules_side *side)
 {
     for (int i = RULES_NORMAL; i < RULES_BROKEN_FORM; i++)
         if (side->rollback || i == (int)side->asked_for)
             may_be(side, (enum rules_text)i, side->asked_us, wall_us(side));
+}
+
+static void asked_spans(struct rules_side *side)
+{
+    asked_until_now(side);
     side->asked = false;
 }
 
@@ -351,6 +356,19 @@ void rules_side_sleeps(struct rules_side *side)
     no_more(side);
     side->reading = false;
     arena_reset(&side->arena);
+}
+
+void rules_side_jump(struct rules_side *side, int64_t by_us)
+{
+    bool up = side->on && side->world->gateway != NULL;
+    if (side->asked)
+        asked_until_now(side);
+    if (up)
+        no_more(side);
+    loop_shift_wall(side->world->loop, by_us);
+    side->asked_us = wall_us(side);
+    if (up)
+        may_be(side, side->now, wall_us(side), INT64_MAX);
 }
 
 void rules_side_trouble(struct rules_side *side)

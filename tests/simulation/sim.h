@@ -16,6 +16,7 @@
  *     check_retold.c   what the journal tells against the rows
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
+ *     clock_side.c the gateway's wall clock, and its jumps
  *     hooks.h      webhooks: hook_side.c, hook_serve.c, check_hooks.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened; faults.def: which faults there are
@@ -304,6 +305,26 @@ bool disk_side_struck(const struct disk_side *side);
 /* There are no files any more. */
 void disk_side_wipe(struct disk_side *side);
 
+/* --- the wall clock ----------------------------------------------------------------------------
+ */
+struct clock_side;
+/* After the rules, which set it. */
+enum status clock_side_open(struct clock_side **out, struct world *world);
+void clock_side_close(struct clock_side *side);
+/* Once a run: whether it may jump while the gateway runs. */
+bool clock_side_may_move(struct clock_side *side);
+void clock_side_trouble(struct clock_side *side);
+void clock_side_calm(struct clock_side *side);
+/* The gateway is down. */
+void clock_side_sleeps(struct clock_side *side);
+void clock_side_stop(struct clock_side *side);
+/* When it showed this, by the loop's clock: the first time, or the last; -1: never. */
+int64_t clock_side_loop_us(const struct clock_side *side, int64_t wall_us, bool last);
+/* With a clock that moves: when this event was heard of after all had calmed down, at most
+ * CLOCK_LOOK_US late; -1: not yet. */
+int64_t clock_side_heard_us(const struct clock_side *side, int64_t seq);
+#define CLOCK_LOOK_US (5 * LOOP_US_PER_S)
+
 /* --- the world ---------------------------------------------------------------------------------
  */
 enum gateway_life { LIFE_DOWN = 1, LIFE_UP, LIFE_DRAINING };
@@ -340,8 +361,9 @@ struct world {
     int64_t story_every_us;
     int64_t began_us;
     uint64_t next_crash; /* not before so many payments have begun; see world_may_crash */
-    bool clock_jumps;    /* the gateway's wall clock, while it is down, by up to half an hour */
-    int64_t clock_offset_us;
+    struct clock_side *clock;
+    bool clock_jumps; /* the gateway's wall clock, while it is down */
+    bool clock_moves; /* ... while it runs; then it is never started again */
     uint64_t trace;
     size_t vault_before;
     struct answer_read read;
@@ -374,6 +396,12 @@ enum status world_read(struct world *world, struct store_read *read);
 /* Lets virtual time pass. */
 void world_pass(struct world *world, int64_t us);
 
+/* Whether what is on record may be dated before or after its time. */
+static inline bool world_clock_wrong(const struct world *world)
+{
+    return world->clock_jumps || world->clock_moves;
+}
+
 /* Whether this rail takes part. */
 static inline bool world_has(const struct world *world, enum rail rail)
 {
@@ -384,6 +412,10 @@ void check_books(struct world *world);
 /* check_time.c: its operations have ended in the time they are given. */
 void check_in_time(struct world *world, const struct story *story, const struct payment_row *p,
                    const struct operation_row *ops, size_t count);
+/* An event of the journal: what a payer may still pay is not closed. sent_us: 0 before the first
+ * event of a payment, and its own. */
+void check_not_too_soon(struct world *world, const struct story *story, int64_t *sent_us,
+                        const struct event_row *e);
 
 /* check_http.c: the books of wallet, bank or central bank. */
 struct http_books;

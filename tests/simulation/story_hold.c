@@ -168,7 +168,7 @@ static void judge(const struct ask *ask, enum said said)
                 : said == SAID_OLD ? "old"
                                    : "wrong",
                 ask->status, taken(ask) ? "" : code);
-    if (taken(ask) && (said == SAID_NEVER || (said == SAID_OLD && !world->clock_jumps)))
+    if (taken(ask) && (said == SAID_NEVER || (said == SAID_OLD && !world_clock_wrong(world))))
         wrong(world, ask->story->payment, "what is not right was taken: %s", ask->body);
     bool known = taken(ask);
     for (size_t i = 0; i < COUNT_OF(codes); i++)

@@ -152,7 +152,7 @@ void tell_payment(struct world *world, int64_t payment)
         printf(": %s, %lld %s in minor units", rail_word(story->rail), (long long)story->amount,
                story->currency);
     printf("; the gateway crashed %llu times in this run, and its clock %s\n",
-           (unsigned long long)world->crashes, world->clock_jumps ? "jumped" : "was right");
+           (unsigned long long)world->crashes, world_clock_wrong(world) ? "jumped" : "was right");
     if (story != NULL)
         tell_asked(story);
     tell_events(world, payment);

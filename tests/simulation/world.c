@@ -22,16 +22,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLOCK_JUMP_CARD_S 1800
-#define CLOCK_JUMP_HTTP_S 20
-#define START_WALL_US     1767225600000000LL /* 2026-01-01T00:00:00Z */
-#define TROUBLE_MORE_US   (900 * LOOP_US_PER_S)
-#define CALM_MAX_US       (6 * 3600 * LOOP_US_PER_S)
-#define LATE_US           (200 * LOOP_US_PER_S)
-#define WRONGS_TOLD_MAX   12
-#define WHY_BYTES         4096
-#define START_WAIT_US     (10 * LOOP_US_PER_S)
-#define START_DOUBLINGS   3
+#define START_WALL_US   1767225600000000LL /* 2026-01-01T00:00:00Z */
+#define TROUBLE_MORE_US (900 * LOOP_US_PER_S)
+#define CALM_MAX_US     (6 * 3600 * LOOP_US_PER_S)
+#define LATE_US         (200 * LOOP_US_PER_S)
+#define WRONGS_TOLD_MAX 12
+#define WHY_BYTES       4096
+#define START_WAIT_US   (10 * LOOP_US_PER_S)
+#define START_DOUBLINGS 3
 
 static const uint8_t host_key[32] = "the simulation's host key......";
 
@@ -256,17 +254,7 @@ static void life_ends(struct world *world, enum gateway_life how)
         disk_side_wipe(world->disk);
         world->planted = true;
     }
-    if (world->clock_jumps && dice_percent(&world->dice, 30)) {
-        /* A request may hang in the network for half a minute. With inquiries a jump of a late
-         * window forward, meanwhile, makes "not found" the last word on what is still on its way.
-         */
-        int64_t most_s =
-            world->options->rails == 1u << RAIL_CARD ? CLOCK_JUMP_CARD_S : CLOCK_JUMP_HTTP_S;
-        int64_t offset_us = dice_between(&world->dice, -most_s, most_s) * LOOP_US_PER_S;
-        loop_shift_wall(world->loop, offset_us - world->clock_offset_us);
-        world_fault(world, FAULT_CLOCK_JUMP, "gateway", 1);
-        world->clock_offset_us = offset_us;
-    }
+    clock_side_sleeps(world->clock);
     timer_start(&world->accident, dice_percent(&world->dice, 40)
                                       ? dice_between(&world->dice, 0, 2000)
                                       : dice_between(&world->dice, 2000, 6 * LOOP_US_PER_S));
@@ -277,8 +265,9 @@ static void life_ends(struct world *world, enum gateway_life how)
 
 static bool crashes_on(const struct world *world)
 {
-    return world->options->faults == FAULTS_CRASH || world->options->faults == FAULTS_DISK ||
-           world->options->faults == FAULTS_ALL;
+    return !world->clock_moves &&
+           (world->options->faults == FAULTS_CRASH || world->options->faults == FAULTS_DISK ||
+            world->options->faults == FAULTS_ALL);
 }
 
 static bool network_on(const struct world *world)
@@ -382,8 +371,7 @@ static void aimed(struct timer *timer, void *arg)
 
 static void trouble_begins(struct world *world)
 {
-    /* Ages are told by the wall clock, since they outlive the process; the late window is one. A
-     * counterpart that books late needs an honest clock, so there is the one or the other. */
+    world->clock_moves = network_on(world) && clock_side_may_move(world->clock);
     world->clock_jumps = crashes_on(world) && dice_percent(&world->dice, 15);
     network_calm(world);
     rules_side_trouble(world->rules);
@@ -404,6 +392,7 @@ static void trouble_begins(struct world *world)
     if (crashes_on(world))
         disk_side_trouble(world->disk, world->options->faults != FAULTS_CRASH);
     world->incident_percent = (unsigned)dice_below(&world->dice, 60);
+    clock_side_trouble(world->clock);
     if (world->options->faults != FAULTS_NONE)
         accident_next(world);
 }
@@ -414,6 +403,7 @@ static void trouble_ends(struct world *world)
     world->calm = true;
     if (disk_side_powered(world->disk)) /* else the process ends: nothing it has open works */
         timer_stop(&world->aimed);
+    clock_side_calm(world->clock);
     rules_side_calm(world->rules);
     hook_side_calm(world->hooks);
     disk_side_calm(world->disk);
@@ -589,7 +579,9 @@ static bool world_open(struct world *world, const struct sim_options *options, c
                                .wall_us = log_clock,
                                .clock = world->loop };
     ENSURE(rules_side_open(&world->rules, world) == STATUS_OK);
+    ENSURE(clock_side_open(&world->clock, world) == STATUS_OK);
     if (!open_settings(world, config)) {
+        clock_side_close(world->clock);
         rules_side_close(world->rules);
         loop_close(world->loop);
         return false;
@@ -637,6 +629,7 @@ static void world_close(struct world *world)
     timer_stop(&world->accident);
     timer_stop(&world->aimed);
     rules_side_stop(world->rules);
+    clock_side_stop(world->clock);
     hook_side_stop(world->hooks);
     for (uint32_t i = 0; i < world->options->payments; i++)
         story_close(&world->stories[i]);
@@ -654,6 +647,7 @@ static void world_close(struct world *world)
     for (unsigned rail = RAIL_QR; rail <= RAIL_CBDC; rail++)
         http_side_close(world->sides[rail]);
     rules_side_close(world->rules);
+    clock_side_close(world->clock);
     free(world->channels);
     disk_side_close(world->disk);
     settings_free(world->loaded);
