@@ -95,18 +95,16 @@ static size_t rows_bytes(const struct store_read *read)
     return total;
 }
 
+/* Not the last row's id: a page may be empty, and there may still be more. */
 static void put_cursor(struct json_out *j, const struct store_read *read)
 {
-    if (!read->more || read->count == 0) {
-        json_put_null(j, "next_cursor");
-        return;
-    }
     char text[ID_TEXT_MAX];
-    if (read->question == STORE_PAYMENTS)
-        id_format(ID_PAYMENT, read->payments[read->count - 1].id, text);
+    if (read->more)
+        json_put_text(j, "next_cursor",
+                      view_text(id_format(read->question == STORE_PAYMENTS ? ID_PAYMENT : ID_EVENT,
+                                          read->through, text)));
     else
-        id_format(ID_EVENT, read->events[read->count - 1].seq, text);
-    json_put_text(j, "next_cursor", view_text(text));
+        json_put_null(j, "next_cursor");
 }
 
 static void list_read(struct store_read *read, void *arg)

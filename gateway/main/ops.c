@@ -257,6 +257,10 @@ static void metrics_store(struct writer *w, struct gateway *g)
     metric(w, "store_batch_max", "gauge", "Largest number of requests in one commit.", s.batch_max);
     metric(w, "store_flush_microseconds_total", "counter", "Time spent in commits.",
            s.flush_us_total);
+    metric(w, "store_looked_rows_total", "counter", "Rows that lists and streams have looked at.",
+           s.looked);
+    metric(w, "store_looked_rows_max", "gauge", "Most rows that one question has looked at.",
+           s.looked_max);
     metric(w, "store_pending", "gauge", "Requests waiting for the store.",
            store_pending(gateway_store(g)));
 }

@@ -446,8 +446,10 @@ static void next_event(struct work *work)
             send(work);
         return;
     }
-    if (had_page && !full && !work->read.more && target->scan_from < work->asked_to)
-        target->scan_from = work->asked_to; /* the rest up to there is not for it */
+    if (had_page && !full) { /* the rest up to there is not for it */
+        int64_t through = work->read.more ? work->read.through : work->asked_to;
+        target->scan_from = through > target->scan_from ? through : target->scan_from;
+    }
     work->read.question = 0;
     if (target_pending(target) && !target->stale)
         ask_page(work);

@@ -70,10 +70,11 @@ static void tail_page(struct store_read *read, void *arg)
         tail_ask(outbox);
 }
 
-static void on_grew(void *arg)
+static void on_grew(void *arg, const struct event_row *events, size_t count)
 {
     struct outbox *outbox = arg;
     ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
+    (void)events, (void)count; /* it reads all, what other processes wrote too */
     tail_ask(outbox);
 }
 

@@ -78,6 +78,6 @@ enum status row_reconciliation(struct db *db, sqlite3_stmt *s, struct arena *are
                                struct reconciliation_row *out);
 enum status row_difference(struct db *db, sqlite3_stmt *s, struct arena *arena,
                            struct difference_row *out);
-enum { PAYMENT_COLUMN_COUNT = 23, ATTEMPT_COLUMN_COUNT = 20 };
+enum { PAYMENT_COLUMN_COUNT = 23, ATTEMPT_COLUMN_COUNT = 20, EVENT_COLUMN_COUNT = 6 };
 
 #endif

@@ -6,6 +6,10 @@
  *
  * Rows are as large as merchants make them, so a page is also over when its rows have taken a third
  * of the arena (the rest is for whoever renders them); it then says that there are more.
+ *
+ * A filter may fit no row of very many, and whoever asks holds up the commits. So a page is over,
+ * too, when STORE_LOOK_MAX rows of a lasting index were looked at; `through` tells how far it came.
+ * Rows behind the index are few (upkeep.c), and looked at by SQLite alone.
  */
 #include "sqlite_int.h"
 
@@ -139,6 +143,11 @@ struct list_out {
     uint8_t *rows;
     size_t count, room, limit;
     bool more;
+    int fits_at;     /* column that says whether the row fits; 0: all do, and none is counted */
+    size_t looked;   /* rows, fitting or not */
+    int64_t through; /* id of the last row that was given or passed over */
+    int64_t given;   /* of the last that was given */
+    int64_t at;      /* of the last that the statement gave: it may not be taken any more */
 };
 
 /* NULL: the arena is full. */
@@ -159,22 +168,46 @@ static void *list_next_row(struct list_out *out)
     return out->rows + out->count * out->type->row_size;
 }
 
+static enum status list_take(struct db *db, sqlite3_stmt *s, struct list_out *out)
+{
+    void *row = list_next_row(out);
+    if (row == NULL)
+        return STATUS_RANGE;
+    TRY(out->type->row(db, s, out->arena, row));
+    out->count++;
+    out->given = out->at;
+    return STATUS_OK;
+}
+
+/* Whether the page is over before this row. A full one ends with its last row, not with what was
+ * passed over after that: so cursors are ids of rows that the caller knows. */
+static bool list_over(struct list_out *out, bool fits)
+{
+    bool large = out->count > 0 && out->arena->used > out->arena->limit / LIST_ARENA_SHARE;
+    bool full = fits && (out->count == out->limit || large);
+    if (full && out->count > 0)
+        out->through = out->given;
+    return full || (out->fits_at != 0 && out->looked >= STORE_LOOK_MAX);
+}
+
 /* Runs a bound statement to its end and appends what it gives. */
 static enum status list_run(struct db *db, sqlite3_stmt *s, struct list_out *out)
 {
     enum status status;
     while ((status = db_next(db, s)) == STATUS_OK) {
-        bool large = out->count > 0 && out->arena->used > out->arena->limit / LIST_ARENA_SHARE;
-        if (out->count == out->limit || large) {
+        bool fits = out->fits_at == 0 || sqlite3_column_int64(s, out->fits_at) != 0;
+        out->at = sqlite3_column_int64(s, 0);
+        if (list_over(out, fits)) {
             out->more = true;
             status = STATUS_NOT_FOUND;
             break;
         }
-        void *row = list_next_row(out);
-        status = row == NULL ? STATUS_RANGE : out->type->row(db, s, out->arena, row);
+        if (fits)
+            status = list_take(db, s, out);
         if (status != STATUS_OK)
             break;
-        out->count++;
+        out->looked++;
+        out->through = out->at;
     }
     db_end(s);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -193,9 +226,12 @@ static enum status list_payments(struct db *db, const struct store_read *read, s
     }
     for (size_t i = 0; i < COUNT_OF(parts) && parts[i] != SQL_COUNT && !out->more; i++) {
         sqlite3_stmt *s = db_statement(db, parts[i]);
+        bool old = parts[i] == SQL_PAYMENTS_OLD || parts[i] == SQL_PAYMENTS_OLD_REFERENCE;
+        out->fits_at = old ? PAYMENT_COLUMN_COUNT : 0;
         bind_i64(s, 2, read->after > 0 ? read->after : INT64_MAX);
         bind_i64(s, 3, read->status);
-        bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
+        if (!old)
+            bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
         if (parts[i] != SQL_PAYMENTS_OF_ALL)
             bind_i64(s, 1, read->merchant);
         if (parts[i] != SQL_PAYMENTS_OLD)
@@ -231,7 +267,7 @@ static enum status list_of(struct db *db, enum sql which, int64_t owner,
         bind_i64(s, 3, read->merchant);
     if (which == SQL_ENDPOINTS || which == SQL_ENDPOINTS_OF_MERCHANT)
         bind_i64(s, 3, read->endpoint);
-    if (which == SQL_EVENTS_OLD || which == SQL_EVENTS_NEW)
+    if (which == SQL_EVENTS_OLD)
         bind_text(s, 5, read->event_kind);
     if (which == SQL_ATTEMPTS_UNSETTLED)
         bind_i64(s, 3, read->states);
@@ -398,6 +434,47 @@ static enum status journal_ends(struct db *db, struct store_read *read)
     return status;
 }
 
+/* Those that the lasting index does not hold: looked at one by one, but there are few of them. The
+ * journal has no gaps, so how many they are is known. */
+static enum status list_new_events(struct db *db, const struct store_read *read,
+                                   struct list_out *out)
+{
+    int64_t from = out->through, to = read->journal_seq;
+    size_t before = out->looked;
+    if (from >= to)
+        return STATUS_OK;
+    if (to - from > LOOK_UNINDEXED_MAX)
+        to = from + LOOK_UNINDEXED_MAX;
+    sqlite3_stmt *s = db_statement(db, SQL_EVENTS_NEW);
+    bind_i64(s, 1, read->merchant);
+    bind_i64(s, 2, from);
+    bind_i64(s, 3, to);
+    bind_i64(s, 4, (int64_t)(out->limit - out->count) + 1);
+    bind_text(s, 5, read->event_kind);
+    out->fits_at = 0;
+    TRY(list_run(db, s, out));
+    out->looked = before + (size_t)((out->more ? out->at : to) - from);
+    if (!out->more) {
+        out->through = to;
+        out->more = to < read->journal_seq;
+    }
+    return STATUS_OK;
+}
+
+static enum status list_events(struct db *db, struct store_read *read, struct list_out *out)
+{
+    if (read->merchant == 0)
+        return list_of(db, SQL_EVENTS_OF_ALL, 0, read, out);
+    TRY(journal_ends(db, read));
+    out->fits_at = EVENT_COLUMN_COUNT;
+    TRY(list_of(db, SQL_EVENTS_OLD, read->merchant, read, out));
+    if (out->more)
+        return STATUS_OK;
+    if (out->through < read->journal_indexed)
+        out->through = read->journal_indexed;
+    return read->indexed_only ? STATUS_OK : list_new_events(db, read, out);
+}
+
 static enum status one_payment(struct db *db, const struct store_read *read, struct list_out *out)
 {
     struct payment_row *row = arena_alloc(out->arena, sizeof *row);
@@ -444,14 +521,7 @@ static enum status ask(struct db *db, struct store_read *read, struct list_out *
         out->type = &events;
         TRY(payment_is_theirs(db, read));
         return list_of(db, SQL_EVENTS_OF_PAYMENT, read->payment, read, out);
-    case STORE_EVENTS:
-        out->type = &events;
-        if (read->merchant == 0)
-            return list_of(db, SQL_EVENTS_OF_ALL, 0, read, out);
-        TRY(list_of(db, SQL_EVENTS_OLD, read->merchant, read, out));
-        return out->more || read->indexed_only
-                   ? STATUS_OK
-                   : list_of(db, SQL_EVENTS_NEW, read->merchant, read, out);
+    case STORE_EVENTS: out->type = &events; return list_events(db, read, out);
     case STORE_EVENT: out->type = &events; return list_event_at(db, read, out);
     case STORE_JOURNAL_ENDS: return journal_ends(db, read);
     case STORE_ENDPOINTS:
@@ -482,6 +552,7 @@ enum status db_ask(struct db *db, struct store_read *read)
 {
     uint32_t limit = read->limit;
     struct list_out out = { .arena = read->arena,
+                            .through = read->after,
                             .limit =
                                 limit == 0 || limit > STORE_PAGE_MAX ? STORE_PAGE_MAX : limit };
     read->held = NULL;
@@ -490,9 +561,13 @@ enum status db_ask(struct db *db, struct store_read *read)
     if (status == STATUS_OK && out.type == &held)
         status = split_held(read, &out);
     if (status != STATUS_OK)
-        out = (struct list_out){ .type = out.type };
+        out = (struct list_out){ .type = out.type, .through = read->after };
     read->count = out.count;
     read->more = out.more;
+    read->through = out.through;
+    /* To other questions every row that is looked at is an answer. */
+    bool searches = read->question == STORE_PAYMENTS || read->question == STORE_EVENTS;
+    read->looked = searches ? out.looked : 0;
     if (out.type == &payments)
         read->payments = (struct payment_row *)(void *)out.rows;
     read->operations = out.type == &operations ? (struct operation_row *)(void *)out.rows : NULL;

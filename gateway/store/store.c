@@ -38,7 +38,7 @@ static void txn_done(struct job *job)
     struct store_txn *txn = CONTAINER_OF(job, struct store_txn, job);
     if (txn->result == STORE_COMMITTED && txn->event_count > 0)
         for (struct store_watch *watch = txn->store->watches; watch != NULL; watch = watch->next)
-            watch->grew(watch->arg);
+            watch->grew(watch->arg, txn->events, txn->event_count);
     txn->done(txn, txn->arg);
 }
 static void counter_done(struct job *job)
@@ -150,6 +150,10 @@ static enum status read_run(struct store *store, struct store_read *read)
     read->result = db_ask(store->db, read);
     if (read->result != STATUS_OK && read->result != STATUS_NOT_FOUND)
         read->result = STATUS_IO;
+    atomic_fetch_add_explicit(&store->looked, read->looked, memory_order_relaxed);
+    if (read->merchant != 0 &&
+        read->looked > atomic_load_explicit(&store->looked_most, memory_order_relaxed))
+        atomic_store_explicit(&store->looked_most, read->looked, memory_order_relaxed);
     return db_in_transaction(store->db) ? STATUS_OK : STATUS_IO;
 }
 
@@ -499,5 +503,7 @@ void store_stats(const struct store *store, struct store_stats *out)
         .batch_max = atomic_load_explicit(&store->batch_largest, memory_order_relaxed),
         .failed = atomic_load_explicit(&store->failed, memory_order_relaxed),
         .flush_us_total = atomic_load_explicit(&store->flush_us_total, memory_order_relaxed),
+        .looked = atomic_load_explicit(&store->looked, memory_order_relaxed),
+        .looked_max = atomic_load_explicit(&store->looked_most, memory_order_relaxed),
     };
 }

@@ -31,6 +31,7 @@
 #define STORE_EVENTS_MAX      12 /* journal events in one transaction */
 #define STORE_IDEM_KEY_MAX    255
 #define STORE_PAGE_MAX        100
+#define STORE_LOOK_MAX        500 /* indexed rows that one question may look at to fill its page */
 #define STORE_DIFFERENCES_MAX STORE_EVENTS_MAX /* in one transaction: each has an event */
 #define STORE_CARRIED_MAX     64               /* rows of `carried` in one transaction */
 #define STORE_SPENDS_MAX      16               /* counters that one payment may touch */
@@ -374,16 +375,19 @@ size_t store_pending(const struct store *store);
 struct store_stats {
     uint64_t commits, requests, batch_max, failed;
     uint64_t flush_us_total;
+    uint64_t looked, looked_max; /* rows, by questions (`looked`): all; most by one of a merchant */
 };
 void store_stats(const struct store *store, struct store_stats *out);
 
 /* Tells readers of the journal that it has grown: `grew` is called on the loop's thread after each
- * commit of this process that appended to it, before the commit's own done function. It must be
- * quick and may ask, not commit. Not for what other processes write: who needs that looks now and
- * then. A watch is taken back with store_unwatch, or ends with the store. */
+ * commit of this process that appended to it, in the order of the journal, before the commit's own
+ * done function. The events (one at least) live during the call. It must be quick and may ask, not
+ * commit. Not for what other processes write: a gap before the first event's seq is theirs, and who
+ * needs that looks now and then. An answer to a question is told after the commits that it saw and
+ * before all others. A watch is taken back with store_unwatch, or ends with the store. */
 struct store_watch {
     struct store_watch *next; /* the store's */
-    void (*grew)(void *arg);
+    void (*grew)(void *arg, const struct event_row *events, size_t count);
     void *arg;
 };
 void store_watch(struct store *store, struct store_watch *watch);
@@ -411,6 +415,9 @@ enum status store_counter_take(struct store *store, struct store_counter *counte
 enum store_question {
     STORE_ONE_PAYMENT = 1,    /* payment, merchant (0: any) -> payments[0] */
     STORE_PAYMENTS,           /* merchant (0: any), filters, after (cursor), limit: newest first */
+                              /* Of one merchant, this and EVENTS look at STORE_LOOK_MAX rows and at
+                                 those that have no index yet (few); a page may then be short, even
+                                 empty, with `more`. Go on with after = through. */
     STORE_OPERATIONS,         /* payment, merchant; kind 0: all; oldest first */
     STORE_ATTEMPTS,           /* payment; oldest first */
     STORE_ATTEMPTS_OPEN,      /* after, limit: oldest first, all merchants */
@@ -484,6 +491,10 @@ struct store_read {
                            not this merchant's), IO */
     size_t count;
     bool more;
+    int64_t through; /* PAYMENTS, EVENTS (also of a payment): the next `after`. Up to here nothing
+                        else fits. It may be a row that does not, or one of another
+                        merchant's events */
+    size_t looked;   /* by the same: rows (payments that have no index yet are not counted) */
     struct payment_row *payments;
     struct operation_row *operations;
     struct attempt_row *attempts;
@@ -497,7 +508,7 @@ struct store_read {
     struct reconciliation_row *reconciliations;
     struct difference_row *differences;
     int64_t open_count, open_since_us; /* since_us: of the oldest; 0: none is open */
-    int64_t journal_seq;               /* last position */
+    int64_t journal_seq;               /* last position; also by EVENTS of a merchant, as is */
     int64_t journal_indexed; /* up to here the events of one merchant are found by an index */
 };
 enum status store_ask(struct store *store, struct store_read *read);

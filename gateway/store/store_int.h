@@ -265,7 +265,7 @@ struct store {
     struct lookup_entry *sorting; /* room for one indexing step */
     char why[200];                /* of the request that broke last, not the back end's */
     /* Written on the worker, read by the loop. */
-    _Atomic uint64_t commits, requests, batch_largest, failed, flush_us_total;
+    _Atomic uint64_t commits, requests, batch_largest, failed, flush_us_total, looked, looked_most;
 };
 
 /* txn.c. OK: txn->result is set. IO: the back end is in trouble. Else: this request broke; what it
@@ -296,6 +296,13 @@ bool spends_any(const struct store_txn *txn, const struct spends_before *before)
 
 /* upkeep.c */
 enum { UPKEEP_STEP = 4096 }; /* rows indexed in one transaction */
+/* Rows behind the lasting indexes: a list may have to look at each of them, so when there are more
+ * an index step comes before the next batch. */
+enum {
+    PAYMENTS_WAITING_MAX = 2048,
+    EVENTS_WAITING_MAX = 8192,
+    LOOK_UNINDEXED_MAX = 2 * EVENTS_WAITING_MAX, /* events; a batch comes on top */
+};
 /* Begins a write transaction with marks and memory index that are true in it. */
 enum status upkeep_begin(struct store *store);
 /* Makes room in the memory index for `count` keys; no transaction may be open. */

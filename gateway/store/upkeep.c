@@ -16,9 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    UPKEEP_WORTHWHILE = 1024,    /* rows that wait, before an index step is worth a commit */
-    PAYMENTS_WAITING_MAX = 8192, /* that a list may have to look through */
-    EVENTS_WAITING_MAX = 32768,
+    UPKEEP_WORTHWHILE = 1024, /* rows that wait, before an index step is worth a commit */
     PURGE_STEP = 256,
     SPENT_STEP = 512, /* rows of counters looked at */
     CHECKPOINT_IDLE_PAGES = 250,

@@ -1,5 +1,6 @@
 /* test_event_stream.c - GET /v1/events/stream on a whole gateway in memory: a client that does not
- * read costs no memory and is dropped in the end; one that reads slowly gets everything, in order.
+ * read costs no memory and is dropped in the end; one that reads slowly gets everything, in order;
+ * what is not for a stream is looked at once, or never.
  */
 #include "main/gateway.h"
 #include "wire/memory.h"
@@ -90,24 +91,39 @@ static void committed(struct store_txn *txn, void *arg)
     *(bool *)arg = true;
 }
 
+static void append_to(struct world *w, struct store *store, const struct event_row *event)
+{
+    struct arena arena;
+    bool done = false;
+    arena_init(&arena, (size_t)1 << 20);
+    struct store_txn txn = { .arena = &arena, .done = committed, .arg = &done };
+    txn.events[0] = *event;
+    txn.event_count = 1;
+    assert_int_equal(store_commit(store, &txn), STATUS_OK);
+    set_done(&done, w->loop);
+    arena_reset(&arena);
+}
+
 static void append(struct world *w, size_t count)
 {
     static char data[EVENT_BYTES + 16];
     (void)snprintf(data, sizeof data, "{\"x\":\"%0*d\"}", EVENT_BYTES, 0);
-    for (size_t i = 0; i < count; i++) {
-        struct arena arena;
-        bool done = false;
-        arena_init(&arena, (size_t)1 << 20);
-        struct store_txn txn = { .arena = &arena, .done = committed, .arg = &done };
-        txn.events[0] = (struct event_row){ .time_us = 1,
-                                            .merchant = w->merchant,
-                                            .kind = VIEW("payment.succeeded"),
-                                            .data_json = view_text(data) };
-        txn.event_count = 1;
-        assert_int_equal(store_commit(gateway_store(w->gateway), &txn), STATUS_OK);
-        set_done(&done, w->loop);
-        arena_reset(&arena);
-    }
+    for (size_t i = 0; i < count; i++)
+        append_to(w, gateway_store(w->gateway),
+                  &(struct event_row){ .time_us = 1,
+                                       .merchant = w->merchant,
+                                       .kind = VIEW("payment.succeeded"),
+                                       .data_json = view_text(data) });
+}
+
+static void append_small(struct world *w, int64_t merchant, const char *kind, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        append_to(w, gateway_store(w->gateway),
+                  &(struct event_row){ .time_us = 1,
+                                       .merchant = merchant,
+                                       .kind = view_text(kind),
+                                       .data_json = VIEW("{}") });
 }
 
 static void ready(void *arg, enum status status)
@@ -205,7 +221,7 @@ static void pass(struct world *w, int64_t us)
     }
 }
 
-static void reader_open(struct world *w, struct reader *r)
+static void reader_ask(struct world *w, struct reader *r, const char *query)
 {
     char text[256];
     struct writer head = writer_over(text, sizeof text);
@@ -215,13 +231,20 @@ static void reader_open(struct world *w, struct reader *r)
     assert_int_equal(endpoint_parse(VIEW("gateway:80"), &to), STATUS_OK);
     assert_int_equal(conn_connect(w->wire, &to, &options, &r->conn), STATUS_OK);
     writer_format(&head,
-                  "GET /v1/events/stream?cursor=evt_0000000000001 HTTP/1.1\r\nHost: x\r\n"
+                  "GET /v1/events/stream%s HTTP/1.1\r\nHost: x\r\n"
                   "Authorization: Bearer %s\r\n\r\n",
-                  w->key);
+                  query, w->key);
     pass(w, 10 * LOOP_US_PER_MS);
     assert_int_equal(conn_write(r->conn, writer_done(&head)), STATUS_OK);
     pass(w, 4 * LOOP_US_PER_MS);
+    for (int i = 0; i < 100 && r->bytes == 0; i++)
+        pass(w, LOOP_US_PER_MS);
     assert_true(r->bytes > 0 && !r->ended);
+}
+
+static void reader_open(struct world *w, struct reader *r)
+{
+    reader_ask(w, r, "?cursor=evt_0000000000001");
 }
 
 static struct api_stats stats_of(const struct world *w)
@@ -288,9 +311,84 @@ static void test_who_reads_slowly(void **state)
     close_world(w);
 }
 
+static struct store_stats looks_of(const struct world *w)
+{
+    struct store_stats stats;
+    store_stats(gateway_store(w->gateway), &stats);
+    return stats;
+}
+
+/* Rows that are not for it are passed over once; what comes after them is found without a look at
+ * what came meanwhile; and the client learns how far its stream is. */
+static void test_a_kind_that_never_comes(void **state)
+{
+    (void)state;
+    struct world world, *w = &world;
+    struct reader r, all;
+    open_world(w);
+    append_small(w, w->merchant, "payment.created", 2500);
+    struct store_stats before = looks_of(w);
+    reader_ask(w, &r, "?cursor=evt_0000000000001&kind=no.such");
+    pass(w, 3 * LOOP_US_PER_S);
+    struct store_stats found = looks_of(w);
+    assert_true(found.looked - before.looked >= 2400 && found.looked - before.looked <= 2600);
+    assert_true(found.looked_max < 2000); /* a page, and what has no index yet */
+    append_small(w, w->merchant, "payment.created", 300);
+    append_small(w, w->merchant + 1, "no.such", 300);
+    pass(w, 3 * LOOP_US_PER_S);
+    assert_int_equal(looks_of(w).looked, found.looked);
+    pass(w, 20 * LOOP_US_PER_S);
+    int64_t told = r.last;
+    assert_true(told >= 3100);
+    assert_int_equal(r.events, 0);
+    append_small(w, w->merchant, "no.such", 1);
+    pass(w, LOOP_US_PER_S);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(r.last, told + 1);
+    assert_true(looks_of(w).looked <= found.looked + 4);
+    reader_ask(w, &all, "?cursor=evt_0000000000001");
+    pass(w, 3 * LOOP_US_PER_S);
+    assert_true(all.events >= 2800 && all.in_order == false); /* 300 are another's */
+    close_world(w);
+}
+
+/* Another process tells nobody that the journal has grown: a look finds it, and a gap in what this
+ * process appends. */
+static void test_what_another_process_writes(void **state)
+{
+    (void)state;
+    struct world world, *w = &world;
+    struct store *store;
+    struct reader r;
+    char text[512];
+    open_world(w);
+    struct store_options options = { .path = "memory:event_stream", .log = &w->log };
+    struct writer why = writer_over(text, sizeof text);
+    assert_int_equal(store_open(&store, w->loop, &options, &why), STATUS_OK);
+    const struct event_row theirs = { .time_us = 1,
+                                      .merchant = w->merchant,
+                                      .kind = VIEW("payment.created"),
+                                      .data_json = VIEW("{}") };
+    reader_ask(w, &r, "");
+    append_small(w, w->merchant, "payment.created", 2);
+    pass(w, 100 * LOOP_US_PER_MS);
+    assert_int_equal(r.events, 2);
+    append_to(w, store, &theirs);
+    append_small(w, w->merchant + 1, "payment.created", 1);
+    pass(w, 100 * LOOP_US_PER_MS);
+    assert_int_equal(r.events, 3);
+    append_to(w, store, &theirs);
+    pass(w, 3 * LOOP_US_PER_S);
+    assert_int_equal(r.events, 4);
+    store_close(store);
+    close_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_who_does_not_read),
-                                        cmocka_unit_test(test_who_reads_slowly) };
+                                        cmocka_unit_test(test_who_reads_slowly),
+                                        cmocka_unit_test(test_a_kind_that_never_comes),
+                                        cmocka_unit_test(test_what_another_process_writes) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

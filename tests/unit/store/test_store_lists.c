@@ -39,7 +39,7 @@ static void pay_many(struct fixture *f, int64_t from, int64_t to)
 static int64_t walk_payments(struct fixture *f, int64_t merchant, enum payment_status status,
                              const char *reference, uint32_t limit)
 {
-    int64_t seen = 0, last = INT64_MAX;
+    int64_t seen = 0, last = INT64_MAX, through = 0;
     bool more = true;
     while (more) {
         struct question q;
@@ -48,10 +48,12 @@ static int64_t walk_payments(struct fixture *f, int64_t merchant, enum payment_s
         q.read.status = status;
         q.read.reference = view_text(reference);
         q.read.limit = limit;
-        q.read.after = last == INT64_MAX ? 0 : last;
+        q.read.after = through;
         assert_int_equal(question_run(f, &q), STATUS_OK);
         assert_true(q.read.count <= (limit == 0 ? STORE_PAGE_MAX : limit));
-        assert_true(q.read.count > 0 || !q.read.more);
+        assert_true(merchant == 0 || q.read.looked <= STORE_LOOK_MAX);
+        assert_true(q.read.looked >= q.read.count);
+        assert_true(!q.read.more || through == 0 || q.read.through < through);
         for (size_t i = 0; i < q.read.count; i++) {
             const struct payment_row *row = &q.read.payments[i];
             assert_true(row->id < last);
@@ -62,6 +64,8 @@ static int64_t walk_payments(struct fixture *f, int64_t merchant, enum payment_s
         }
         seen += (int64_t)q.read.count;
         more = q.read.more;
+        through = q.read.through;
+        assert_true(seen == 0 || through <= last);
         question_fini(&q);
     }
     return seen;
@@ -127,6 +131,73 @@ static void a_merchants_lists_are_whole_whatever_is_indexed(void **state)
     assert_int_equal(walk_payments(&f, 1, 0, "late", 0), 1);
     assert_int_equal(walk_payments(&f, 1, 0, NULL, 0), 3 * MANY / 2 + 1);
     assert_int_equal(journal_length(&f), 6 * MANY + 2);
+    fixture_close(&f);
+}
+
+/* One page of events of a kind; gives how many they are. */
+static size_t page_of_kind(struct fixture *f, int64_t merchant, const char *kind, int64_t after,
+                           struct store_read *out)
+{
+    struct question q;
+    question_init(&q, STORE_EVENTS);
+    q.read.merchant = merchant;
+    q.read.event_kind = view_text(kind);
+    q.read.after = after;
+    assert_int_equal(question_run(f, &q), STATUS_OK);
+    for (size_t i = 0; i < q.read.count; i++)
+        assert_true(q.read.events[i].seq > after && q.read.events[i].seq <= q.read.through);
+    *out = q.read;
+    question_fini(&q);
+    return out->count;
+}
+
+/* Pages until there is no more; gives how many events fit, and the pages. */
+static size_t walk_kind(struct fixture *f, int64_t merchant, const char *kind, size_t *pages)
+{
+    struct store_read read = { .more = true };
+    size_t seen = 0;
+    for (*pages = 0; read.more; ++*pages) {
+        int64_t after = read.through;
+        seen += page_of_kind(f, merchant, kind, after, &read);
+        assert_true(read.through > after);
+        assert_true(read.looked <=
+                    STORE_LOOK_MAX + (size_t)(read.journal_seq - read.journal_indexed));
+        assert_true(!read.more || read.looked <= STORE_LOOK_MAX || read.count == STORE_PAGE_MAX);
+    }
+    assert_int_equal(read.through, read.journal_seq);
+    return seen;
+}
+
+/* A filter that nothing fits is the dearest: each question ends after a bounded number of rows, and
+ * says where the next one goes on. */
+static void what_one_question_looks_at_is_bounded(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_read read;
+    struct store_stats stats;
+    size_t pages;
+    fixture_open(&f, "lists", NULL);
+    pay_many(&f, 1, 2 * MANY);
+    assert_int_equal(walk_payments(&f, 1, PAYMENT_REVERSED, NULL, 20), 0);
+    assert_int_equal(walk_payments(&f, 1, PAYMENT_FAILED, NULL, 20), 2 * MANY / 10);
+    assert_int_equal(walk_kind(&f, 1, "no.such", &pages), 0);
+    assert_true(pages >= 2);
+    assert_int_equal(walk_kind(&f, 1, "payment.*", &pages), MANY);
+    assert_int_equal(walk_kind(&f, 1, "attempt.sending", &pages), MANY);
+    store_stats(f.store, &stats);
+    /* What has no index yet comes on top; there may be as many of those in this test. */
+    assert_true(stats.looked_max >= STORE_LOOK_MAX && stats.looked > stats.looked_max);
+    /* From where a search has ended, only what came since is looked at. */
+    int64_t end = journal_length(&f);
+    pay_many(&f, 2 * MANY + 1, 2 * MANY + 2);
+    assert_int_equal(page_of_kind(&f, 1, "no.such", end, &read), 0);
+    assert_true(!read.more && read.through == end + 4);
+    assert_int_equal(read.looked, end >= read.journal_indexed ? 4 : 2);
+    /* One who has nothing looks at nothing but what has no index yet, wherever it begins. */
+    assert_int_equal(page_of_kind(&f, 3, "", 0, &read), 0);
+    assert_true(!read.more && read.through == end + 4);
+    assert_int_equal(read.looked, read.journal_seq - read.journal_indexed);
     fixture_close(&f);
 }
 
@@ -473,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_merchants_lists_are_whole_whatever_is_indexed),
+        cmocka_unit_test(what_one_question_looks_at_is_bounded),
         cmocka_unit_test(what_belongs_to_a_payment_is_listed_for_its_merchant_only),
         cmocka_unit_test(events_of_no_merchant_are_for_operators),
         cmocka_unit_test(open_attempts_are_those_whose_end_is_not_known),
