@@ -218,6 +218,23 @@ static enum status list_differences(struct cli_store *cli, int64_t reconciliatio
     return status;
 }
 
+static enum status any_open(struct cli_store *cli, bool *any)
+{
+    struct arena arena;
+    arena_init(&arena, 4096); /* it is a count: no rows come */
+    struct store_read read = { .more = true };
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && read.more && read.open_count == 0) {
+        read = (struct store_read){ .question = STORE_DIFFERENCES_OPEN,
+                                    .arena = &arena,
+                                    .after = read.through };
+        status = cli_ask(cli, &read);
+    }
+    *any = read.open_count > 0;
+    arena_reset(&arena);
+    return status;
+}
+
 int reconcile_command_differences(int argc, char **argv)
 {
     const char *config = "config";
@@ -248,16 +265,13 @@ int reconcile_command_differences(int argc, char **argv)
         cli_print(VIEW("]\n"));
     else if (status == STATUS_OK && printed == 0)
         printf("no difference%s\n", open ? " is open" : "");
-    struct arena arena;
-    arena_init(&arena, 65536);
-    struct store_read still = { .question = STORE_DIFFERENCES_OPEN, .arena = &arena };
+    bool still = false;
     if (status == STATUS_OK)
-        status = cli_ask(&cli, &still);
+        status = any_open(&cli, &still);
     if (status != STATUS_OK)
         fprintf(stderr, "railgate reconcile differences: the records cannot be read\n");
-    arena_reset(&arena);
     cli_store_close(&cli);
-    return status != STATUS_OK ? EXIT_COULD_NOT : still.open_count > 0 ? EXIT_FINDINGS : EXIT_GOOD;
+    return status != STATUS_OK ? EXIT_COULD_NOT : still ? EXIT_FINDINGS : EXIT_GOOD;
 }
 
 /* --- one ----------------------------------------------------------------------------------------

@@ -331,7 +331,7 @@ static void metrics_reconciliation(struct writer *w, struct gateway *g)
                "How long the oldest of them has been known.",
                (uint64_t)(age_us > 0 ? age_us / LOOP_US_PER_S : 0));
     }
-    open_differences_ask(open, gateway_store(g));
+    open_differences_ask(open, gateway_store(g), gateway_wall_us(g));
 }
 
 static void metrics_channels(struct writer *w, struct gateway *g)

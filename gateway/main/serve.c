@@ -228,7 +228,8 @@ static int run(struct serve *serve)
         return EXIT_COULD_NOT;
     }
     /* Before what the start asks, so that the first scrape shows it. */
-    open_differences_ask(gateway_open_differences(serve->gateway), gateway_store(serve->gateway));
+    open_differences_ask(gateway_open_differences(serve->gateway), gateway_store(serve->gateway),
+                         loop_wall_us(serve->loop));
     gateway_start(serve->gateway, ready, serve);
     loop_run(serve->loop);
     gateway_close(serve->gateway);

@@ -389,16 +389,28 @@ static enum status list_differences(struct db *db, const struct store_read *read
     return list_run(db, s, out);
 }
 
-static enum status count_differences(struct db *db, struct store_read *read)
+/* There may be very many: so page by page, like a list. */
+static enum status count_differences(struct db *db, struct store_read *read, struct list_out *out)
 {
-    sqlite3_stmt *s = db_statement(db, SQL_DIFFERENCES_COUNT);
-    enum status status = db_next(db, s);
-    if (status == STATUS_OK) {
-        read->open_count = sqlite3_column_int64(s, 0);
-        read->open_since_us = sqlite3_column_int64(s, 1);
+    sqlite3_stmt *s = db_statement(db, SQL_DIFFERENCES_TO_COUNT);
+    enum status status;
+    read->open_count = read->open_since_us = 0;
+    bind_i64(s, 2, read->after);
+    bind_i64(s, 4, STORE_LOOK_MAX + 1);
+    while ((status = db_next(db, s)) == STATUS_OK) {
+        out->more = out->looked == STORE_LOOK_MAX;
+        if (out->more)
+            break;
+        out->looked++;
+        out->through = sqlite3_column_int64(s, 0);
+        if (sqlite3_column_int64(s, 2) == 0)
+            continue;
+        int64_t since_us = sqlite3_column_int64(s, 1);
+        if (read->open_count++ == 0 || since_us < read->open_since_us)
+            read->open_since_us = since_us;
     }
     db_end(s);
-    return status;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status list_attempts_of_channel(struct db *db, const struct store_read *read,
@@ -537,7 +549,7 @@ static enum status ask(struct db *db, struct store_read *read, struct list_out *
         out->type = &reconciliations;
         return list_reconciliations(db, read, out);
     case STORE_DIFFERENCES: out->type = &differences; return list_differences(db, read, out);
-    case STORE_DIFFERENCES_OPEN: return count_differences(db, read);
+    case STORE_DIFFERENCES_OPEN: return count_differences(db, read, out);
     case STORE_ATTEMPTS_OF_CHANNEL:
     case STORE_ATTEMPTS_CARRIED:
         out->type = &channel_attempts;
@@ -566,7 +578,8 @@ enum status db_ask(struct db *db, struct store_read *read)
     read->more = out.more;
     read->through = out.through;
     /* To other questions every row that is looked at is an answer. */
-    bool searches = read->question == STORE_PAYMENTS || read->question == STORE_EVENTS;
+    bool searches = read->question == STORE_PAYMENTS || read->question == STORE_EVENTS ||
+                    read->question == STORE_DIFFERENCES_OPEN;
     read->looked = searches ? out.looked : 0;
     if (out.type == &payments)
         read->payments = (struct payment_row *)(void *)out.rows;

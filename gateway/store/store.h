@@ -441,7 +441,8 @@ enum store_question {
                                newest first), limit; in any state */
     STORE_DIFFERENCES,      /* of those that are FINISHED: reconciliation (0: all), difference (0:
                                all), open_only, after (id), limit: oldest first */
-    STORE_DIFFERENCES_OPEN, /* -> open_count, open_since_us */
+    STORE_DIFFERENCES_OPEN, /* after (id) -> open_count, open_since_us of the next STORE_LOOK_MAX at
+                               most; `more`: go on with after = through, and add up */
     STORE_ATTEMPTS_OF_CHANNEL, /* channel, after (id), until (id below), limit: oldest first ->
                                   channel_attempts */
     STORE_ATTEMPTS_CARRIED,    /* the same, only those that are carried over */
@@ -491,8 +492,8 @@ struct store_read {
                            not this merchant's), IO */
     size_t count;
     bool more;
-    int64_t through; /* PAYMENTS, EVENTS (also of a payment): the next `after`. Up to here nothing
-                        else fits. It may be a row that does not, or one of another
+    int64_t through; /* PAYMENTS, EVENTS (also of a payment), DIFFERENCES_OPEN: the next `after`. Up
+                        to here nothing else fits. It may be a row that does not, or one of another
                         merchant's events */
     size_t looked;   /* by the same: rows (payments that have no index yet are not counted) */
     struct payment_row *payments;

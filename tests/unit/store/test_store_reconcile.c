@@ -134,6 +134,32 @@ static void differences_are_seen_all_at_once(void **state)
     fixture_close(&f);
 }
 
+static void open_ones_are_counted_page_by_page(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct question q;
+    fixture_open(&f, "reconcile_pages", NULL);
+    begin(&f);
+    for (int64_t i = 0; i < 50; i++)
+        add(&f, DIF + 12 * i, 12);
+    question_init(&q, STORE_DIFFERENCES_OPEN);
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.open_count, 0); /* looked at, and not shown yet */
+    assert_true(q.read.more && q.read.looked == STORE_LOOK_MAX);
+    end(&f, RECONCILIATION_FINISHED);
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.open_count, STORE_LOOK_MAX);
+    assert_true(q.read.more && q.read.through == DIF + STORE_LOOK_MAX - 1);
+    q.read.after = q.read.through;
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.open_count, 600 - STORE_LOOK_MAX);
+    assert_int_equal(q.read.open_since_us, START_WALL_US);
+    assert_false(q.read.more);
+    question_fini(&q);
+    fixture_close(&f);
+}
+
 static void abandoned_ones_show_nothing(void **state)
 {
     (void)state;
@@ -326,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences_are_seen_all_at_once),
+        cmocka_unit_test(open_ones_are_counted_page_by_page),
         cmocka_unit_test(abandoned_ones_show_nothing),
         cmocka_unit_test(a_difference_is_resolved_once),
         cmocka_unit_test(a_file_is_found_by_its_hash),
