@@ -268,6 +268,7 @@ static enum status open_client(struct work *work, const struct web_url *url)
                                            .owner = outbox->o.owner,
                                            .allowed =
                                                s->webhooks_allow_private ? NULL : ip_is_public,
+                                           .name_servers = outbox->name_servers,
                                            .cut_answers = true };
     memcpy(options.to.host, url->host, sizeof options.to.host);
     return http_client_open(&work->client, outbox->o.wire, outbox->o.loop, &options);

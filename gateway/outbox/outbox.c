@@ -252,6 +252,20 @@ void outbox_start(struct outbox *outbox)
 
 /* --- opening and closing ---------------------------------------------------------------------- */
 
+/* As conn.h wants them. A receiver's name is its merchant's: looking it up must not hold up names
+ * of channels, nor those of other receivers. */
+static void put_name_servers(struct outbox *outbox)
+{
+    const struct settings_list *list = &outbox->o.settings->webhooks_name_servers;
+    struct writer w = writer_over(outbox->name_servers, sizeof outbox->name_servers - 1);
+    for (size_t i = 0; i < list->count; i++) {
+        if (i > 0)
+            writer_u8(&w, ',');
+        writer_text(&w, list->items[i]);
+    }
+    ENSURE(!w.overflow); /* the settings are addresses, and four at most */
+}
+
 enum status outbox_open(struct outbox **out, const struct outbox_options *options,
                         struct writer *why)
 {
@@ -263,6 +277,7 @@ enum status outbox_open(struct outbox **out, const struct outbox_options *option
     outbox->o = *options;
     outbox->seal = secret_find(options->secrets, "host.seal");
     ENSURE(outbox->seal != NULL);
+    put_name_servers(outbox);
     const char *ca = options->settings->webhooks_ca;
     struct tls_options tls = { .ca_path = ca[0] != '\0' ? ca : NULL };
     enum status status = loop_kind_of(options->loop) == LOOP_VIRTUAL

@@ -26,6 +26,7 @@
 #define WORK_ARENA_BYTES ((size_t)2 * 1024 * 1024)
 #define PAGE_EVENTS      32
 #define ANSWER_BYTES_MAX 4096
+#define NAME_SERVERS_MAX 256 /* bytes: four of at most 47, and what stands between */
 #define SLOW_US          (2 * LOOP_US_PER_S)    /* slower receivers go to the other lane */
 #define TROUBLE_US       (500 * LOOP_US_PER_MS) /* the store is busy or broken: try again */
 #define TROUBLE_DOUBLES  4 /* that pause, so often at most while it stays so: 8 s */
@@ -104,6 +105,7 @@ struct outbox {
     uint32_t magic;
     struct outbox_options o;
     struct tls_context *tls; /* NULL: no TLS on this wire */
+    char name_servers[NAME_SERVERS_MAX];
     struct secret_key *seal;
     bool started, stopping, abandoned;
     /* targets.c */

@@ -6,6 +6,8 @@
 
 #include "base/ensure.h"
 
+#include <arpa/inet.h>
+
 #define NAMES_MAX 512
 
 static size_t active_names(const struct settings *s, const char *names[NAMES_MAX])
@@ -117,6 +119,36 @@ static void webhooks_live(const struct settings *s, const char *file, struct fin
                     "`webhooks.allow_private` is for mode sandbox; set it to no");
 }
 
+/* "192.0.2.53:53", "[2001:db8::53]:53": a name server that has to be looked up itself is none. */
+static bool is_address_and_port(const char *text)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct in6_addr room;
+    const char *colon = strrchr(text, ':');
+    bool brackets = text[0] == '[' && colon != NULL && colon > text && colon[-1] == ']';
+    const char *from = brackets ? text + 1 : text;
+    const char *to = brackets ? colon - 1 : colon;
+    if (to == NULL || (size_t)(to - from) >= sizeof host || strcmp(colon, ":0") == 0)
+        return false;
+    memcpy(host, from, (size_t)(to - from));
+    host[to - from] = '\0';
+    return inet_pton(brackets ? AF_INET6 : AF_INET, host, &room) == 1;
+}
+
+static void webhooks_name_servers(const struct settings *s, const char *file,
+                                  struct findings *findings)
+{
+    for (size_t i = 0; i < s->webhooks_name_servers.count; i++) {
+        if (!is_address_and_port(s->webhooks_name_servers.items[i]))
+            finding_add(findings, FINDING_ERROR, file,
+                        LINE_OF(&section_gateway, settings, webhooks_name_servers, s->from), 1,
+                        "settings.no_address",
+                        "`%s` in `webhooks.name_servers` is no IP address with a port; write it "
+                        "like 192.0.2.53:53 or [2001:db8::53]:53",
+                        s->webhooks_name_servers.items[i]);
+    }
+}
+
 void settings_cross_check(const struct settings *s, const char *file, struct findings *findings)
 {
     for (size_t i = 0; i < s->channels_count; i++)
@@ -128,6 +160,7 @@ void settings_cross_check(const struct settings *s, const char *file, struct fin
     for (size_t i = 0; i < s->tests_count; i++)
         (void)region_named(s, findings, s->tests[i].file, s->tests[i].line, s->tests[i].region);
     webhooks_live(s, file, findings);
+    webhooks_name_servers(s, file, findings);
     uint32_t line = LINE_OF(&section_gateway, settings, region, s->from);
     for (size_t i = 0; i < s->merchants_count; i++) {
         const struct merchant_settings *m = &s->merchants[i];

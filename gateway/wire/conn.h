@@ -69,6 +69,11 @@ struct conn_options {
     const void *owner;           /* for wire_crash */
     address_allowed_fn *allowed; /* NULL: all. No address left: closed with DENIED. In memory there
                                     are no addresses, and nobody is asked */
+    /* Who is asked for the addresses of a name. NULL: the system (getaddrinfo), a few names at a
+     * time for all who connect, so one that is never answered holds others up. Else DNS, each name
+     * by itself: these servers ("192.0.2.53:53,[2001:db8::53]:53"), or those of the system when "".
+     * Read during the call only; in memory there are no names. */
+    const char *name_servers;
 };
 
 /* Starts to connect. On STATUS_OK exactly one of opened / closed follows. */

@@ -436,7 +436,8 @@ static enum status link_open(struct http_client *client, struct link **out)
                                     .connect_timeout_us = client->options.connect_timeout_us,
                                     .out_max = REQUEST_MAX,
                                     .owner = client->options.owner,
-                                    .allowed = client->options.allowed };
+                                    .allowed = client->options.allowed,
+                                    .name_servers = client->options.name_servers };
     enum status status = link->parse == NULL ? STATUS_NO_MEMORY
                                              : conn_connect(client->wire, &client->options.to,
                                                             &options, &link->conn);

@@ -32,9 +32,10 @@ struct http_client_options {
     bool one_call_each;         /* a connection for each call, and the other side is told so */
     const void *owner;
     address_allowed_fn *allowed; /* conn.h; NULL: all */
-    bool cut_answers; /* an answer whose body is larger than answer_bytes_max, or breaks its
-                         framing, is given with what came of it (for those who only want its
-                         status); its connection is closed. Else: FULL, MALFORMED */
+    const char *name_servers; /* conn.h; NULL: the system is asked. Lives as long as the client */
+    bool cut_answers;         /* an answer whose body is larger than answer_bytes_max, or breaks its
+                                 framing, is given with what came of it (for those who only want its
+                                 status); its connection is closed. Else: FULL, MALFORMED */
 };
 enum status http_client_open(struct http_client **out, struct wire *wire, struct loop *loop,
                              const struct http_client_options *options);

@@ -3,6 +3,7 @@
  *     wire_real.c     the wire, listeners, resolving and connecting, the end of a connection
  *     real_stream.c   bytes of an open connection: reading, writing, TLS
  *     real_local.c    the file of a Unix socket that is listened on
+ *     real_lookup.c   names that strangers chose, looked up without a thread
  */
 #ifndef WIRE_REAL_INT_H
 #define WIRE_REAL_INT_H
@@ -22,7 +23,7 @@
 struct real_wire {
     struct wire base; /* first */
     uv_loop_t *uv;
-    size_t handles; /* connections and listeners that libuv or we still hold */
+    size_t handles; /* connections, listeners, sockets of lookups that libuv or we still hold */
     uint8_t *read_buffer, *plain_buffer;
 };
 
@@ -52,6 +53,7 @@ struct real_conn {
     uv_write_t writing;
     uv_shutdown_t shutting;
     uv_getaddrinfo_t resolving;
+    struct real_lookup *lookup; /* instead of `resolving`; NULL: none is under way */
     bool is_resolving, is_writing, is_shutting, retrying, reading, handle_gone;
     bool tls_open;            /* handshake done */
     bool tls_broken;          /* what comes in is thrown away unread */
@@ -63,6 +65,7 @@ struct real_conn {
     struct endpoint to;
     struct sockaddr_storage addresses[REAL_ADDRESSES_MAX];
     int address_count, address_next;
+    bool address_denied; /* it has one that is not allowed */
     address_allowed_fn *allowed;
 };
 
@@ -83,6 +86,10 @@ void real_reset(struct real_conn *c, enum status why);
 /* TLS handshake (if any) is done: tells the listener's owner or the one who connected. */
 void real_opened(struct real_conn *c);
 enum status real_status(int uv_error);
+/* An address of the host, with the port; taken when it is allowed and there is room. */
+void real_found(struct real_conn *c, const struct sockaddr *address, size_t len);
+/* There are no more; when there is none at all, `status` says why. Connects, or ends it. */
+void real_resolved(struct real_conn *c, enum status status);
 
 /* real_local.c: an endpoint whose host begins with '/' is a Unix socket. */
 static inline bool real_is_local(const struct endpoint *at)
@@ -92,6 +99,15 @@ static inline bool real_is_local(const struct endpoint *at)
 /* Before listening: RANGE for a path that is too long, EXISTS when somebody listens there or when
  * the file is no socket. The socket of a process that is gone is removed. */
 enum status real_local_vacate(const char *path);
+
+/* real_lookup.c: what lookups need in the process; for each wire once. */
+enum status real_lookups_open(void);
+void real_lookups_close(void);
+/* The host's addresses from DNS; real_found and real_resolved follow, maybe from
+ * within. name_servers: as in conn_options, not NULL. Only when this is OK. */
+enum status real_lookup_start(struct real_conn *c, const char *name_servers);
+/* Gives it up, if there is one. */
+void real_lookup_end(struct real_conn *c);
 
 /* real_stream.c */
 void real_start_reading(struct real_conn *c);

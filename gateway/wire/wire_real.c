@@ -1,7 +1,8 @@
 /* wire_real.c - the wire on libuv: listeners, connecting, and how a connection ends.
  *
- * Connecting: an address literal is used as it is; a name goes through uv_getaddrinfo, and its
- * addresses are tried one after the other until one connects or the time is over.
+ * Connecting: an address literal is used as it is; a name goes through uv_getaddrinfo, or, when its
+ * lookup must hold up no other, through real_lookup.c. Its addresses are tried one after the other
+ * until one connects or the time is over.
  *
  * Ending: whoever ends a connection calls real_finish (or real_reset). libuv closes the handle and
  * calls back in its closing phase; there, and only there, the closed event is given and the memory
@@ -93,6 +94,7 @@ static void finish(struct real_conn *c, enum status why, bool reset)
     conn->state = CONN_CLOSED;
     conn->why = why;
     timer_stop(&conn->deadline);
+    real_lookup_end(c);
     if (c->is_resolving)
         (void)uv_cancel((uv_req_t *)&c->resolving);
     if (c->retrying)
@@ -429,36 +431,45 @@ static bool address_allowed(const struct real_conn *c, const struct sockaddr_sto
            c->allowed(view_of(&((const struct sockaddr_in6 *)address)->sin6_addr, 16));
 }
 
+void real_found(struct real_conn *c, const struct sockaddr *address, size_t len)
+{
+    if (c->address_count >= REAL_ADDRESSES_MAX || len > sizeof c->addresses[0])
+        return;
+    memcpy(&c->addresses[c->address_count], address, len);
+    if (address_allowed(c, &c->addresses[c->address_count]))
+        c->address_count++;
+    else
+        c->address_denied = true;
+}
+
+void real_resolved(struct real_conn *c, enum status status)
+{
+    if (c->address_count > 0)
+        connect_next(c);
+    else if (c->address_denied)
+        real_finish(c, STATUS_DENIED);
+    else
+        real_finish(c, status != STATUS_OK ? status : STATUS_NOT_FOUND);
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int error, struct addrinfo *found)
 {
     struct real_conn *c = request->data;
     ENSURE_MAGIC(&c->base, CONN_MAGIC);
     c->is_resolving = false;
-    for (struct addrinfo *at = found; at != NULL && c->address_count < REAL_ADDRESSES_MAX;
-         at = at->ai_next) {
-        if (at->ai_addrlen > sizeof c->addresses[0])
-            continue;
-        memcpy(&c->addresses[c->address_count], at->ai_addr, at->ai_addrlen);
-        if (address_allowed(c, &c->addresses[c->address_count]))
-            c->address_count++;
-    }
-    bool denied = found != NULL && c->address_count == 0;
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
+        real_found(c, at->ai_addr, at->ai_addrlen);
     uv_freeaddrinfo(found);
-    if (c->base.state == CONN_CLOSED) {
-        if (c->handle_gone)
-            real_free(c);
-        return;
-    }
-    if (denied)
-        real_finish(c, STATUS_DENIED);
-    else if (error != 0 || c->address_count == 0)
-        real_finish(c, real_status(error != 0 ? error : UV_EAI_NONAME));
-    else
-        connect_next(c);
+    if (c->base.state != CONN_CLOSED)
+        real_resolved(c, error != 0 ? real_status(error) : STATUS_OK);
+    else if (c->handle_gone)
+        real_free(c);
 }
 
-static enum status resolve(struct real_conn *c)
+static enum status resolve(struct real_conn *c, const char *name_servers)
 {
+    if (name_servers != NULL)
+        return real_lookup_start(c, name_servers);
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     char port[8];
     (void)snprintf(port, sizeof port, "%u", c->to.port);
@@ -491,8 +502,10 @@ static enum status real_connect(struct wire *base, const struct endpoint *to,
             connect_next(c);
         else
             real_finish(c, STATUS_DENIED);
-    } else if (resolve(c) != STATUS_OK) {
-        real_finish(c, STATUS_IO);
+    } else {
+        enum status status = resolve(c, options->name_servers);
+        if (status != STATUS_OK)
+            real_finish(c, status);
     }
     *out = &c->base;
     return STATUS_OK;
@@ -526,6 +539,7 @@ static void real_wire_close(struct wire *base)
         loop_uv_turn(base->loop, true);
     vault_free(wire->read_buffer);
     vault_free(wire->plain_buffer);
+    real_lookups_close();
     base->magic = 0;
     free(wire);
 }
@@ -553,11 +567,14 @@ enum status wire_open_real(struct wire **out, struct loop *loop)
     wire->uv = loop_uv(loop);
     wire->read_buffer = vault_alloc(REAL_READ_BYTES);
     wire->plain_buffer = vault_alloc(REAL_PLAIN_BYTES);
-    if (wire->read_buffer == NULL || wire->plain_buffer == NULL) {
+    enum status status = wire->read_buffer != NULL && wire->plain_buffer != NULL
+                             ? real_lookups_open()
+                             : STATUS_NO_MEMORY;
+    if (status != STATUS_OK) {
         vault_free(wire->read_buffer);
         vault_free(wire->plain_buffer);
         free(wire);
-        return STATUS_NO_MEMORY;
+        return status;
     }
     wire_init(&wire->base, &real_ops, loop);
     *out = &wire->base;

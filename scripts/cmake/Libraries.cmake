@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(pair uv:libuv openssl:openssl yajl:yajl sqlite:sqlite3 fyaml:libfyaml qrencode:libqrencode png:libpng
-             xml:libxml-2.0 utf8proc:libutf8proc cmocka:cmocka)
+             xml:libxml-2.0 utf8proc:libutf8proc cares:libcares cmocka:cmocka)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)

@@ -22,6 +22,7 @@ DOORS = [
     # name           pattern                              rooms               files
     ("libuv",        r"uv(\.h|/.*)",                      {"loop", "wire"},   None),
     ("llhttp",       r"llhttp\.h",                        {"wire"},           None),
+    ("c-ares",       r"ares(_.*)?\.h",                    {"wire"},           1),
     ("OpenSSL",      r"openssl/.*",                       {"wire", "secret"}, None),
     ("SQLite",       r"sqlite3(ext)?\.h",                 {"store"},          None),
     ("libpq",        r"(postgresql/)?libpq-.*|pg_config.*", {"store"},        None),
