@@ -32,7 +32,7 @@ class Starved(Story):
         if why:
             self.skipTest(why)
         self.injection = inject.Injection(self.stage)
-        before = os.environ["RAILGATE_BIN"]
+        before = rgtest.gateway_program()
         os.environ["RAILGATE_BIN"] = torture_program()
         try:
             hooks = {**FAST["webhooks"], "endpoints_per_merchant": 1000}
