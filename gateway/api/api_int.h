@@ -241,6 +241,9 @@ bool read_succeeded(struct call *call, struct store_read *read, const char *miss
 void ask_store(struct call *call, void (*done)(struct store_read *read, void *arg));
 /* `cursor` (of that kind) and `limit` into call->read. False: the call was answered. */
 bool page_parameters(struct call *call, enum id_kind cursor_kind);
+/* After STORE_JOURNAL_ENDS: whether call->read.after, a cursor of events, is not beyond the end.
+ * False: the call was answered. */
+bool cursor_known(struct call *call);
 /* `kind`, a pattern of event kinds, into call->read.event_kind. False: the call was answered. */
 bool kind_parameter(struct call *call);
 void run_all_events(struct call *call);

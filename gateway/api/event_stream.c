@@ -432,6 +432,12 @@ static size_t streams_of(struct streams *streams, int64_t merchant)
 static void stream_begin(struct call *call, int64_t cursor)
 {
     struct streams *streams = call->api->streams;
+    if (streams->count >= STREAMS_MAX ||
+        streams_of(streams, call->merchant) >= STREAMS_PER_MERCHANT) {
+        reply_problem(call, PROBLEM_TOO_MANY_STREAMS, "%d streams of one merchant are allowed.",
+                      STREAMS_PER_MERCHANT);
+        return;
+    }
     struct stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {
         reply_problem(call, PROBLEM_OVERLOADED, "Try again.");
@@ -467,35 +473,24 @@ static void stream_begin(struct call *call, int64_t cursor)
 static void end_read(struct store_read *read, void *arg)
 {
     struct call *call = arg;
-    if (read_succeeded(call, read, "There is no journal."))
-        stream_begin(call, read->journal_seq);
+    if (read_succeeded(call, read, "There is no journal.") && cursor_known(call))
+        stream_begin(call, read->after != 0 ? read->after : read->journal_seq); /* 0: from now on */
 }
 
 void run_event_stream(struct call *call)
 {
-    struct streams *streams = call->api->streams;
     struct view cursor = http_header(call->http, "last-event-id");
     call->read = (struct store_read){ .question = STORE_JOURNAL_ENDS };
     if (!kind_parameter(call))
         return;
     if (cursor.len == 0 && !parameter(call, "cursor", ID_TEXT_MAX, &cursor))
         return;
-    int64_t after = 0;
-    if (cursor.len > 0 && id_parse(ID_EVENT, cursor, &after) != STATUS_OK) {
+    if (cursor.len > 0 && id_parse(ID_EVENT, cursor, &call->read.after) != STATUS_OK) {
         reply_problem(call, PROBLEM_INVALID_PARAMETER,
                       "`cursor` and Last-Event-ID must be the id of an event.");
         return;
     }
-    if (streams->count >= STREAMS_MAX ||
-        streams_of(streams, call->merchant) >= STREAMS_PER_MERCHANT) {
-        reply_problem(call, PROBLEM_TOO_MANY_STREAMS, "%d streams of one merchant are allowed.",
-                      STREAMS_PER_MERCHANT);
-        return;
-    }
-    if (after != 0)
-        stream_begin(call, after);
-    else
-        ask_store(call, end_read); /* from now on */
+    ask_store(call, end_read);
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */

@@ -107,11 +107,18 @@ static void put_cursor(struct json_out *j, const struct store_read *read)
         json_put_null(j, "next_cursor");
 }
 
-static void list_read(struct store_read *read, void *arg)
+bool cursor_known(struct call *call)
 {
-    struct call *call = arg;
-    if (!read_ok(call, read))
-        return;
+    if (call->read.after <= call->read.journal_seq)
+        return true;
+    reply_problem(call, PROBLEM_CURSOR_UNKNOWN,
+                  "The journal ends before this cursor: the gateway's records were put back to an "
+                  "earlier time. Keep the cursor, and ask the operator.");
+    return false;
+}
+
+static void list_write(struct call *call, const struct store_read *read)
+{
     size_t room = rows_bytes(read);
     uint8_t *bytes = arena_alloc(&call->arena, room);
     struct writer w = writer_over(bytes, bytes != NULL ? room : 0);
@@ -133,6 +140,29 @@ static void list_read(struct store_read *read, void *arg)
         put_cursor(&j, read);
     json_close_object(&j);
     reply_written(call, &w);
+}
+
+static void list_ends_read(struct store_read *read, void *arg)
+{
+    struct call *call = arg;
+    if (!read_ok(call, read) || !cursor_known(call))
+        return;
+    read->question = STORE_EVENTS; /* an empty page of them */
+    list_write(call, read);
+}
+
+static void list_read(struct store_read *read, void *arg)
+{
+    struct call *call = arg;
+    if (!read_ok(call, read))
+        return;
+    bool events = read->question == STORE_EVENTS || read->question == STORE_EVENTS_OF_PAYMENT;
+    if (events && read->count == 0 && !read->more && read->after > 0) { /* nothing yet, or never? */
+        read->question = STORE_JOURNAL_ENDS;
+        ask_store(call, list_ends_read);
+        return;
+    }
+    list_write(call, read);
 }
 
 bool parameter(struct call *call, const char *name, size_t max, struct view *out)

@@ -6,8 +6,10 @@
 #include "wire/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +23,8 @@ static const struct {
     { "check", command_check, "Check the configuration: every error at once, with file and line.",
       NULL },
     { "reload", command_reload, "Load profiles and lists anew into the running gateway.", NULL },
+    { "restored", command_restored, "After a backup was put back, before the gateway starts on it.",
+      NULL },
     { "region", command_region, "Begin a region profile.", "region profiles" },
     { "schema", command_schema, "Print the JSON Schema of region profiles, for editors.", NULL },
     { "explain", command_explain, "Decide a request, and show every rule that was looked at.",
@@ -198,6 +202,19 @@ void cli_make_folders(const struct settings *settings)
     make_folder_of(settings->store_path);
     make_folder_of(settings->secrets_pepper_file);
     make_folder_of(settings->admin_socket);
+}
+
+bool cli_lock_store(const struct settings *settings, const char *command)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s.lock", settings->store_path) >= (int)sizeof path)
+        return false;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return true; /* stays open */
+    fprintf(stderr, "railgate %s: %s: %s\n", command, path,
+            fd >= 0 ? "another gateway runs on this database; stop it first" : strerror(errno));
+    return false;
 }
 
 static int64_t wall_us(void *loop)

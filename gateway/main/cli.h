@@ -21,7 +21,7 @@ command_fn command_serve, command_check, command_explain, command_diff, command_
     command_reload, command_profile, command_region, command_schema, command_review,
     command_authenticator, command_keys, command_payments, command_attempts, command_attempt,
     command_adapter, command_qr, command_version, command_trigger, command_listen,
-    command_reconcile;
+    command_reconcile, command_restored;
 
 /* The whole program; main.c only calls it. */
 int railgate_main(int argc, char **argv);
@@ -78,6 +78,9 @@ struct settings *cli_settings_load(const char *config);
 struct settings *cli_gateway_load(const char *config);
 /* Makes the folders of database and host key, if only the last one is missing. */
 void cli_make_folders(const struct settings *settings);
+/* Two gateways on one database would reverse each other's running attempts: there is a lock beside
+ * it. Held until the process ends, however it ends. False: said on stderr why not. */
+bool cli_lock_store(const struct settings *settings, const char *command);
 /* Prints findings to stderr. */
 void cli_print_findings(const struct findings *findings, FILE *to);
 /* Writes bytes to stdout. */

@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -238,21 +237,6 @@ static int run(struct serve *serve)
     return serve->exit_code;
 }
 
-/* Two gateways on one database would reverse each other's running attempts. The lock ends with the
- * process, however it ends. */
-static bool lock_store(const struct settings *s)
-{
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s.lock", s->store_path) >= (int)sizeof path)
-        return false;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return true; /* stays open */
-    fprintf(stderr, "railgate serve: %s: %s\n", path,
-            fd >= 0 ? "another gateway runs on this database; stop it first" : strerror(errno));
-    return false;
-}
-
 static int serve_with(struct serve *serve, const char *config)
 {
     struct findings findings;
@@ -263,7 +247,7 @@ static int serve_with(struct serve *serve, const char *config)
     if (loaded != STATUS_OK)
         return EXIT_COULD_NOT;
     cli_make_folders(serve->settings);
-    if (!lock_store(serve->settings)) {
+    if (!cli_lock_store(serve->settings, "serve")) {
         settings_free(serve->settings);
         return EXIT_COULD_NOT;
     }

@@ -63,12 +63,9 @@ enum status db_last_id(struct db *db, int64_t *out)
 
 enum status db_journal_check(struct db *db)
 {
-    sqlite3_stmt *s = db_statement(db, SQL_JOURNAL_END);
-    enum status status = db_next(db, s);
-    if (status == STATUS_OK && sqlite3_column_int64(s, 0) != sqlite3_column_int64(s, 1))
-        status = STATUS_MALFORMED;
-    db_end(s);
-    return status == STATUS_NOT_FOUND ? STATUS_IO : status;
+    int64_t gaps;
+    TRY(one_number(db, db_statement(db, SQL_JOURNAL_GAPS), &gaps));
+    return gaps == 0 ? STATUS_OK : STATUS_MALFORMED;
 }
 
 /* --- rows and answers -------------------------------------------------------------------- */

@@ -447,7 +447,7 @@ static enum status journal_ends(struct db *db, struct store_read *read)
 }
 
 /* Those that the lasting index does not hold: looked at one by one, but there are few of them. The
- * journal has no gaps, so how many they are is known. */
+ * journal has no gaps behind the index, so how many they are is known. */
 static enum status list_new_events(struct db *db, const struct store_read *read,
                                    struct list_out *out)
 {

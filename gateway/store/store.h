@@ -92,12 +92,19 @@ struct attempt_row {
  * Those in PARKED or CONFLICT wait for a person; both are *unsettled*. */
 
 struct event_row {
-    int64_t seq; /* journal position: 1, 2, 3, ... without gaps; set by the store */
+    int64_t seq; /* journal position: 1, 2, 3, ... without gaps, but for one before an event of the
+                    kind STORE_RESTORED; set by the store */
     int64_t time_us;
     int64_t merchant, payment; /* 0: none */
     struct view kind;          /* "payment.created" */
     struct view data_json;     /* one object, redacted at the source */
 };
+/* The first event after a backup was put back, of no merchant. The positions that were given after
+ * that backup are forgotten, and must not be given to other events. So this one gets a position
+ * that is made of its time_us as other ids are (domain/ids.h), beyond all that counting can have
+ * reached; the next ones are counted from there. FAILED when its time is not beyond the last
+ * position: a clock that was set back. */
+#define STORE_RESTORED "journal.restored"
 
 /* A payment that is recorded and of which nothing was sent yet: somebody must say so first. */
 enum held_kind { HELD_AUTHENTICATE = 1, HELD_REVIEW };

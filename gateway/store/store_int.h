@@ -71,7 +71,7 @@ void db_checkpoint(struct db *db, int pages);
 enum status db_marks_read(struct db *db, struct db_marks *out);
 void db_hash_key(const struct db *db, uint64_t out[2]);
 enum status db_last_id(struct db *db, int64_t *out);
-/* MALFORMED when the last positions of the journal have a gap. */
+/* MALFORMED when the last positions of the journal have a gap that no restored backup explains. */
 enum status db_journal_check(struct db *db);
 
 /* Rows. load: merchant 0 is any; texts are copied into the arena. write: KEEP does nothing. Updates
@@ -305,6 +305,8 @@ enum {
 };
 /* Begins a write transaction with marks and memory index that are true in it. */
 enum status upkeep_begin(struct store *store);
+/* Enters all events into the index of merchants' events, in the open transaction. */
+enum status upkeep_index_events(struct store *store);
 /* Makes room in the memory index for `count` keys; no transaction may be open. */
 enum status upkeep_make_room(struct store *store, size_t count);
 /* One step of housekeeping; true when there is more. */

@@ -318,6 +318,31 @@ static enum status txn_check(struct store *store, const struct store_txn *txn,
     return txn_check_spends(store, txn, before);
 }
 
+/* See STORE_RESTORED. Behind the index of events no question expects a gap (list_new_events), so
+ * all is indexed up to this one. */
+static enum status txn_append_restored(struct store *store, struct event_row *event)
+{
+    struct id_source ids;
+    id_source_init(&ids, store->marks.journal_seq);
+    event->seq = id_next(&ids, event->time_us);
+    if (event->seq == store->marks.journal_seq + 1)
+        return txn_fault(store, "the journal goes on by the time, and the clock is before its last "
+                                "position: set the clock");
+    TRY(db_event_append(store->db, event));
+    store->marks.journal_seq = event->seq;
+    return upkeep_index_events(store);
+}
+
+static enum status txn_append(struct store *store, struct event_row *event)
+{
+    if (event->merchant == 0 && view_is(event->kind, STORE_RESTORED))
+        return txn_append_restored(store, event);
+    event->seq = store->marks.journal_seq + 1;
+    TRY(db_event_append(store->db, event));
+    store->marks.journal_seq++;
+    return STATUS_OK;
+}
+
 static enum status txn_write(struct store *store, struct store_txn *txn,
                              const struct spends_before *before)
 {
@@ -346,11 +371,8 @@ static enum status txn_write(struct store *store, struct store_txn *txn,
     for (size_t i = 0; i < txn->carried_count; i++)
         TRY(db_carried_write(db, &txn->carried[i]));
     TRY(db_difference_write(db, txn->write_difference, &txn->difference));
-    for (size_t i = 0; i < txn->event_count; i++) {
-        txn->events[i].seq = store->marks.journal_seq + 1;
-        TRY(db_event_append(db, &txn->events[i]));
-        store->marks.journal_seq++;
-    }
+    for (size_t i = 0; i < txn->event_count; i++)
+        TRY(txn_append(store, &txn->events[i]));
     if (txn->write_payment == STORE_INSERT)
         store->payments_waiting++;
     return STATUS_OK;

@@ -98,6 +98,13 @@ static int64_t events_waiting(const struct store *store)
     return store->marks.journal_seq - store->marks.events_indexed;
 }
 
+enum status upkeep_index_events(struct store *store)
+{
+    while (events_waiting(store) > 0)
+        TRY(index_events(store));
+    return STATUS_OK;
+}
+
 static enum status refresh(struct store *store)
 {
     TRY(db_marks_read(store->db, &store->marks));

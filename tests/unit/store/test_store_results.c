@@ -525,6 +525,48 @@ static void a_key_of_the_greatest_length_works(void **state)
     fixture_close(&f);
 }
 
+/* Puts an event of this kind into the journal; its position, or 0 when that failed. */
+static int64_t put_event(struct fixture *f, int64_t merchant, const char *kind, int64_t at_us)
+{
+    struct request r;
+    request_init(&r, merchant);
+    r.txn.events[r.txn.event_count++] = (struct event_row){
+        .time_us = at_us, .merchant = merchant, .kind = view_text(kind), .data_json = VIEW("{}")
+    };
+    enum store_result result = request_run(f, &r);
+    int64_t seq = r.txn.events[0].seq;
+    request_fini(&r);
+    return result == STORE_COMMITTED ? seq : 0;
+}
+
+static void after_a_restored_backup_no_position_is_given_twice(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int64_t first = START_WALL_US / 1000 << 20;
+    fixture_open(&f, NULL, NULL);
+    pay(&f, 5, 1000, "before");
+    assert_int_equal(put_event(&f, 5, STORE_RESTORED, START_WALL_US), 3); /* not the merchants' */
+    assert_int_equal(put_event(&f, 0, STORE_RESTORED, START_WALL_US), first);
+    pay(&f, 5, 2000, "after"); /* first + 1, first + 2 */
+    assert_int_equal(put_event(&f, 0, "other", START_WALL_US), first + 3);
+    assert_int_equal(put_event(&f, 0, STORE_RESTORED, START_WALL_US), 0); /* the clock stands */
+    assert_int_equal(put_event(&f, 0, STORE_RESTORED, START_WALL_US + 1000), first + (1 << 20));
+    fixture_close_store(&f);
+    fixture_reopen(&f); /* it is no gap */
+    struct question q;
+    question_init(&q, STORE_EVENTS);
+    q.read.merchant = 5;
+    q.read.after = 2;
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.count, 3);
+    assert_false(q.read.more);
+    assert_int_equal(q.read.events[0].seq, 3);
+    assert_int_equal(q.read.events[2].seq, first + 2);
+    question_fini(&q);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +584,7 @@ int main(void)
         cmocka_unit_test(endpoints_are_counted_where_they_are_made),
         cmocka_unit_test(a_full_queue_says_busy),
         cmocka_unit_test(a_key_of_the_greatest_length_works),
+        cmocka_unit_test(after_a_restored_backup_no_position_is_given_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
