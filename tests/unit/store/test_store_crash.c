@@ -329,7 +329,7 @@ static void a_file_that_is_not_ours_is_refused(void **state)
         const char *sql, *undo, *why;
         enum status status;
     } cases[] = {
-        { "PRAGMA user_version = 99", "PRAGMA user_version = 5", "newer", STATUS_DENIED },
+        { "PRAGMA user_version = 99", "PRAGMA user_version = 6", "newer", STATUS_DENIED },
         { "PRAGMA application_id = 5", "PRAGMA application_id = 1919377780", "another program",
           STATUS_DENIED },
         { "UPDATE journal SET seq = 9 WHERE seq = 2", "UPDATE journal SET seq = 2 WHERE seq = 9",
