@@ -28,6 +28,7 @@
 #define DAY_US         (86400 * LOOP_US_PER_S)
 #define ID_MS_MAX      ((INT64_C(1) << 43) - 1)
 #define ID_COUNT_BITS  20
+#define ID_LAG_US      (3600 * LOOP_US_PER_S) /* made that long before its attempt is begun */
 
 struct run {
     const struct reconcile_options *o;
@@ -316,7 +317,7 @@ static enum status find_seen(struct run *run)
 /* --- our side ----------------------------------------------------------------------------------
  */
 
-/* Ids begin with the time of their making. */
+/* Ids begin with the time of their making, or run ahead of it (domain/ids.h). */
 static int64_t id_at(int64_t wall_us)
 {
     int64_t ms = wall_us > 0 ? wall_us / 1000 : 0;
@@ -343,9 +344,9 @@ static enum status put_attempt(struct run *run, const struct channel_attempt_row
     return status == STATUS_OK ? status : sort_failed(run, run->names, status);
 }
 
-/* Those with after < id < until. */
+/* From behind the id `after`, up to an id or a time. */
 static enum status collect_some(struct run *run, enum store_question question, int64_t after,
-                                int64_t until)
+                                int64_t until, int64_t before_us)
 {
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
@@ -357,29 +358,32 @@ static enum status collect_some(struct run *run, enum store_question question, i
                                     .arena = &arena,
                                     .channel = run->o->channel,
                                     .after = after,
-                                    .until = until };
+                                    .until = until,
+                                    .before_us = before_us };
         status = reconcile_ask(run->o->loop, run->o->store, &read);
         if (status != STATUS_OK)
             status = say(run, status, "the records cannot be read");
-        for (size_t i = 0; status == STATUS_OK && i < read.count; i++) {
-            after = read.channel_attempts[i].attempt.id;
+        for (size_t i = 0; status == STATUS_OK && i < read.count; i++)
             status = put_attempt(run, &read.channel_attempts[i]);
-        }
+        after = read.through;
     }
     arena_reset(&arena);
     return status;
 }
 
+/* No id is behind its attempt's time by more than ID_LAG_US, so ids say where to begin. How far
+ * they are ahead nobody knows: when a clock is set back they go on from where they were. So only
+ * the time says where to end, and all that came later is passed over. */
 static enum status collect(struct run *run)
 {
     const struct period *p = &run->period;
-    int64_t back_us = record_add(run->o->lookback_us, p->tolerance_us);
+    int64_t back_us = record_add(run->o->lookback_us, p->tolerance_us + ID_LAG_US);
     int64_t after = id_at(record_add(p->from_us, -back_us)) - 1;
-    int64_t until = id_at(record_add(p->until_us, p->tolerance_us + LOOP_US_PER_S)) + 1;
+    int64_t before_us = record_add(p->until_us, p->tolerance_us + LOOP_US_PER_S);
     if (after < 0)
         after = 0;
-    TRY(collect_some(run, STORE_ATTEMPTS_CARRIED, 0, after + 1));
-    return collect_some(run, STORE_ATTEMPTS_OF_CHANNEL, after, until);
+    TRY(collect_some(run, STORE_ATTEMPTS_CARRIED, 0, after + 1, 0));
+    return collect_some(run, STORE_ATTEMPTS_OF_CHANNEL, after, 0, before_us);
 }
 
 /* --- comparing ---------------------------------------------------------------------------------

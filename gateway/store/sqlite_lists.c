@@ -413,11 +413,42 @@ static enum status count_differences(struct db *db, struct store_read *read, str
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* The last attempt that a question from behind `after` on looks at: those of other channels, and of
+ * a later time, may be very many. INT64_MAX: there are fewer. */
+static enum status attempts_look(struct db *db, int64_t after, int64_t *last)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_ATTEMPTS_LOOK);
+    bind_i64(s, 1, after);
+    bind_i64(s, 2, STORE_LOOK_MAX - 1);
+    enum status status = db_next(db, s);
+    *last = status == STATUS_OK ? sqlite3_column_int64(s, 0) : INT64_MAX;
+    db_end(s);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static enum status list_attempts_of_channel(struct db *db, const struct store_read *read,
                                             struct list_out *out)
 {
-    bool carried = read->question == STORE_ATTEMPTS_CARRIED;
-    sqlite3_stmt *s = db_statement(db, carried ? SQL_ATTEMPTS_CARRIED : SQL_ATTEMPTS_OF_CHANNEL);
+    int64_t last;
+    TRY(attempts_look(db, read->after, &last));
+    sqlite3_stmt *s = db_statement(db, SQL_ATTEMPTS_OF_CHANNEL);
+    bind_text_present(s, 1, read->channel);
+    bind_i64(s, 2, read->after);
+    bind_i64(s, 3, read->before_us > 0 ? read->before_us : INT64_MAX);
+    bind_i64(s, 4, (int64_t)out->limit + 1);
+    bind_i64(s, 5, last);
+    TRY(list_run(db, s, out));
+    if (!out->more && last != INT64_MAX) {
+        out->more = true;
+        out->through = last;
+    }
+    return STATUS_OK;
+}
+
+static enum status list_attempts_carried(struct db *db, const struct store_read *read,
+                                         struct list_out *out)
+{
+    sqlite3_stmt *s = db_statement(db, SQL_ATTEMPTS_CARRIED);
     bind_text_present(s, 1, read->channel);
     bind_i64(s, 2, read->after);
     bind_i64(s, 3, read->until > 0 ? read->until : INT64_MAX);
@@ -551,9 +582,11 @@ static enum status ask(struct db *db, struct store_read *read, struct list_out *
     case STORE_DIFFERENCES: out->type = &differences; return list_differences(db, read, out);
     case STORE_DIFFERENCES_OPEN: return count_differences(db, read, out);
     case STORE_ATTEMPTS_OF_CHANNEL:
-    case STORE_ATTEMPTS_CARRIED:
         out->type = &channel_attempts;
         return list_attempts_of_channel(db, read, out);
+    case STORE_ATTEMPTS_CARRIED:
+        out->type = &channel_attempts;
+        return list_attempts_carried(db, read, out);
     case STORE_SPENT: return sums(db, read, out);
     }
     ENSURE(!"a question of the list");

@@ -450,9 +450,12 @@ enum store_question {
                                all), open_only, after (id), limit: oldest first */
     STORE_DIFFERENCES_OPEN, /* after (id) -> open_count, open_since_us of the next STORE_LOOK_MAX at
                                most; `more`: go on with after = through, and add up */
-    STORE_ATTEMPTS_OF_CHANNEL, /* channel, after (id), until (id below), limit: oldest first ->
-                                  channel_attempts */
-    STORE_ATTEMPTS_CARRIED,    /* the same, only those that are carried over */
+    STORE_ATTEMPTS_OF_CHANNEL, /* channel, after (id), before_us (begun before that, whatever their
+                                  ids; 0: any), limit: in the order of ids -> channel_attempts.
+                                  Looks at STORE_LOOK_MAX attempts; a page may be short, even empty,
+                                  with `more`. Go on with after = through. */
+    STORE_ATTEMPTS_CARRIED,    /* those of a channel that are carried over: the same, but until (id
+                                  below) in place of before_us */
     STORE_SPENT, /* spends[0..spend_count) of the request are filled, `write` is not looked at;
                     spend_now_us. IO for spends that are none */
 };
@@ -484,7 +487,7 @@ struct store_read {
     int64_t held_until_us;
     struct view region;
     int64_t endpoint;
-    int64_t reconciliation, difference, until;
+    int64_t reconciliation, difference, until, before_us;
     bool open_only;
     struct view file_hash, channel;
     struct view event_kind; /* EVENTS of a merchant: filter; "payment.*" is a pattern; empty: any */
@@ -499,10 +502,10 @@ struct store_read {
                            not this merchant's), IO */
     size_t count;
     bool more;
-    int64_t through; /* PAYMENTS, EVENTS (also of a payment), DIFFERENCES_OPEN: the next `after`. Up
-                        to here nothing else fits. It may be a row that does not, or one of another
-                        merchant's events */
-    size_t looked;   /* by the same: rows (payments that have no index yet are not counted) */
+    int64_t through; /* PAYMENTS, EVENTS (also of a payment), DIFFERENCES_OPEN, ATTEMPTS_OF_CHANNEL:
+                        the next `after`. Up to here nothing else fits. It may be a row that does
+                        not, or one of another merchant's events */
+    size_t looked; /* by all but the last: rows (payments that have no index yet are not counted) */
     struct payment_row *payments;
     struct operation_row *operations;
     struct attempt_row *attempts;

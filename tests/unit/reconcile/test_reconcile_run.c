@@ -42,6 +42,7 @@ struct stage {
     size_t found;
     struct reconcile_report report;
     char why[1024];
+    int64_t ids_ahead_us; /* of the clock */
 };
 
 static int64_t id_at(unsigned number, int64_t created_us)
@@ -82,7 +83,7 @@ static void add_attempt_at(struct stage *s, unsigned number, const char *channel
     refs_put(&refs, VIEW("stan"), view_text(stan), 0);
     refs_put(&refs, VIEW("time"), VIEW("1122120000"), 0);
     refs_put(&refs, VIEW("terminal"), VIEW("TERM1   "), 0);
-    int64_t id = id_at(number, created_us);
+    int64_t id = id_at(number, created_us + s->ids_ahead_us);
     struct store_txn txn = { .merchant = MERCHANT };
     txn.payment = (struct payment_row){ .id = id,
                                         .merchant = MERCHANT,
@@ -682,6 +683,46 @@ static void what_was_overtaken_writes_nothing(void **state)
     close_stage(&s);
 }
 
+/* After a clock that was three hours ahead is set right, ids stay ahead: those of the evening are
+ * of tomorrow. And an id is made a moment before its attempt. */
+static void ids_are_not_times(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_ids");
+    const int64_t day = NOON_US - DAY_US / 2, midnight = day + DAY_US, hour = 60 * MINUTE_US;
+    const int64_t evening = midnight - hour, next = midnight + DAY_US / 2;
+    s.ids_ahead_us = 3 * hour;
+    add_attempt_at(&s, 1, "card_demo", ATTEMPT_APPROVED, 1000, NOON_US, NOON_US);
+    add_attempt_at(&s, 2, "card_demo", ATTEMPT_APPROVED, 1000, evening, evening);
+    add_attempt_at(&s, 3, "card_demo", ATTEMPT_APPROVED, 1000, evening, evening); /* never booked */
+    add_attempt_at(&s, 4, "card_demo", ATTEMPT_APPROVED, 1000, next, next);
+    const struct booking bookings[] = { { 1, 1000, NOON_US, false },
+                                        { 2, 1000, evening, false },
+                                        { 4, 1000, next, false } };
+    write_day(&s, day, bookings, 3);
+    assert_int_equal(run_day(&s, day), STATUS_OK);
+    assert_int_equal(s.report.attempts, 3);
+    assert_int_equal(s.report.matched, 2);
+    assert_int_equal(s.report.differences, 1);
+    is_told(&s, 3, evening + s.ids_ahead_us, DIFFERENCE_MISSING_THERE, 0);
+    write_day(&s, midnight, bookings, 3);
+    assert_int_equal(run_day(&s, midnight), STATUS_OK);
+    assert_int_equal(s.report.matched, 1);
+    assert_int_equal(s.report.differences, 0);
+
+    s.ids_ahead_us = -1000000;
+    add_attempt_at(&s, 5, "card_demo", ATTEMPT_APPROVED, 1000, next + DAY_US, next + DAY_US);
+    const struct booking later = { 5, 1000, next + DAY_US, false };
+    write_day(&s, midnight + DAY_US, &later, 1);
+    assert_int_equal(run(&s, (struct reconcile_options){ .from_us = next + DAY_US,
+                                                         .until_us = midnight + 2 * DAY_US,
+                                                         .now_us = midnight + 3 * DAY_US }),
+                     STATUS_OK);
+    assert_int_equal(s.report.matched, 1);
+    close_stage(&s);
+}
+
 /* A file is known for a period that was compared, and for no other: neither for more of the day,
  * nor for the rest of one that was not over. */
 static void a_file_is_known_with_its_period(void **state)
@@ -790,6 +831,7 @@ int main(void)
         cmocka_unit_test(each_is_judged_once),
         cmocka_unit_test(carrying_is_whole_or_not_at_all),
         cmocka_unit_test(what_was_overtaken_writes_nothing),
+        cmocka_unit_test(ids_are_not_times),
         cmocka_unit_test(a_file_is_known_with_its_period),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
         cmocka_unit_test(a_persons_word),

@@ -253,39 +253,50 @@ static void a_file_is_found_by_its_hash(void **state)
     fixture_close(&f);
 }
 
-static void attempts_of_a_channel(void **state)
+/* How many attempts of a channel a list has, and in how many pages. */
+static int64_t attempts_in(struct fixture *f, struct view channel, int64_t after, int64_t before_us,
+                           size_t *pages)
 {
-    (void)state;
-    struct fixture f;
-    fixture_open(&f, "reconcile_attempts", NULL);
-    for (int64_t id = 1000; id < 4000; id += 10)
-        pay(&f, 5, id, NULL);
-    int64_t after = 1500, count = 0;
+    int64_t count = 0;
     bool more = true;
-    while (more) {
+    for (*pages = 0; more; ++*pages) {
         struct question q;
         question_init(&q, STORE_ATTEMPTS_OF_CHANNEL);
-        q.read.channel = VIEW("card_demo");
+        q.read.channel = channel;
         q.read.after = after;
-        q.read.until = 2502;
-        assert_int_equal(question_run(&f, &q), STATUS_OK);
+        q.read.before_us = before_us;
+        assert_int_equal(question_run(f, &q), STATUS_OK);
         for (size_t i = 0; i < q.read.count; i++, count++) {
             const struct channel_attempt_row *row = &q.read.channel_attempts[i];
-            assert_true(row->attempt.id > after && row->attempt.id < 2502);
+            assert_true(row->attempt.id > after);
             assert_int_equal(row->approved, 1000);
             assert_int_equal(row->refunded, 0);
             after = row->attempt.id;
         }
         more = q.read.more;
+        assert_true(!more || q.read.through >= after);
+        after = q.read.through;
         question_fini(&q);
     }
-    assert_int_equal(count, 100); /* 1502 to 2492 */
-    struct question q;
-    question_init(&q, STORE_ATTEMPTS_OF_CHANNEL);
-    q.read.channel = VIEW("another");
-    assert_int_equal(question_run(&f, &q), STATUS_OK);
-    assert_int_equal(q.read.count, 0);
-    question_fini(&q);
+    return count;
+}
+
+static void attempts_of_a_channel(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, "reconcile_attempts", NULL);
+    for (int64_t i = 0; i < STORE_LOOK_MAX + 100; i++)
+        pay(&f, 5, 1000 + 10 * i, NULL);
+    size_t pages;
+    assert_int_equal(attempts_in(&f, VIEW("card_demo"), 2001, 0, &pages), STORE_LOOK_MAX);
+    assert_int_equal(attempts_in(&f, VIEW("card_demo"), 0, START_WALL_US + 1, &pages),
+                     STORE_LOOK_MAX + 100);
+    /* Whatever their ids; and what does not fit is passed over in pieces. */
+    assert_int_equal(attempts_in(&f, VIEW("card_demo"), 0, START_WALL_US, &pages), 0);
+    assert_int_equal(pages, 2);
+    assert_int_equal(attempts_in(&f, VIEW("another"), 0, 0, &pages), 0);
+    assert_int_equal(pages, 2);
     fixture_close(&f);
 }
 
