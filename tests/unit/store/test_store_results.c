@@ -567,6 +567,37 @@ static void after_a_restored_backup_no_position_is_given_twice(void **state)
     fixture_close(&f);
 }
 
+/* A question of the same batch, before the store has had time for its indexes: one page reaches
+ * over the jump. */
+static void a_page_of_events_reaches_over_a_restored_backup(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct request restored, after;
+    struct question q;
+    open_memory(&f);
+    pay(&f, 5, 1000, "before");
+    request_init(&restored, 0);
+    restored.txn.events[restored.txn.event_count++] = (struct event_row){
+        .time_us = START_WALL_US, .kind = VIEW(STORE_RESTORED), .data_json = VIEW("{}")
+    };
+    request_init(&after, 5);
+    request_new_payment(&after, 5, 2000, 100);
+    question_init(&q, STORE_EVENTS);
+    q.read.merchant = 5;
+    request_submit(&f, &restored);
+    request_submit(&f, &after);
+    assert_int_equal(question_run(&f, &q), STATUS_OK);
+    assert_int_equal(q.read.count, 4);
+    assert_false(q.read.more);
+    assert_int_equal(q.read.events[3].seq, (START_WALL_US / 1000 << 20) + 2);
+    question_fini(&q);
+    fixture_settle(&f);
+    request_fini(&restored);
+    request_fini(&after);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +616,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_says_busy),
         cmocka_unit_test(a_key_of_the_greatest_length_works),
         cmocka_unit_test(after_a_restored_backup_no_position_is_given_twice),
+        cmocka_unit_test(a_page_of_events_reaches_over_a_restored_backup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
