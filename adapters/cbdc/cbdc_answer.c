@@ -248,9 +248,12 @@ uint32_t cbdc_read_lock(const struct cbdc_exchange *x, const struct rg_event *ev
         return not_clear(why, "the answer does not tell the state of the lock");
     struct rg_bytes state = jl_plain(&root, "state");
     out->amount_minor -= released_minor;
-    if (text_is(state, "expired") || text_is(state, "canceled"))
+    if (text_is(state, "expired") || text_is(state, "canceled")) {
+        /* The ledger has no entry of this cancel. */
+        rg_table_put(&out->refs, "lock_was", state.ptr, state.len, 0);
         return done(out, RG_OUTCOME_APPROVED, RG_CATEGORY_NONE, state,
                     "The rest of the lock had gone back already.");
+    }
     if (text_is(state, "released"))
         return done(out, RG_OUTCOME_DECLINED, RG_CATEGORY_RESTRICTED, state,
                     "All of the lock was paid out.");

@@ -59,9 +59,10 @@ static bool qr_name(const struct attempt_row *row, struct writer *w)
 static bool cbdc_name(const struct attempt_row *row, struct writer *w)
 {
     put_attempt(w, row);
+    if (row->verb == OPERATION_CANCEL) /* of a lock that was over before, nothing is booked */
+        return refs_find(row->refs, "lock_was").len == 0;
     return row->verb == OPERATION_SALE || row->verb == OPERATION_AUTHORISE ||
-           row->verb == OPERATION_CAPTURE || row->verb == OPERATION_CANCEL ||
-           row->verb == OPERATION_REFUND;
+           row->verb == OPERATION_CAPTURE || row->verb == OPERATION_REFUND;
 }
 
 static bool bank_name(const struct attempt_row *row, struct writer *w, enum here_role *role)

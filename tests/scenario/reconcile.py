@@ -561,6 +561,14 @@ class Cbdc(Reconcile):
             told = [(d["kind"], d["attempt"], d["here_minor"], d["there_minor"]) for d in found]
             self.assertEqual(told, [("different_amount", victim.id, amount, -amount)])
 
+    def test_a_cancel_of_a_lock_that_had_expired(self):
+        """It is approved, since nothing is locked any more, and the ledger has booked nothing under its id."""
+        held = self.api.post("/v1/payments", cbdc_sale(2000, capture="manual")).json()
+        self.expiry(300)
+        canceled = self.api.post(f"/v1/payments/{held['id']}/cancel", {}).json()
+        self.assertEqual(canceled["operation"]["outcome"]["code"], "expired")
+        self.assertEqual(self.matches()["matched"], 2)
+
     def test_an_alias_is_the_wallet_that_the_ledger_named(self):
         sim = rgrails.start_ledger(self.stage)
         alias = {"merchant_wallet": "alias:shop@example.com"}
