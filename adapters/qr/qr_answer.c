@@ -23,13 +23,10 @@ static uint32_t settle(struct qr_exchange *x, struct rg_out *out, uint32_t outco
 }
 
 /* Amount and currency as the provider says them. 0: not readable. */
-static uint32_t take_money(const struct jl_value *entry, const struct qr_exchange *x, uint32_t paid,
+static uint32_t take_money(const struct jl_value *entry, const struct qr_exchange *x,
                            struct rg_out *out)
 {
-    struct rg_bytes amount = jl_plain(entry, "paid_amount");
     uint32_t number = 0, exponent = 0;
-    if (!paid || amount.len == 0)
-        amount = jl_plain(entry, "amount");
     struct rg_bytes currency = jl_plain(entry, "currency");
     if (text_is(currency, x->currency_code)) {
         number = x->currency;
@@ -38,7 +35,7 @@ static uint32_t take_money(const struct jl_value *entry, const struct qr_exchang
         return 0;
     }
     out->currency_number = number;
-    return qr_amount_read(amount, exponent, &out->amount_minor);
+    return qr_amount_read(qr_amount_of(entry), exponent, &out->amount_minor);
 }
 
 void qr_put_provider(struct rg_bytes id, const struct qr_code *sent, struct rg_buffer *reference,
@@ -78,7 +75,7 @@ static uint32_t on_entry(struct qr_exchange *x, const struct jl_value *entry, st
     struct rg_bytes state = jl_plain(entry, "state"), reason = jl_plain(entry, "reason");
     struct rg_bytes provider = jl_plain(entry, "provider_id"), payer = jl_plain(entry, "payer");
     uint32_t outcome = qr_outcome_of(state);
-    if (outcome == 0 || !take_money(entry, x, outcome == RG_OUTCOME_APPROVED, out))
+    if (outcome == 0 || !take_money(entry, x, out))
         return qr_fail(x, out, "the answer's state, amount or currency cannot be read");
     if (qr_plain_id(provider))
         qr_put_provider(provider, &x->code, &out->reference, &out->refs);
@@ -120,7 +117,7 @@ static uint32_t on_payments(struct qr_exchange *x, const struct jl_value *root, 
             return qr_fail(x, out, "the answer has more payments than are looked at");
         if (!text_is(jl_plain(&entry, "state"), "paid"))
             continue;
-        if (!take_money(&entry, x, 1, out))
+        if (!take_money(&entry, x, out))
             return qr_fail(x, out, "a payment's amount or currency cannot be read");
         if (out->amount_minor == x->amount_minor && out->currency_number == x->currency)
             return on_entry(x, &entry, out);

@@ -133,6 +133,9 @@ uint32_t qr_notice(const void *instance, const struct rg_notice *in, struct rg_n
 /* --- qr_words.c ------------------------------------------------------------------------------- */
 /* "paid" and the like to RG_OUTCOME_...; 0: not a word of the protocol. */
 uint32_t qr_outcome_of(struct rg_bytes state);
+/* The amount that an order, payment, charge or refund is about. What was paid may be another one
+ * than what was asked for, so who says "paid" must say how much: else it is empty. */
+struct rg_bytes qr_amount_of(const struct jl_value *entry);
 struct qr_reason {
     const char *word;
     uint32_t category;

@@ -102,13 +102,11 @@ static uint32_t put_attempt(const struct jl_value *data, enum notice_of of, uint
 static uint32_t tell(const struct jl_value *data, enum notice_of of, struct rg_notice_out *out)
 {
     struct rg_bytes state = jl_plain(data, "state"), reason = jl_plain(data, "reason");
-    struct rg_bytes amount = jl_plain(data, "paid_amount"), id = jl_plain(data, "provider_id");
+    struct rg_bytes id = jl_plain(data, "provider_id");
     uint32_t exponent = 0, outcome = qr_outcome_of(state);
-    if (outcome != RG_OUTCOME_APPROVED || amount.len == 0)
-        amount = jl_plain(data, "amount");
     if (outcome == 0 || !qr_plain_id(id) ||
         !qr_currency_of(jl_plain(data, "currency"), &out->currency_number, &exponent) ||
-        !qr_amount_read(amount, exponent, &out->amount_minor))
+        !qr_amount_read(qr_amount_of(data), exponent, &out->amount_minor))
         return broken(out, "state, provider_id, amount or currency cannot be read");
     struct rg_bytes refunded = jl_plain(data, "order_id");
     if (of == OF_REFUND && refunded.len > 0 && text_same(jl_plain(data, "refund_id"), refunded))

@@ -20,6 +20,11 @@ uint32_t qr_outcome_of(struct rg_bytes state)
     return 0;
 }
 
+struct rg_bytes qr_amount_of(const struct jl_value *entry)
+{
+    return jl_plain(entry, text_is(jl_plain(entry, "state"), "paid") ? "paid_amount" : "amount");
+}
+
 const struct qr_reason *qr_reason_of(struct rg_bytes word)
 {
     static const struct qr_reason rows[] = {

@@ -38,6 +38,8 @@ class Notices(Story):
     def order(self, payment, **more):
         """The order as the provider would tell of it; it says nothing by itself."""
         row = self.wallet.order(self.attempts(payment)[0].id)
+        if more.get("state") == "paid":
+            row["paid_amount"] = row["amount"]
         return {**row, **more}
 
     def paid_in_silence(self, value=1250):
@@ -262,7 +264,7 @@ class Refused(Notices):
         pan, (payment, body) = self.PAN, self.paid_in_silence()
         row = self.order(payment)
         for told in (
-            notice_of(row, state="paid", reason=pan, payer=pan),
+            notice_of(row, state="paid", paid_amount="12.50", reason=pan, payer=pan),
             notice_of(row, order_id="", reference=pan, provider_id=pan),
             notice_of(row, provider_id=pan),
             json.dumps({"type": pan, "data": row}).encode(),
