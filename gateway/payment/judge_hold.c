@@ -455,7 +455,8 @@ static enum status cancel_held(struct store_txn *txn, const struct work *work,
 
 enum status judge_held(struct store_txn *txn, const struct work *work, const struct change *c)
 {
-    if (txn->held.kind != c->held_kind) /* approved meanwhile, and waits for the payer now */
+    /* Approved meanwhile, and waits for the payer now. To a cancel that is the same. */
+    if (txn->held.kind != c->held_kind && c->kind != CHANGE_CANCEL_HELD)
         return judge_problem(txn, PROBLEM_NO_ACTION,
                              VIEW("It waits for something else by now; read the payment."));
     switch (c->kind) {

@@ -296,6 +296,14 @@ static void test_canceled_while_held(void **state)
     assert_int_equal(rows.txn.write_first, STORE_UPDATE);
     assert_int_equal(rows.txn.first.status, OPERATION_STATUS_FAILED);
     rows_close(&rows);
+    /* As it was read it waited for an operator, who has said yes meanwhile. */
+    held_open(&rows, HELD_AUTHENTICATE);
+    rows.work.change.held_kind = HELD_REVIEW;
+    rows.work.kind = OPERATION_CANCEL;
+    rows.work.operation = 33;
+    ASSERT_SAID(&rows, rows_change(&rows, CHANGE_CANCEL_HELD, 0), 0,
+                "cancel.succeeded payment.canceled");
+    rows_close(&rows);
 }
 
 int main(void)
