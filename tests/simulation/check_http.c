@@ -286,6 +286,7 @@ struct said_openly {
     bool conflict, parked, paid_again, returned, late;
     int64_t began_us, conflict_us; /* of the first event; of the last conflict, or 0 */
     bool heard_yes;                /* an answer, a notice or an inquiry has said that it was done */
+    bool by_amount;                /* what was left to refund is an amount that answers another */
 };
 
 /* "attempt.conflict" and "payment.conflict" both tell of a conflict. */
@@ -337,6 +338,8 @@ static bool excused(const struct http_books *books, const struct story *story,
     unsigned excuses = story != NULL ? story->excuses : 0;
     if (story != NULL && story->canceled)
         excuses |= EXCUSE_LATE; /* it may have been paid at that moment */
+    if (said->by_amount)
+        excuses |= EXCUSE_AMOUNT;
     if ((excuses & (EXCUSE_AMOUNT | EXCUSE_LATE | EXCUSE_CONTRADICTION)) != 0 &&
         (said->conflict || said->returned || said->late))
         return true;
@@ -498,6 +501,9 @@ bool check_http_payment(struct http_books *books, const struct payment_row *p,
                         const struct attempt_row *attempts, size_t attempt_count)
 {
     struct said_openly said = openly(books->world, p->id);
+    for (size_t i = 0; i < attempt_count && books->rail == RAIL_CBDC; i++)
+        said.by_amount |=
+            attempts[i].verb == OPERATION_REFUND && cbdc_answers_another(attempts[i].amount);
     bool with_a_person = check_states(books, story, attempts, attempt_count, &said);
     for (size_t i = 0; i < count; i++) {
         if (ops[i].status == OPERATION_STATUS_PENDING && !with_a_person)

@@ -232,6 +232,8 @@ void story_qr_act(struct story *story);
 void story_bank_create(struct story *story);
 void story_bank_act(struct story *story);
 void story_cbdc_create(struct story *story);
+/* The ledger tells another amount when it is asked for this one (its sandbox amounts). */
+bool cbdc_answers_another(int64_t amount);
 
 /* --- the card host -----------------------------------------------------------------------------
  */

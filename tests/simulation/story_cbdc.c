@@ -16,6 +16,11 @@ static const int64_t magic[] = { 9001, 9002, 9003, 9004, 9005, 9007, 9021,
 static const char *const payers[] = { "w_basic",   "w_standard", "w_empty",
                                       "w_blocked", "w_brim",     "w_nobody" };
 
+bool cbdc_answers_another(int64_t amount)
+{
+    return amount == 9022 || amount == 9023;
+}
+
 void story_cbdc_create(struct story *story)
 {
     struct dice *dice = &story->dice;
@@ -24,7 +29,7 @@ void story_cbdc_create(struct story *story)
     char expires[48] = "";
     memcpy(story->currency, "EUR", sizeof story->currency);
     (void)story_amount(story, magic, COUNT_OF(magic), PEACEFUL);
-    if (story->amount == 9022 || story->amount == 9023)
+    if (cbdc_answers_another(story->amount))
         story->excuses |= EXCUSE_AMOUNT;
     if (dice_percent(dice, 5))
         story->amount += 10000; /* over what w_basic may pay at once */
