@@ -294,6 +294,29 @@ enum status cli_ask(struct cli_store *cli, struct store_read *read)
     return read->result;
 }
 
+static void committed(struct store_txn *txn, void *arg)
+{
+    const struct cli_store *cli = arg;
+    (void)txn;
+    loop_stop(cli->loop);
+}
+
+bool cli_commit(struct cli_store *cli, struct store_txn *txn, const char *command)
+{
+    txn->done = committed;
+    txn->arg = cli;
+    enum status status = store_commit(cli->store, txn);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "railgate %s: %s\n", command, status_text(status));
+        return false;
+    }
+    loop_run(cli->loop);
+    if (txn->result != STORE_COMMITTED)
+        fprintf(stderr, "railgate %s: %.*s\n", command, (int)txn->why.len,
+                (const char *)txn->why.ptr);
+    return txn->result == STORE_COMMITTED;
+}
+
 static struct settings *load_with(const char *config,
                                   enum status (*load)(const char *path, struct settings **out,
                                                       struct findings *findings))

@@ -72,6 +72,9 @@ bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool 
 void cli_store_close(struct cli_store *cli);
 /* Asks and waits; done and arg of the question are set here. */
 enum status cli_ask(struct cli_store *cli, struct store_read *read);
+/* Commits and waits; done and arg are set here, and the judge's argument is cli. False: nothing was
+ * committed, and stderr says why in the name of the command. */
+bool cli_commit(struct cli_store *cli, struct store_txn *txn, const char *command);
 /* Loads the configuration; what is wrong goes to stderr, all of it. NULL: EXIT_COULD_NOT. */
 struct settings *cli_settings_load(const char *config);
 /* The same, of gateway.yaml alone. */

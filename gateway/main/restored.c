@@ -11,59 +11,34 @@
 
 #define COMMAND "restored"
 
-struct restored {
-    struct loop *loop;
-    int64_t now_us;
-};
-
 /* In the data of the event: the last one that the backup has. */
 static enum status judge_restored(struct store_txn *txn, void *arg)
 {
-    const struct restored *restored = arg;
+    const struct cli_store *cli = arg;
     char id[ID_TEXT_MAX];
     struct view data = txn->journal_seq == 0
                            ? VIEW("{\"after\":null}")
                            : arena_format(txn->arena, "{\"after\":\"%s\"}",
                                           id_format(ID_EVENT, txn->journal_seq, id));
-    txn->events[txn->event_count++] = (struct event_row){ .time_us = restored->now_us,
+    txn->events[txn->event_count++] = (struct event_row){ .time_us = loop_wall_us(cli->loop),
                                                           .kind = VIEW(STORE_RESTORED),
                                                           .data_json = data };
     return data.len > 0 ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static void committed(struct store_txn *txn, void *arg)
-{
-    const struct restored *restored = arg;
-    (void)txn;
-    loop_stop(restored->loop);
-}
-
 static int append(struct cli_store *cli)
 {
+    char id[ID_TEXT_MAX];
     struct arena arena;
-    struct restored restored = { .loop = cli->loop, .now_us = loop_wall_us(cli->loop) };
     arena_init(&arena, 65536);
-    struct store_txn txn = {
-        .arena = &arena, .judge = judge_restored, .done = committed, .arg = &restored
-    };
-    int code = EXIT_COULD_NOT;
-    if (store_commit(cli->store, &txn) == STATUS_OK) {
-        loop_run(cli->loop);
-        if (txn.result == STORE_COMMITTED) {
-            char id[ID_TEXT_MAX];
-            if (txn.journal_seq > 0)
-                printf("the last event of the backup is %s\n",
-                       id_format(ID_EVENT, txn.journal_seq, id));
-            printf("the journal goes on after       %s\n",
-                   id_format(ID_EVENT, txn.events[0].seq, id));
-            code = EXIT_GOOD;
-        } else {
-            fprintf(stderr, "railgate " COMMAND ": %.*s\n", (int)txn.why.len,
-                    (const char *)txn.why.ptr);
-        }
-    }
+    struct store_txn txn = { .arena = &arena, .judge = judge_restored };
+    bool done = cli_commit(cli, &txn, COMMAND);
+    if (done && txn.journal_seq > 0)
+        printf("the last event of the backup is %s\n", id_format(ID_EVENT, txn.journal_seq, id));
+    if (done)
+        printf("the journal goes on after       %s\n", id_format(ID_EVENT, txn.events[0].seq, id));
     arena_reset(&arena);
-    return code;
+    return done ? EXIT_GOOD : EXIT_COULD_NOT;
 }
 
 int command_restored(int argc, char **argv)

@@ -14,36 +14,22 @@
 
 #define COMMAND "trigger"
 
-static void committed(struct store_txn *txn, void *arg)
-{
-    (void)txn;
-    loop_stop(arg);
-}
-
 static int append(struct cli_store *cli, struct view kind, int64_t merchant)
 {
     struct arena arena;
     arena_init(&arena, 65536);
-    struct store_txn txn = { .arena = &arena, .done = committed, .arg = cli->loop };
+    struct store_txn txn = { .arena = &arena };
     txn.events[0] = (struct event_row){ .time_us = loop_wall_us(cli->loop),
                                         .merchant = merchant,
                                         .kind = kind,
                                         .data_json = VIEW("{\"test\":true}") };
     txn.event_count = 1;
-    int code = EXIT_COULD_NOT;
-    if (store_commit(cli->store, &txn) == STATUS_OK) {
-        loop_run(cli->loop);
-        if (txn.result == STORE_COMMITTED) {
-            char id[ID_TEXT_MAX];
-            printf("%s\n", id_format(ID_EVENT, txn.events[0].seq, id));
-            code = EXIT_GOOD;
-        } else {
-            fprintf(stderr, "railgate " COMMAND ": %.*s\n", (int)txn.why.len,
-                    (const char *)txn.why.ptr);
-        }
-    }
+    bool done = cli_commit(cli, &txn, COMMAND);
+    char id[ID_TEXT_MAX];
+    if (done)
+        printf("%s\n", id_format(ID_EVENT, txn.events[0].seq, id));
     arena_reset(&arena);
-    return code;
+    return done ? EXIT_GOOD : EXIT_COULD_NOT;
 }
 
 /* A whole kind, of those that merchants get. */
