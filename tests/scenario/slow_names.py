@@ -13,14 +13,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from hooks import FAST, Receiver
+from hooks import FAST, HookStory
 from rgnames import NONSENSE, NameServer
-from rgtest import SLOW, Story, main, merge, request, sale, until
+from rgtest import SLOW, main, merge, sale, until
 
 SLOW_NAMES = [f"h{i}.slow.example" for i in range(16)]  # as many endpoints as a merchant may have
 
 
-class SlowNames(Story):
+class SlowNames(HookStory):
     def start(self, names=None, **webhooks):
         """A gateway whose channel is configured by name, a client, and the name server that it asks."""
         self.names = NameServer(names or {})
@@ -37,16 +37,6 @@ class SlowNames(Story):
             env={"LD_PRELOAD": preload} if preload else None,
         )
         return gateway, gateway.client()
-
-    def receiver(self):
-        receiver = Receiver()
-        self.addCleanup(receiver.close)
-        return receiver
-
-    def call(self, client, method, path, body=None, status=200):
-        answer = request(client.gateway.url, method, path, body, client.headers())
-        self.assertEqual(answer.status, status, f"{method} {path}: {answer}")
-        return answer.json()
 
     def endpoint(self, client, name, port=443):
         """With something to deliver."""

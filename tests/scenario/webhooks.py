@@ -20,24 +20,14 @@ from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
-from hooks import FAST, Receiver, signature, standardwebhooks
-from rgtest import SLOW, Authority, Failure, Story, main, ops, request, sale, together, until
+from hooks import FAST, HookStory, signature, standardwebhooks
+from rgtest import SLOW, Authority, Failure, main, ops, request, sale, together, until
 
-class Webhooks(Story):
+class Webhooks(HookStory):
     def start(self, settings=None):
         sim = self.stage.simulator()
         gateway = self.stage.gateway(sim, settings={**FAST, **(settings or {})})
         return gateway, gateway.client()
-
-    def receiver(self, plan=(), certificate=None):
-        receiver = Receiver(plan, certificate)
-        self.addCleanup(receiver.close)
-        return receiver
-
-    def call(self, client, method, path, body=None, status=200):
-        answer = request(client.gateway.url, method, path, body, client.headers())
-        self.assertEqual(answer.status, status, f"{method} {path}: {answer}")
-        return answer.json()
 
     def endpoint(self, client, receiver, **more):
         body = {"url": receiver if isinstance(receiver, str) else receiver.url, **more}

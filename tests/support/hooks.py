@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from rgtest import ROOT, SLOW
+from rgtest import ROOT, SLOW, Story, request
 
 # The public package; scripts/setup puts it there, since Debian has none.
 sys.path.append(os.path.join(ROOT, ".cache", "python"))
@@ -124,3 +124,15 @@ def signature(secret, row):
     key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     head = f"{row['headers']['webhook-id']}.{row['headers']['webhook-timestamp']}.".encode()
     return "v1," + base64.b64encode(hmac.new(key, head + row["body"], hashlib.sha256).digest()).decode()
+
+
+class HookStory(Story):
+    def receiver(self, plan=(), certificate=None):
+        receiver = Receiver(plan, certificate)
+        self.addCleanup(receiver.close)
+        return receiver
+
+    def call(self, client, method, path, body=None, status=200):
+        answer = request(client.gateway.url, method, path, body, client.headers())
+        self.assertEqual(answer.status, status, f"{method} {path}: {answer}")
+        return answer.json()
