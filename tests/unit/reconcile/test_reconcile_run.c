@@ -558,6 +558,18 @@ static int64_t dice(uint64_t *seed, int64_t below)
 
 #define DAYS 5
 #define MANY 150
+/* Whether attempt was among attempts; it is not any more. */
+static bool struck_off(int64_t attempts[MANY], int64_t attempt)
+{
+    for (size_t i = 0; i < MANY; i++) {
+        if (attempts[i] == attempt) {
+            attempts[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Attempts around all midnights, some booked on the other side of one, some never: whatever the
  * order in which the days are compared, each is matched once or missed once. */
 static void each_is_judged_once(void **state)
@@ -600,12 +612,9 @@ static void each_is_judged_once(void **state)
             assert_int_equal(run_day(&s, day + orders[order][n] * DAY_US), STATUS_OK);
             matched += (size_t)s.report.matched;
             for (size_t i = 0; i < s.found; i++) {
-                size_t at = 0;
                 assert_int_equal(s.rows[i].kind, DIFFERENCE_MISSING_THERE);
-                while (at < MANY && attempts[at] != s.rows[i].attempt)
-                    at++;
-                assert_true(at < MANY); /* one that was never booked, and not told before */
-                attempts[at] = 0;
+                /* one that was never booked, and not told before */
+                assert_true(struck_off(attempts, s.rows[i].attempt));
                 missed++;
             }
         }
