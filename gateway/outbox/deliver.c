@@ -62,6 +62,13 @@ static int64_t pause_us(const struct work *work, int64_t failures)
     return own_us > asked_us ? own_us : asked_us + asked_us / 10 * outcome->jitter / 65536;
 }
 
+/* Whether the endpoint moved while the receiver of before was asked. The target's row stays as it
+ * is as long as it has a work; so this may be asked on the store's thread, too. */
+static bool has_moved(const struct work *work, const struct endpoint_row *row)
+{
+    return !view_equal(row->url, work->target->row.url);
+}
+
 /* Inside the commit: the API may have changed the row since we read it. */
 static enum status judge_result(struct store_txn *txn, void *arg)
 {
@@ -88,6 +95,8 @@ static enum status judge_result(struct store_txn *txn, void *arg)
         row->failures = row->failing_since_us = 0;
         return STATUS_OK;
     }
+    if (has_moved(work, row)) /* another receiver has not failed */
+        return STATUS_OK;
     row->failures++;
     if (row->failing_since_us == 0)
         row->failing_since_us = outcome->at_us;
@@ -136,6 +145,8 @@ static void recorded(struct store_txn *txn, void *arg)
     target->troubles = 0;
     target->skipped = 0;
     target->progress = false;
+    if (has_moved(work, row))
+        target->stale = true; /* nothing more goes to where it was */
     if (outcome->event != 0) {
         target->slow = !outcome->delivered || outcome->latency_us > SLOW_US;
         outbox->stats.delivered += outcome->delivered;

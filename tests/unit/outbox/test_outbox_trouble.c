@@ -4,7 +4,8 @@
  * both arrive, the second one at the new place only. Nothing is ever given up until the next start.
  *
  * And its commits fail for a while, after each answer of the receiver: the commit is repeated, and
- * not the POST; the pause that the receiver asked for is kept.
+ * not the POST; the pause that the receiver asked for is kept. Or they come late, behind the one by
+ * which the endpoint moves: what the former receiver answered is not held against the new one.
  */
 #include "outbox/outbox.h"
 
@@ -30,7 +31,7 @@
 #define COMMITS_FAIL 7 /* after each answer; their pauses are shorter than PAUSE_S together */
 #define PAUSE_S      40
 
-enum trouble { TROUBLE_BUSY = 1, TROUBLE_IO };
+enum trouble { TROUBLE_BUSY = 1, TROUBLE_IO, TROUBLE_LATE };
 
 /* --- a store that does not want to -------------------------------------------------------------
  */
@@ -102,9 +103,18 @@ enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
         return STATUS_BUSY;
     assert_null(trouble.commit);
     trouble.commit = txn;
+    if (trouble.kind == TROUBLE_LATE)
+        return STATUS_OK; /* until let_commit */
     trouble.commit_task.run = fail_commit;
     loop_defer(trouble.loop, &trouble.commit_task);
     return STATUS_OK;
+}
+
+static void let_commit(struct store *store)
+{
+    struct store_txn *txn = trouble.commit;
+    trouble.commit = NULL;
+    assert_int_equal(__real_store_commit(store, txn), STATUS_OK);
 }
 
 /* --- the world ---------------------------------------------------------------------------------
@@ -394,6 +404,28 @@ static void test_what_the_former_place_answered_is_not_the_new_ones(void **state
     world_close(w);
 }
 
+/* The move is committed while the outbox still means to write down what the old place has said. */
+static void test_what_is_written_behind_the_move_is_not_the_new_ones(void **state)
+{
+    struct world world, *w = &world;
+    (void)state;
+    trouble.kind = TROUBLE_LATE;
+    trouble.first = QUESTIONS;
+    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
+    world_open(w, on_gone_at_old);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+    until(w, &trouble.commits_failed);
+    trouble.commits_left = 0;
+    move_endpoint(w, "http://sink/new");
+    let_commit(w->store);
+    until(w, &w->at_new);
+    assert_int_equal(w->at_old, 1);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_only_the_commit_is_repeated),
         cmocka_unit_test(test_what_the_former_place_answered_is_not_the_new_ones),
+        cmocka_unit_test(test_what_is_written_behind_the_move_is_not_the_new_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
