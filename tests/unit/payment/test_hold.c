@@ -1,0 +1,349 @@
+/* test_hold.c - held payments in the room itself, with a store whose reads can fail and whose
+ * commits can be kept waiting.
+ *
+ *     a confirmation whose look at the payment fails     nobody knows: 503, never "there is none"
+ *     a cancel that meets an operator's word             what is answered is kept under its key
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "payment/payment_int.h"
+
+#include "base/ensure.h"
+
+#define STORE_PATH "memory:hold"
+#define START_US   1700000000000000
+#define READS_MOST 10 /* more than a confirmation asks */
+#define MERCHANT   1
+#define PAYMENT    16
+#define FIRST      17 /* its operation */
+#define AMOUNT     10000
+
+/* --- a store that is told what to do -----------------------------------------------------------
+ */
+
+static struct {
+    struct loop *loop;
+    unsigned reads, fails; /* the n-th read from now on; 0: none */
+    struct task task;
+    struct store_read *failed;
+    bool keep; /* the next commit waits */
+    struct store_txn *kept;
+} told;
+
+enum status __real_store_ask(struct store *store, struct store_read *read);
+enum status __wrap_store_ask(struct store *store, struct store_read *read);
+enum status __real_store_commit(struct store *store, struct store_txn *txn);
+enum status __wrap_store_commit(struct store *store, struct store_txn *txn);
+
+static void answer_broken(struct task *task)
+{
+    (void)task;
+    struct store_read *read = told.failed;
+    told.failed = NULL;
+    read->result = STATUS_IO;
+    read->done(read, read->arg);
+}
+
+enum status __wrap_store_ask(struct store *store, struct store_read *read)
+{
+    if (++told.reads != told.fails)
+        return __real_store_ask(store, read);
+    told.failed = read;
+    told.task.run = answer_broken;
+    loop_defer(told.loop, &told.task);
+    return STATUS_OK;
+}
+
+enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
+{
+    if (!told.keep)
+        return __real_store_commit(store, txn);
+    told.keep = false;
+    told.kept = txn;
+    return STATUS_OK;
+}
+
+static void let_commit(struct store *store)
+{
+    struct store_txn *txn = told.kept;
+    told.kept = NULL;
+    assert_int_equal(__real_store_commit(store, txn), STATUS_OK);
+}
+
+/* --- the world ---------------------------------------------------------------------------------
+ */
+
+struct world {
+    struct loop *loop;
+    struct store *store;
+    struct store_keeper *keeper;
+    struct secrets *secrets;
+    struct settings settings;
+    struct policy policy;
+    struct payments *room;
+    struct log log;
+    bool recovered;
+};
+
+static void on_recovered(void *arg, enum status status)
+{
+    assert_int_equal(status, STATUS_OK);
+    ((struct world *)arg)->recovered = true;
+}
+
+static void world_open(struct world *w)
+{
+    static const uint8_t host_key[32] = { 1, 2, 3 };
+    char text[512];
+    struct writer why = writer_over(text, sizeof text);
+    memset(&told, 0, sizeof told);
+    *w = (struct world){ .log = { .fd = -1, .level = LOG_ERROR } };
+    told.loop = w->loop = loop_open_virtual(42, START_US);
+    assert_int_equal(store_keeper_open(&w->keeper, STORE_PATH), STATUS_OK);
+    assert_int_equal(secrets_open(&w->secrets, w->loop), STATUS_OK);
+    assert_int_equal(secret_set_host_key(w->secrets, view_of(host_key, 32)), STATUS_OK);
+    struct store_options store = { .path = STORE_PATH, .log = &w->log };
+    assert_int_equal(store_open(&w->store, w->loop, &store, &why), STATUS_OK);
+    struct payments_options options = { .loop = w->loop,
+                                        .store = w->store,
+                                        .secrets = w->secrets,
+                                        .settings = &w->settings,
+                                        .policy = &w->policy,
+                                        .log = &w->log };
+    assert_int_equal(payments_open(&w->room, &options), STATUS_OK);
+    payments_recover(w->room, on_recovered, w);
+    while (!w->recovered)
+        assert_true(loop_step(w->loop, INT64_MAX));
+}
+
+static void world_close(struct world *w)
+{
+    payments_stop(w->room);
+    store_close(w->store);
+    payments_close(w->room);
+    secrets_close(w->secrets);
+    store_keeper_close(w->keeper);
+    loop_close(w->loop);
+}
+
+static void put_done(struct store_txn *txn, void *arg)
+{
+    assert_int_equal(txn->result, STORE_COMMITTED);
+    *(bool *)arg = true;
+}
+
+/* held: what is kept of it; empty: it waits for nobody. */
+static void put_payment(struct world *w, struct arena *arena, struct view held)
+{
+    bool put = false;
+    struct store_txn txn = {
+        .arena = arena,
+        .merchant = MERCHANT,
+        .done = put_done,
+        .arg = &put,
+        .payment = { .id = PAYMENT,
+                     .merchant = MERCHANT,
+                     .status = PAYMENT_PROCESSING,
+                     .capture = CAPTURE_AUTOMATIC,
+                     .kind = PAYMENT_KIND_PURCHASE,
+                     .rail = RAIL_BANK,
+                     .currency = "EUR",
+                     .amount = AMOUNT,
+                     .capturing = AMOUNT,
+                     .created_us = START_US,
+                     .updated_us = START_US },
+        .write_payment = STORE_INSERT,
+        .operation = { .id = FIRST,
+                       .payment = PAYMENT,
+                       .merchant = MERCHANT,
+                       .kind = OPERATION_SALE,
+                       .status = OPERATION_STATUS_PENDING,
+                       .amount = AMOUNT,
+                       .created_us = START_US,
+                       .updated_us = START_US },
+        .write_operation = STORE_INSERT,
+        .held = { .payment = PAYMENT,
+                  .merchant = MERCHANT,
+                  .kind = HELD_REVIEW,
+                  .created_us = START_US,
+                  .until_us = START_US + 3600 * LOOP_US_PER_S,
+                  .data = held },
+        .write_held = held.len > 0 ? STORE_INSERT : STORE_KEEP,
+    };
+    assert_int_equal(store_commit(w->store, &txn), STATUS_OK);
+    while (!put)
+        assert_true(loop_step(w->loop, INT64_MAX));
+}
+
+/* One that waits for an operator, and after his yes for the payer if that is wanted. */
+static void put_held(struct world *w, bool challenge_next)
+{
+    struct compliance_facts facts = { 0 };
+    struct payment_request request = { .rail = RAIL_BANK, .facts = &facts };
+    struct ruling ruling = { .verdict = VERDICT_REVIEW,
+                             .authenticate_for_us = 600 * LOOP_US_PER_S };
+    struct work work = { .room = w->room,
+                         .request = &request,
+                         .ruling = &ruling,
+                         .payment = PAYMENT,
+                         .operation = FIRST };
+    arena_init(&work.keep, (size_t)1 << 20);
+    assert_int_equal(hold_seal(&work), STATUS_OK);
+    uint8_t data[4096];
+    assert_in_range(ruling.held.len, 2, sizeof data);
+    memcpy(data, ruling.held.ptr, ruling.held.len);
+    data[0] = challenge_next; /* the judge's byte */
+    put_payment(w, &work.keep, view_of(data, ruling.held.len));
+    arena_reset(&work.keep);
+}
+
+/* --- requests ----------------------------------------------------------------------------------
+ */
+
+struct answer {
+    int status; /* 0: not yet */
+    bool replayed;
+    char body[2048];
+};
+
+static void on_answer(void *arg, int http_status, struct view body, bool replayed)
+{
+    struct answer *answer = arg;
+    answer->status = http_status;
+    answer->replayed = replayed;
+    assert_int_equal(view_to_text(body, answer->body, sizeof answer->body), STATUS_OK);
+}
+
+static void submit(struct world *w, bool confirm, const char *key, struct answer *answer)
+{
+    struct payment_request *r = payment_request_new(w->room);
+    assert_non_null(r);
+    r->verb = OPERATION_CANCEL;
+    r->confirm = confirm;
+    r->confirm_code = confirm ? VIEW("12345678") : VIEW_EMPTY;
+    r->merchant = MERCHANT;
+    r->payment = PAYMENT;
+    r->idem_key = view_text(key);
+    r->wait_us = -1;
+    *answer = (struct answer){ .status = 0 };
+    payment_submit(w->room, &r, on_answer, answer);
+}
+
+static void answered(struct world *w, const struct answer *answer)
+{
+    while (answer->status == 0)
+        assert_true(loop_step(w->loop, INT64_MAX));
+}
+
+/* --- a confirmation ----------------------------------------------------------------------------
+ */
+
+static void confirm_while_the_nth_read_fails(struct world *w, int otherwise)
+{
+    struct answer answer;
+    do {
+        told.fails++;
+        told.reads = 0;
+        submit(w, true, "confirm", &answer);
+        answered(w, &answer);
+        assert_int_equal(answer.status, told.reads >= told.fails ? 503 : otherwise);
+        assert_true(told.fails < READS_MOST);
+    } while (answer.status == 503);
+    assert_int_equal(told.fails, 3); /* who waits for it, and whether there is one */
+}
+
+static void test_a_failed_read_is_no_missing_payment(void **state)
+{
+    struct world world, *w = &world;
+    struct arena arena;
+    (void)state;
+    world_open(w);
+    confirm_while_the_nth_read_fails(w, 404);
+    arena_init(&arena, (size_t)1 << 20);
+    put_payment(w, &arena, VIEW_EMPTY);
+    arena_reset(&arena);
+    told.fails = 0;
+    confirm_while_the_nth_read_fails(w, 409);
+    world_close(w);
+}
+
+/* --- a cancel ----------------------------------------------------------------------------------
+ */
+
+static void on_reviewed(void *arg, enum status status, struct view text)
+{
+    (void)text;
+    assert_int_equal(status, STATUS_OK);
+    *(bool *)arg = true;
+}
+
+/* The cancel has read the payment; before its commit the operator's word is recorded. */
+static void cancel_meets(struct world *w, enum review_word word, struct answer *answer)
+{
+    bool reviewed = false;
+    const struct review review = {
+        .payment = PAYMENT, .word = word, .by = VIEW("ops"), .why = VIEW("looked at")
+    };
+    told.keep = true;
+    submit(w, false, "cancel", answer);
+    while (told.kept == NULL)
+        assert_true(loop_step(w->loop, INT64_MAX));
+    payments_review(w->room, &review, on_reviewed, &reviewed);
+    while (!reviewed)
+        assert_true(loop_step(w->loop, INT64_MAX));
+    let_commit(w->store);
+    answered(w, answer);
+}
+
+static void repeat_is_the_same(struct world *w, const struct answer *first)
+{
+    struct answer again;
+    assert_false(first->replayed);
+    submit(w, false, "cancel", &again);
+    answered(w, &again);
+    assert_true(again.replayed);
+    assert_int_equal(again.status, first->status);
+    assert_string_equal(again.body, first->body);
+}
+
+static void test_a_cancel_that_comes_after_the_word_keeps_its_answer(void **state)
+{
+    struct world world, *w = &world;
+    struct answer answer;
+    (void)state;
+    world_open(w);
+    put_held(w, false);
+    cancel_meets(w, REVIEW_REJECT, &answer);
+    assert_int_equal(answer.status, 409);
+    repeat_is_the_same(w, &answer);
+    world_close(w);
+}
+
+static void test_a_cancel_takes_what_waits_for_the_payer_by_now(void **state)
+{
+    struct world world, *w = &world;
+    struct answer answer;
+    (void)state;
+    world_open(w);
+    put_held(w, true);
+    cancel_meets(w, REVIEW_APPROVE, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr(answer.body, "\"status\":\"canceled\""));
+    repeat_is_the_same(w, &answer);
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_failed_read_is_no_missing_payment),
+        cmocka_unit_test(test_a_cancel_that_comes_after_the_word_keeps_its_answer),
+        cmocka_unit_test(test_a_cancel_takes_what_waits_for_the_payer_by_now),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
