@@ -283,9 +283,6 @@ static void in_report(struct camt *c, enum element element)
         period_until(c, read_time(c));
     else if (at(c, 1) == EL_Acct && element == EL_Ccy)
         account_currency(c);
-    else if (element == EL_LastPgInd && !text_is(c, "true") && !text_is(c, "1"))
-        stop(c, STATUS_UNSUPPORTED,
-             "the statement goes on in another message (LastPgInd): join the pages first");
     else if (at(c, 1) == EL_CdOrPrtry && element == EL_Cd && inside(c, EL_Bal))
         keep(c, c->balance_kind, sizeof c->balance_kind);
     else if (at(c, 1) == EL_Bal && element == EL_Amt)
@@ -426,7 +423,9 @@ static void in_entry(struct camt *c, enum element element)
 {
     struct entry *e = &c->entry;
     enum element parent = at(c, 1);
-    if (parent == EL_Ntry && element == EL_Amt)
+    if (parent == EL_Ntry && element != EL_NtryDtls && e->details > 0) /* was needed before */
+        stop(c, STATUS_MALFORMED, "what an entry is stands behind its transactions");
+    else if (parent == EL_Ntry && element == EL_Amt)
         entry_amount(c);
     else if (parent == EL_Ntry && element == EL_CdtDbtInd) {
         e->credit = read_direction(c);
@@ -520,6 +519,9 @@ static enum status on_close(void *arg, const struct xml_place *place)
     enum element element = at(c, 0);
     if (element != EL_OTHER && place->text_cut && place->text.len > 0)
         stop(c, STATUS_RANGE, "a text is longer than the standard allows");
+    else if (element == EL_LastPgInd && !text_is(c, "true") && !text_is(c, "1"))
+        stop(c, STATUS_UNSUPPORTED, /* in GrpHdr/MsgPgntn, and from 2019 on in the Stmt as well */
+             "the statement goes on in another message (LastPgInd): join the pages first");
     else if (element == EL_OTHER || place->depth < 3 || !is_report((enum element)place->path[2]))
         (void)element; /* nothing that is read */
     else if (inside(c, EL_TxDtls))

@@ -433,8 +433,8 @@ static enum status put_difference(struct run *run, const struct group *g,
     out.finding = *finding;
     out.here = g->here_count > 0 ? g->here : g->remedy.attempt != 0 ? g->remedy : g->recall;
     out.line = g->own_lines > 0 ? g->there.line : 0;
-    out.at_us = g->own_lines > 0 ? g->there.at_us : g->here.created_us;
-    memcpy(out.currency, g->own_lines > 0 ? g->there.currency : g->here.currency,
+    out.at_us = g->own_lines > 0 ? g->there.at_us : out.here.created_us;
+    memcpy(out.currency, g->own_lines > 0 ? g->there.currency : out.here.currency,
            sizeof out.currency);
     /* What somebody else wrote into a file must not bring a card number into the journal. */
     struct writer w = writer_over(out.name, sizeof out.name - 1);

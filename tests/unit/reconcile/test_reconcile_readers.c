@@ -582,6 +582,21 @@ static void a_statement_that_is_not_whole(void **state)
                                            "</StmtPgntn>",
                                            "0", "0")),
             STATUS_UNSUPPORTED, "another message");
+#define PAGED(last)                                                                                \
+    "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\"><BkToCstmrStmt><GrpHdr>"   \
+    "<MsgId>M1</MsgId><MsgPgntn><PgNb>1</PgNb><LastPgInd>" last                                    \
+    "</LastPgInd></MsgPgntn></GrpHdr>" REPORT(SENT, "1", "12.50") "</BkToCstmrStmt></Document>\n"
+    refused(camt, PAGED("false"), STATUS_UNSUPPORTED, "another message");
+    assert_int_equal(read_text(camt, PAGED("true"), &r), STATUS_OK);
+    /* That it is booked is needed when its transaction is read; it would be passed over. */
+    refused(camt,
+            CAMT("camt.053.001.08",
+                 REPORT("<Ntry><Amt Ccy=\"EUR\">12.50</Amt><CdtDbtInd>DBIT</CdtDbtInd><BookgDt><Dt>"
+                        "2026-11-22</Dt></BookgDt><NtryDtls>" TX("<EndToEndId>RGE1</EndToEndId>",
+                                                                 "") "</NtryDtls><Sts><Cd>BOOK"
+                                                                     "</Cd></Sts></Ntry>",
+                        "1", "12.50")),
+            STATUS_MALFORMED, "behind its transactions");
     refused(camt, "no XML", STATUS_MALFORMED, "well-formed");
 }
 

@@ -252,7 +252,8 @@ static enum status run(struct stage *s, struct reconcile_options options)
     options.lock_path = s->lock;
     if (options.channel.len == 0)
         options.channel = VIEW("card_demo");
-    options.rail = RAIL_CARD;
+    if (options.rail == 0)
+        options.rail = RAIL_CARD;
     options.path = s->file;
     if (options.now_us == 0)
         options.now_us = NOON_US + INT64_C(10000000);
@@ -692,6 +693,62 @@ static void what_was_overtaken_writes_nothing(void **state)
     close_stage(&s);
 }
 
+/* A bank is asked to give back a payment that is older than what is looked at, and agrees: of the
+ * payment nothing is at hand, and what is missed is told by the refund. */
+static void a_recall_of_an_old_payment_is_missed(void **state)
+{
+    (void)state;
+    struct stage s;
+    open_stage(&s, "reconcile_recall");
+    uint8_t room[256];
+    struct writer refs = writer_over(room, sizeof room);
+    refs_put(&refs, VIEW("of_message"), VIEW("RGM1"), 0);
+    refs_put(&refs, VIEW("end_to_end"), VIEW("RGE1"), 0);
+    struct store_txn txn = { .merchant = MERCHANT,
+                             .write_operation = STORE_INSERT,
+                             .write_attempt = STORE_INSERT };
+    txn.operation = (struct operation_row){ .id = id_of(1) + 1,
+                                            .payment = id_of(1) - 2000,
+                                            .merchant = MERCHANT,
+                                            .kind = OPERATION_REFUND,
+                                            .status = OPERATION_STATUS_SUCCEEDED,
+                                            .amount = 1250,
+                                            .created_us = NOON_US,
+                                            .updated_us = NOON_US };
+    txn.attempt = (struct attempt_row){ .id = id_of(1),
+                                        .payment = id_of(1) - 2000,
+                                        .operation = id_of(1) + 1,
+                                        .merchant = MERCHANT,
+                                        .verb = OPERATION_REFUND,
+                                        .state = ATTEMPT_APPROVED,
+                                        .amount = 1250,
+                                        .currency = "EUR",
+                                        .channel = VIEW("bank_demo"),
+                                        .created_us = NOON_US,
+                                        .updated_us = NOON_US + 1000,
+                                        .refs = writer_done(&refs) };
+    commit(&s, &txn);
+    FILE *file = fopen(s.file, "wb");
+    assert_non_null(file);
+    assert_true(fputs("<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\">"
+                      "<BkToCstmrStmt><Stmt><FrToDt><FrDtTm>2026-11-22T00:00:00Z</FrDtTm>"
+                      "<ToDtTm>2026-11-23T00:00:00Z</ToDtTm></FrToDt><Acct><Ccy>EUR</Ccy></Acct>"
+                      "</Stmt></BkToCstmrStmt></Document>\n",
+                      file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    const struct reconcile_options options = { .rail = RAIL_BANK, .channel = VIEW("bank_demo") };
+    assert_int_equal(run(&s, options), STATUS_OK);
+    assert_int_equal(s.found, 1);
+    assert_int_equal(s.rows[0].kind, DIFFERENCE_MISSING_THERE);
+    assert_int_equal(s.rows[0].attempt, id_of(1));
+    assert_int_equal(s.rows[0].here_minor, -1250);
+    assert_string_equal(s.rows[0].currency, "EUR");
+    assert_int_equal(s.rows[0].at_us, NOON_US);
+    assert_int_equal(s.report.currency_count, 1);
+    assert_string_equal(s.report.currencies[0].code, "EUR");
+    close_stage(&s);
+}
+
 /* After a clock that was three hours ahead is set right, ids stay ahead: those of the evening are
  * of tomorrow. And an id is made a moment before its attempt. */
 static void ids_are_not_times(void **state)
@@ -840,6 +897,7 @@ int main(void)
         cmocka_unit_test(each_is_judged_once),
         cmocka_unit_test(carrying_is_whole_or_not_at_all),
         cmocka_unit_test(what_was_overtaken_writes_nothing),
+        cmocka_unit_test(a_recall_of_an_old_payment_is_missed),
         cmocka_unit_test(ids_are_not_times),
         cmocka_unit_test(a_file_is_known_with_its_period),
         cmocka_unit_test(what_was_left_unfinished_is_abandoned),
