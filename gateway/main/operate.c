@@ -417,6 +417,16 @@ static int review_list(int argc, char **argv)
     return code;
 }
 
+/* What came of the word, as the gateway says it: an approved payment may have to wait for its
+ * payer, or have failed because its time was over or its card data is gone. */
+static void print_reviewed(const char *payment, const struct json_node *root)
+{
+    struct view text = text_at(root, "text");
+    printf("%s: ", payment);
+    print_safe(stdout, text.len > 0 ? text : VIEW("Recorded."));
+    printf("\n");
+}
+
 static int review_decide(int argc, char **argv, const char *word)
 {
     const char *config = "config", *by = NULL, *why = NULL;
@@ -467,7 +477,7 @@ static int review_decide(int argc, char **argv, const char *word)
         cli_print(answer.body);
         cli_print(VIEW("\n"));
     } else if (code == EXIT_GOOD)
-        printf("%s is %s\n", argv[1], approve ? "approved; it goes on" : "rejected");
+        print_reviewed(argv[1], answer_tree(&answer, &arena));
     else if (code == EXIT_FINDINGS)
         admin_print_problem(command, &answer, &arena);
     arena_reset(&arena);

@@ -70,7 +70,8 @@ class Words(Reviewed):
         self.assertIn(payment["id"], listed)
         self.assertIn("somebody looks at these", listed)
         self.assertEqual(self.api.payment(payment["id"]), payment)
-        self.decide("approve", payment, "--by", "Ops One", "--why", f"card {VISA} 1228 was seen")
+        said = self.decide("approve", payment, "--by", "Ops One", "--why", f"card {VISA} 1228 was seen")[1]
+        self.assertEqual(said, f"{payment['id']}: Recorded: the payment goes ahead.\n")
         done = self.api.final(payment["id"])
         self.assertEqual((done["status"], done["captured"]), ("succeeded", 700), done)
         self.assertEqual(self.event(payment, "payment.review_approved"), {}, "who and why are for operators")
@@ -193,7 +194,7 @@ class ThenThePayer(Reviewed):
 
     def test_an_operators_yes_is_not_the_payers(self):
         payment = self.parked(looked_at(cbdc_sale(700)))
-        self.decide("approve", payment)
+        self.assertIn("now waits for the payer", self.decide("approve", payment)[1])
         waits = self.api.payment(payment["id"])
         self.assertEqual((waits["status"], waits["next_action"]["type"]), ("requires_action", "authenticate"), waits)
         self.assertEqual(waits["next_action"]["methods"], ["code"])
@@ -237,7 +238,7 @@ class Killed(Reviewed):
         self.nothing_was_sent()
         self.decide("approve", yes)
         self.decide("reject", no)
-        self.decide("approve", card, code=None)
+        self.assertIn("the payment has failed", self.decide("approve", card)[1])
         self.assertEqual(self.api.final(yes["id"])["status"], "succeeded")
         self.assertEqual(self.api.final(no["id"])["status"], "failed")
         gone = self.api.final(card["id"])
