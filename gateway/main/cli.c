@@ -63,6 +63,16 @@ static void print_help(FILE *to)
     fputs("\nexit codes: 0 good, 1 findings, 2 could not run\n", to);
 }
 
+/* What a program prints is its answer: whoever reads a part of it must not take that for all. */
+static int with_output(const char *command, int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fprintf(stderr, "railgate %s: standard output could not be written to its end%s\n", command,
+            code != EXIT_COULD_NOT ? "; what was asked for is done" : "");
+    return EXIT_COULD_NOT;
+}
+
 int railgate_main(int argc, char **argv)
 {
     if (wire_init_process() != STATUS_OK) {
@@ -85,7 +95,7 @@ int railgate_main(int argc, char **argv)
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         names[i] = commands[i].name;
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return with_output(argv[1], commands[i].run(argc - 1, argv + 1));
     }
     const char *near = finding_did_you_mean(view_text(argv[1]), names, COUNT_OF(commands));
     fprintf(stderr, "railgate: there is no command `%s`%s%s%s. See railgate --help.\n", argv[1],
@@ -222,8 +232,7 @@ static int64_t wall_us(void *loop)
     return loop_wall_us(loop);
 }
 
-/* Who only looks makes nothing: a host key that is not the records' own would be in the way of the
- * one that is. */
+/* A host key that is not the records' own would be in the way of the one that is. */
 static bool records_are_there(const struct settings *settings)
 {
     const char *database = settings->store_path, *key = settings->secrets_pepper_file;
@@ -277,6 +286,15 @@ bool cli_store_open(struct cli_store *cli, const char *config, bool read_only)
 bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only)
 {
     return cli_store_open_with(cli, cli_gateway_load(config), read_only);
+}
+
+bool cli_store_open_to_write(struct cli_store *cli, struct settings *settings)
+{
+    if (settings == NULL || records_are_there(settings))
+        return cli_store_open_with(cli, settings, false);
+    settings_free(settings);
+    *cli = (struct cli_store){ 0 };
+    return false;
 }
 
 static void asked(struct store_read *read, void *arg)

@@ -63,12 +63,15 @@ struct cli_store {
     struct store *store;
     struct log log;
 };
-/* Loads the configuration, opens host key and store. Errors go to stderr; false: EXIT_COULD_NOT. */
+/* Loads the configuration, opens host key and store. Errors go to stderr; false: EXIT_COULD_NOT.
+ * Who only looks makes nothing: without records it is false as well. */
 bool cli_store_open(struct cli_store *cli, const char *config, bool read_only);
 /* The same without channels, regions and tests: it also works while a profile on disk is broken. */
 bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only);
 /* The same with settings that were loaded; takes them. NULL: false. */
 bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool read_only);
+/* The same for who writes into records that must be there; takes the settings. NULL: false. */
+bool cli_store_open_to_write(struct cli_store *cli, struct settings *settings);
 void cli_store_close(struct cli_store *cli);
 /* Asks and waits; done and arg of the question are set here. */
 enum status cli_ask(struct cli_store *cli, struct store_read *read);

@@ -439,7 +439,7 @@ int reconcile_command_resolve(int argc, char **argv)
         fprintf(stderr, "railgate reconcile resolve: give --by and --why, as text (UTF-8)\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open_gateway(&cli, config, false))
+    if (!cli_store_open_to_write(&cli, cli_gateway_load(config)))
         return EXIT_COULD_NOT;
     int code = resolve(&cli, &resolution, json);
     cli_store_close(&cli);

@@ -10,6 +10,7 @@
 #include "base/ensure.h"
 #include "domain/time.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -170,6 +171,8 @@ static int run(struct cli_store *cli, const struct wanted *w, const struct recon
     options.found = on_found;
     options.progress = on_progress;
     options.arg = &printing;
+    /* It prints while it writes: whoever reads a page of it and goes does not end it in between. */
+    (void)signal(SIGPIPE, SIG_IGN);
     enum status status = reconcile_run(&options, report, &why);
     clear_progress(&printing);
     int code = EXIT_COULD_NOT;
@@ -217,12 +220,18 @@ static bool read_options(const struct wanted *w, struct reconcile_options *optio
     return true;
 }
 
+static bool open_store(struct cli_store *cli, const struct wanted *w)
+{
+    return w->dry_run ? cli_store_open(cli, w->config, true)
+                      : cli_store_open_to_write(cli, cli_settings_load(w->config));
+}
+
 static int with_store(const struct wanted *w)
 {
     struct cli_store cli;
     struct reconcile_options options = { 0 };
     char lock[4096];
-    if (!read_options(w, &options) || !cli_store_open(&cli, w->config, w->dry_run))
+    if (!read_options(w, &options) || !open_store(&cli, w))
         return EXIT_COULD_NOT;
     const struct channel_settings *channel = settings_channel(cli.settings, view_text(w->channel));
     int code = EXIT_COULD_NOT;

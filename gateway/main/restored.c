@@ -60,7 +60,7 @@ int command_restored(int argc, char **argv)
     enum options_result read = options_read(&usage, argc, argv, &count);
     if (read != OPTIONS_GO)
         return read == OPTIONS_HELP ? EXIT_GOOD : EXIT_COULD_NOT;
-    if (!cli_store_open_gateway(&cli, config, false))
+    if (!cli_store_open_to_write(&cli, cli_gateway_load(config)))
         return EXIT_COULD_NOT;
     int code = cli_lock_store(cli.settings, COMMAND) ? append(&cli) : EXIT_COULD_NOT;
     cli_store_close(&cli);

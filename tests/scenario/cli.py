@@ -1,6 +1,7 @@
 """The command line: exit codes for scripts (0 good, 1 findings, 2 could not run), help everywhere, all errors of
 a broken configuration at once with file and line, keys, payments, adapters."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -55,6 +56,42 @@ class Help(Story):
         code, out, _ = run("version")
         self.assertEqual(code, 0)
         self.assertRegex(out, r"railgate \d+\.\d+\.\d+")
+
+
+class Output(Story):
+    def record(self, lines):
+        """A card host's record of messages that nobody here sent; its path."""
+        text = "record,direction,stan,transmitted,terminal,booked_at,amount_minor,currency,"
+        text += "original_stan,original_transmitted\n"
+        for number in range(1, lines + 1):
+            text += f"SALE,C,{number:06},1122120000,TERM1,2026-11-22T12:00:00.500Z,1000,EUR,,\n"
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        path = os.path.join(self.stage.folder, "day.csv")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{text}TRAILER,{lines},{lines * 1000},0,{digest}\n")
+        return path
+
+    def test_what_is_not_written_to_its_end_is_2(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([gateway_program(), "version"], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=60, check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"standard output could not be written", done.stderr)
+
+    def test_who_reads_a_page_and_goes_does_not_end_a_reconciliation(self):
+        """As with `railgate reconcile ... | head`: what differs is printed while it is recorded."""
+        gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
+        gateway.create_key()
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = ["reconcile", "--channel", "card_demo", "--file", self.record(300), "--force"]
+        done = subprocess.run([gateway_program(), *command, "--config", gateway.config], stdout=writer,
+                              stderr=subprocess.PIPE, timeout=60, check=False)  # fmt: skip
+        os.close(writer)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(b"what was asked for is done", done.stderr)
+        rows = json.loads(gateway.cli("reconcile", "list", "--json")[1])
+        self.assertEqual([(row["state"], row["differences"]) for row in rows], [("finished", 300)])
 
 
 class Check(Story):
@@ -170,14 +207,17 @@ class Keys(Story):
 
     def test_who_only_looks_makes_nothing(self):
         gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
-        for command in (["payments", "list"], ["attempts"], ["keys", "list"], ["profile", "history", "default"]):
+        for command in (["payments", "list"], ["attempts"], ["keys", "list"], ["profile", "history", "default"],
+                        ["restored"], ["reconcile", "--channel", "card_demo", "--file", "none"],
+                        ["reconcile", "resolve", "dif_0000000000001", "--by", "a", "--why", "b"]):  # fmt: skip
             err = gateway.cli(*command, code=2)[2]
             self.assertEqual(err.count("there are no records yet"), 1, err)
         self.assertEqual(os.listdir(gateway.var), [])
         gateway.create_key()
         key = os.path.join(gateway.var, "host.key")
         os.rename(key, key + ".away")
-        self.assertIn("host key", gateway.cli("payments", "list", code=2)[2])
+        for command in (["payments", "list"], ["restored"]):
+            self.assertIn("host key", gateway.cli(*command, code=2)[2])
         self.assertFalse(os.path.exists(key), "another one would be in the way of the right one")
 
     def test_before_the_first_start(self):
