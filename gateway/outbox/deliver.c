@@ -446,6 +446,10 @@ static void next_event(struct work *work)
         const struct event_row *event = &work->read.events[work->at++];
         int64_t resend = 0;
         enum whose whose = whose_is(work, event, &resend);
+        if (work->arena.overflow) { /* memory is out: nobody knows whose it is */
+            trouble(work);
+            return;
+        }
         if (whose == WHOSE_NOT) {
             target->scan_from = event->seq;
             continue;

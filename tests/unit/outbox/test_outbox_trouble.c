@@ -6,6 +6,8 @@
  * And its commits fail for a while, after each answer of the receiver: the commit is repeated, and
  * not the POST; the pause that the receiver asked for is kept. Or they come late, behind the one by
  * which the endpoint moves: what the former receiver answered is not held against the new one.
+ *
+ * And memory is out when it reads whom an event is for.
  */
 #include "outbox/outbox.h"
 
@@ -13,9 +15,11 @@
 #include "base/ensure.h"
 #include "domain/webhook.h"
 #include "wire/memory.h"
+#include "json/json_read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -47,6 +51,7 @@ static struct {
     unsigned commits_left, commits_failed; /* of the outbox: those to fail; those that did */
     struct task commit_task;
     struct store_txn *commit;
+    unsigned starves, starved; /* readings of JSON that have no memory; those that had none */
 } trouble;
 
 enum status __real_store_ask(struct store *store, struct store_read *read);
@@ -108,6 +113,25 @@ enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
     trouble.commit_task.run = fail_commit;
     loop_defer(trouble.loop, &trouble.commit_task);
     return STATUS_OK;
+}
+
+enum status __real_json_read(struct view bytes, const struct json_limits *limits,
+                             struct arena *arena, const struct json_node **root,
+                             struct json_error *error);
+enum status __wrap_json_read(struct view bytes, const struct json_limits *limits,
+                             struct arena *arena, const struct json_node **root,
+                             struct json_error *error);
+
+enum status __wrap_json_read(struct view bytes, const struct json_limits *limits,
+                             struct arena *arena, const struct json_node **root,
+                             struct json_error *error)
+{
+    if (trouble.starves == 0)
+        return __real_json_read(bytes, limits, arena, root, error);
+    trouble.starves--;
+    trouble.starved++;
+    arena->overflow = arena->starved = true;
+    return STATUS_NO_MEMORY;
 }
 
 static void let_commit(struct store *store)
@@ -220,17 +244,22 @@ static void move_endpoint(struct world *w, const char *url)
     outbox_endpoint_changed(w->outbox, ENDPOINT);
 }
 
-static void put_event(struct world *w, const char *data)
+static void put_event_of(struct world *w, const char *kind, const char *data)
 {
     struct arena arena;
     arena_init(&arena, (size_t)1 << 20);
     struct store_txn txn = { .arena = &arena, .event_count = 1 };
     txn.events[0] = (struct event_row){ .time_us = loop_wall_us(w->loop),
                                         .merchant = MERCHANT,
-                                        .kind = VIEW("payment.succeeded"),
+                                        .kind = view_text(kind),
                                         .data_json = view_text(data) };
     commit(w, &txn, NULL);
     arena_reset(&arena);
+}
+
+static void put_event(struct world *w, const char *data)
+{
+    put_event_of(w, "payment.succeeded", data);
 }
 
 static void world_open(struct world *w, http_handler_fn *handler)
@@ -426,6 +455,36 @@ static void test_what_is_written_behind_the_move_is_not_the_new_ones(void **stat
     world_close(w);
 }
 
+/* --- whom it is for ---------------------------------------------------------------------------
+ */
+
+static void on_test(struct http_request *request, void *arg)
+{
+    struct world *w = arg;
+    w->posts++;
+    http_respond(request, 200, NULL, NULL, 0, VIEW_EMPTY);
+}
+
+static void test_an_event_that_cannot_be_read_is_read_again(void **state)
+{
+    struct world world, *w = &world;
+    char id[ID_TEXT_MAX], data[64];
+    (void)state;
+    trouble.first = QUESTIONS;
+    trouble.asked = trouble.commits_left = trouble.starved = 0;
+    world_open(w, on_test);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    id_format(ID_ENDPOINT, ENDPOINT, id);
+    (void)snprintf(data, sizeof data, "{\"endpoint\":\"%s\"}", id);
+    put_event_of(w, "webhook_endpoint.test", data);
+    trouble.starves = IN_A_ROW;
+    outbox_start(w->outbox);
+    until(w, &w->posts);
+    assert_int_equal(trouble.starved, IN_A_ROW);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_only_the_commit_is_repeated),
         cmocka_unit_test(test_what_the_former_place_answered_is_not_the_new_ones),
         cmocka_unit_test(test_what_is_written_behind_the_move_is_not_the_new_ones),
+        cmocka_unit_test(test_an_event_that_cannot_be_read_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
