@@ -167,28 +167,36 @@ static int payments_list(int argc, char **argv)
     return code;
 }
 
-/* --- show
+/* --- show: rows page by page, and printed as they come, however many a payment has
  * --------------------------------------------------------------------------------------------- */
 
-struct shown {
-    struct store_read payment, operations, attempts, events;
-};
+#define ARENA_BYTES ((size_t)32 * 1024 * 1024)
+#define ROW_BYTES   ((size_t)4096) /* of its JSON, beside what is JSON already */
 
-static enum status read_all(struct cli_store *cli, struct arena *arena, int64_t id,
-                            struct shown *shown)
+struct showing {
+    struct cli_store *cli;
+    const struct payment_row *payment;
+    struct masks masks;
+    struct arena page; /* rows, and what is made of them */
+    uint64_t shown;    /* rows of the question at hand */
+};
+typedef enum status show_row_fn(struct showing *s, const struct store_read *read, size_t nth);
+
+static enum status each_row(struct showing *s, enum store_question question, show_row_fn *show)
 {
-    shown->payment =
-        (struct store_read){ .question = STORE_ONE_PAYMENT, .arena = arena, .payment = id };
-    shown->operations =
-        (struct store_read){ .question = STORE_OPERATIONS, .arena = arena, .payment = id };
-    shown->attempts =
-        (struct store_read){ .question = STORE_ATTEMPTS, .arena = arena, .payment = id };
-    shown->events =
-        (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT, .arena = arena, .payment = id };
-    TRY(cli_ask(cli, &shown->payment));
-    TRY(cli_ask(cli, &shown->operations));
-    TRY(cli_ask(cli, &shown->attempts));
-    return cli_ask(cli, &shown->events);
+    struct store_read read = { .more = true };
+    s->shown = 0;
+    while (read.more) {
+        int64_t after = read.through;
+        arena_reset(&s->page);
+        read = (struct store_read){
+            .question = question, .arena = &s->page, .payment = s->payment->id, .after = after
+        };
+        TRY(cli_ask(s->cli, &read));
+        for (size_t i = 0; i < read.count; i++, s->shown++)
+            TRY(show(s, &read, i));
+    }
+    return STATUS_OK;
 }
 
 static struct event_row masked_event(const struct event_row *event, const struct masks *masks,
@@ -201,30 +209,52 @@ static struct event_row masked_event(const struct event_row *event, const struct
     return row;
 }
 
-static void show_json(const struct cli_store *cli, struct arena *arena, const struct shown *shown)
+static struct json_out element(struct showing *s, size_t size, struct writer *w)
 {
-    struct masks masks;
-    size_t room = (size_t)1024 * 1024;
-    char *text = arena_alloc(arena, room);
-    struct writer w = writer_over(text, text != NULL ? room : 0);
     struct json_out j;
-    json_out_init(&j, &w);
-    json_open_object(&j, NULL);
-    json_put_raw(&j, "payment", shown_payment(cli, &shown->payment.payments[0], arena, &masks));
-    json_open_array(&j, "operations");
-    for (size_t i = 0; i < shown->operations.count; i++)
-        render_operation(&j, NULL, &shown->operations.operations[i],
-                         shown->payment.payments[0].currency);
-    json_close_array(&j);
-    json_open_array(&j, "events");
-    for (size_t i = 0; i < shown->events.count; i++) {
-        struct event_row event = masked_event(&shown->events.events[i], &masks, arena);
-        render_event(&j, NULL, &event);
-    }
-    json_close_array(&j);
-    json_close_object(&j);
-    writer_text(&w, "\n");
-    cli_print(writer_done(&w));
+    uint8_t *room = arena_alloc(&s->page, size);
+    *w = writer_over(room, room != NULL ? size : 0);
+    json_out_init(&j, w);
+    return j;
+}
+
+static enum status print_element(struct showing *s, const struct writer *w)
+{
+    TRY(writer_status(w));
+    cli_print(s->shown > 0 ? VIEW(",") : VIEW_EMPTY);
+    cli_print(writer_done(w));
+    arena_trim(&s->page, w->ptr, w->len);
+    return STATUS_OK;
+}
+
+static enum status show_json_operation(struct showing *s, const struct store_read *read, size_t nth)
+{
+    const struct operation_row *row = &read->operations[nth];
+    struct writer w;
+    struct json_out j = element(s, ROW_BYTES + row->facts_json.len + row->outcome_json.len, &w);
+    render_operation(&j, NULL, row, s->payment->currency);
+    return print_element(s, &w);
+}
+
+static enum status show_json_event(struct showing *s, const struct store_read *read, size_t nth)
+{
+    struct event_row row = masked_event(&read->events[nth], &s->masks, &s->page);
+    struct writer w;
+    struct json_out j = element(s, ROW_BYTES + row.data_json.len, &w);
+    render_event(&j, NULL, &row);
+    return print_element(s, &w);
+}
+
+static enum status show_json(struct showing *s, struct arena *arena)
+{
+    cli_print(VIEW("{\"payment\":"));
+    cli_print(shown_payment(s->cli, s->payment, arena, &s->masks));
+    cli_print(VIEW(",\"operations\":["));
+    TRY(each_row(s, STORE_OPERATIONS, show_json_operation));
+    cli_print(VIEW("],\"events\":["));
+    TRY(each_row(s, STORE_EVENTS_OF_PAYMENT, show_json_event));
+    cli_print(VIEW("]}\n"));
+    return STATUS_OK;
 }
 
 static struct view member_text(const struct json_node *object, const char *name)
@@ -267,14 +297,13 @@ static void show_decision(const struct json_node *decision)
         print_member("  exempt from authentication by ", member_text(decision, "exemption"), "\n");
 }
 
-static void show_text(const struct cli_store *cli, struct arena *arena, const struct shown *shown)
+static void show_head(struct showing *s, struct arena *arena)
 {
-    struct masks masks;
     const struct json_node *root = NULL;
-    struct view json = shown_payment(cli, &shown->payment.payments[0], arena, &masks);
+    const struct payment_row *row = s->payment;
+    struct view json = shown_payment(s->cli, row, arena, &s->masks);
     struct json_limits limits = { .bytes_max = json.len + 1, .nodes_max = 65536, .depth_max = 24 };
     IGNORE_STATUS(json_read(json, &limits, arena, &root, NULL)); /* no tree: no decision shown */
-    const struct payment_row *row = &shown->payment.payments[0];
     char id[ID_TEXT_MAX];
     char sums[4][48];
     const int64_t minor[4] = { row->amount, row->authorized, row->captured, row->refunded };
@@ -290,26 +319,55 @@ static void show_text(const struct cli_store *cli, struct arena *arena, const st
     print_member("channel     ", row->channel, "\n");
     print_member("reference   ", row->reference, "\n");
     show_decision(json_member(root, "decision"));
+}
+
+static enum status show_attempt(struct showing *s, const struct store_read *read, size_t nth)
+{
+    const struct attempt_row *a = &read->attempts[nth];
+    char id[ID_TEXT_MAX], amount[48];
+    struct writer w = writer_over(amount, sizeof amount);
+    (void)s;
+    format_money(&w, a->amount, a->currency);
+    printf("  %s  %-10s %-10s %18s  trace %06u  tries %u\n", id_format(ID_ATTEMPT, a->id, id),
+           operation_word(a->verb), attempt_state_word(a->state), text_of(&w), a->trace, a->tries);
+    return STATUS_OK;
+}
+
+static enum status show_event(struct showing *s, const struct store_read *read, size_t nth)
+{
+    struct event_row e = masked_event(&read->events[nth], &s->masks, &s->page);
+    char time[40];
+    struct writer w = writer_over(time, sizeof time);
+    time_format(&w, e.time_us);
+    printf("  %s  %-28.*s ", text_of(&w), (int)e.kind.len, (const char *)e.kind.ptr);
+    print_member("", e.data_json, "\n"); /* names of merchants, lists and banks */
+    return STATUS_OK;
+}
+
+static enum status show_text(struct showing *s, struct arena *arena)
+{
+    show_head(s, arena);
     printf("\nattempts\n");
-    for (size_t i = 0; i < shown->attempts.count; i++) {
-        const struct attempt_row *a = &shown->attempts.attempts[i];
-        char amount[48];
-        struct writer w = writer_over(amount, sizeof amount);
-        format_money(&w, a->amount, a->currency);
-        printf("  %s  %-10s %-10s %18s  trace %06u  tries %u\n", id_format(ID_ATTEMPT, a->id, id),
-               operation_word(a->verb), attempt_state_word(a->state), text_of(&w), a->trace,
-               a->tries);
-    }
+    TRY(each_row(s, STORE_ATTEMPTS, show_attempt));
     printf("\ntimeline\n");
-    for (size_t i = 0; i < shown->events.count; i++) {
-        struct event_row masked = masked_event(&shown->events.events[i], &masks, arena);
-        const struct event_row *e = &masked;
-        char time[40];
-        struct writer w = writer_over(time, sizeof time);
-        time_format(&w, e->time_us);
-        printf("  %s  %-28.*s ", text_of(&w), (int)e->kind.len, (const char *)e->kind.ptr);
-        print_member("", e->data_json, "\n"); /* names of merchants, lists and banks */
+    return each_row(s, STORE_EVENTS_OF_PAYMENT, show_event);
+}
+
+static enum status show(struct cli_store *cli, int64_t id, bool json)
+{
+    struct arena arena;
+    struct showing s = { .cli = cli };
+    arena_init(&arena, ARENA_BYTES);
+    arena_init(&s.page, ARENA_BYTES);
+    struct store_read read = { .question = STORE_ONE_PAYMENT, .arena = &arena, .payment = id };
+    enum status status = cli_ask(cli, &read);
+    if (status == STATUS_OK) {
+        s.payment = &read.payments[0];
+        status = json ? show_json(&s, &arena) : show_text(&s, &arena);
     }
+    arena_reset(&s.page);
+    arena_reset(&arena);
+    return status;
 }
 
 static int payments_show(int argc, char **argv)
@@ -338,17 +396,9 @@ static int payments_show(int argc, char **argv)
     }
     if (!open_to_show(&cli, config))
         return EXIT_COULD_NOT;
-    struct arena arena;
-    struct shown shown;
-    arena_init(&arena, (size_t)32 * 1024 * 1024);
-    enum status status = read_all(&cli, &arena, id, &shown);
-    if (status == STATUS_OK && json)
-        show_json(&cli, &arena, &shown);
-    else if (status == STATUS_OK)
-        show_text(&cli, &arena, &shown);
-    else
+    enum status status = show(&cli, id, json);
+    if (status != STATUS_OK)
         fprintf(stderr, "railgate payments show: %s: %s\n", argv[1], status_text(status));
-    arena_reset(&arena);
     cli_store_close(&cli);
     return status == STATUS_OK          ? EXIT_GOOD
            : status == STATUS_NOT_FOUND ? EXIT_FINDINGS

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 
+from rgrails import refund
 from rgtest import Gateway, Story, authorisation, card_adapter, gateway_program, main, sale, until
 
 LOST = (OSError, http.client.HTTPException)
@@ -254,6 +255,20 @@ class Payments(Story):
         gateway.cli("payments", "show", "nonsense", code=2)
         gateway.stop()
         self.assertIn(one["id"], gateway.cli("payments", "list")[1], "also while the gateway does not run")
+
+
+    def test_a_long_one_is_shown_whole(self):
+        _, gateway, api = self.pair()
+        one = api.post("/v1/payments", sale(1250)).json()
+        for _ in range(30):
+            self.assertEqual(refund(api, one, 1).status, 201)
+        events = [event["id"] for event in api.events(one["id"])]
+        self.assertGreater(len(events), 100, "more than a page of the records")
+        shown = json.loads(gateway.cli("payments", "show", one["id"], "--json")[1])
+        self.assertEqual([event["id"] for event in shown["events"]], events)
+        self.assertEqual(len(shown["operations"]), 31)
+        text = gateway.cli("payments", "show", one["id"])[1]
+        self.assertEqual(text.partition("timeline\n")[2].count("\n"), len(events))
 
 
 class Adapters(Story):
