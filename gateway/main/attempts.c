@@ -112,37 +112,63 @@ static const struct json_node *event_data(const struct event_row *event, struct 
     return data;
 }
 
-static enum status look_up(struct cli_store *cli, struct arena *arena, struct looked_up *out)
+static enum status look_up_remedy(struct cli_store *cli, struct arena *page, struct looked_up *out)
 {
-    const struct attempt_row *row = out->row;
     struct store_read read;
-    int64_t after = row->id;
+    int64_t after = out->row->id;
     do {
+        arena_reset(page);
         read = (struct store_read){
-            .question = STORE_ATTEMPTS, .arena = arena, .payment = row->payment, .after = after
+            .question = STORE_ATTEMPTS, .arena = page, .payment = out->row->payment, .after = after
         };
         TRY(cli_ask(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
-            after = read.attempts[i].id;
-            if (read.attempts[i].parent == row->id)
-                out->remedy = read.attempts[i];
-        }
-    } while (read.more);
-    after = 0;
-    do {
-        read = (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT,
-                                    .arena = arena,
-                                    .payment = row->payment,
-                                    .after = after };
-        TRY(cli_ask(cli, &read));
-        for (size_t i = 0; i < read.count; i++) {
-            const struct json_node *data = event_data(&read.events[i], arena);
-            after = read.events[i].seq;
-            if (data != NULL && is_about(data, row->id) && member_text(data, "reason").len > 0)
-                out->reason = member_text(data, "reason");
+            const struct attempt_row *row = &read.attempts[i];
+            after = row->id;
+            if (row->parent == out->row->id) /* its texts end with the page */
+                out->remedy = (struct attempt_row){
+                    .id = row->id, .verb = row->verb, .state = row->state, .tries = row->tries
+                };
         }
     } while (read.more);
     return STATUS_OK;
+}
+
+static enum status look_up_reason(struct cli_store *cli, struct arena *page, struct arena *arena,
+                                  struct looked_up *out)
+{
+    struct store_read read;
+    int64_t after = 0;
+    do {
+        struct view reason = VIEW_EMPTY;
+        arena_reset(page);
+        read = (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT,
+                                    .arena = page,
+                                    .payment = out->row->payment,
+                                    .after = after };
+        TRY(cli_ask(cli, &read));
+        for (size_t i = 0; i < read.count; i++) {
+            const struct json_node *data = event_data(&read.events[i], page);
+            after = read.events[i].seq;
+            if (data != NULL && is_about(data, out->row->id) && member_text(data, "reason").len > 0)
+                reason = member_text(data, "reason");
+        }
+        if (reason.len > 0)
+            out->reason = arena_copy(arena, reason);
+    } while (read.more);
+    return STATUS_OK;
+}
+
+/* A payment may have very many attempts and events: only what was found of them is kept. */
+static enum status look_up(struct cli_store *cli, struct arena *arena, struct looked_up *out)
+{
+    struct arena page;
+    arena_init(&page, ARENA_BYTES);
+    enum status status = look_up_remedy(cli, &page, out);
+    if (status == STATUS_OK)
+        status = look_up_reason(cli, &page, arena, out);
+    arena_reset(&page);
+    return status;
 }
 
 /* --- one row ---------------------------------------------------------------------------------- */
@@ -414,7 +440,7 @@ static int attempts_list(int argc, char **argv)
 
 /* Its events, masked as operators may see them, in the order of the journal. */
 static enum status each_event(struct cli_store *cli, const struct looked_up *found,
-                              struct arena *arena, struct json_out *j)
+                              struct arena *arena, struct arena *page, struct json_out *j)
 {
     struct store_read payment = { .question = STORE_ONE_PAYMENT,
                                   .arena = arena,
@@ -426,18 +452,19 @@ static enum status each_event(struct cli_store *cli, const struct looked_up *fou
     TRY(cli_ask(cli, &payment));
     TRY(masked_payment(cli->settings, &payment.payments[0], arena, &masks, &json));
     do {
+        arena_reset(page);
         read = (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT,
-                                    .arena = arena,
+                                    .arena = page,
                                     .payment = found->row->payment,
                                     .after = after };
         TRY(cli_ask(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             struct event_row event = read.events[i];
-            const struct json_node *data = event_data(&event, arena);
+            const struct json_node *data = event_data(&event, page);
             after = event.seq;
             if (data == NULL || !is_about(data, found->row->id))
                 continue;
-            TRY(masked_json(&masks, event.data_json, arena, &event.data_json));
+            TRY(masked_json(&masks, event.data_json, page, &event.data_json));
             if (j != NULL) {
                 render_event(j, NULL, &event);
                 continue;
@@ -455,7 +482,7 @@ static enum status each_event(struct cli_store *cli, const struct looked_up *fou
 }
 
 static enum status show_json(struct cli_store *cli, const struct looked_up *found,
-                             struct arena *arena)
+                             struct arena *arena, struct arena *page)
 {
     size_t size = (size_t)2 * 1024 * 1024;
     uint8_t *room = arena_alloc(arena, size);
@@ -465,7 +492,7 @@ static enum status show_json(struct cli_store *cli, const struct looked_up *foun
     json_open_object(&j, NULL);
     put_members(&j, found, loop_wall_us(cli->loop));
     json_open_array(&j, "events");
-    TRY(each_event(cli, found, arena, &j));
+    TRY(each_event(cli, found, arena, page, &j));
     json_close_array(&j);
     json_close_object(&j);
     writer_text(&w, "\n");
@@ -475,7 +502,7 @@ static enum status show_json(struct cli_store *cli, const struct looked_up *foun
 }
 
 static enum status show_text(struct cli_store *cli, const struct looked_up *found,
-                             struct arena *arena)
+                             struct arena *arena, struct arena *page)
 {
     const struct attempt_row *row = found->row;
     char id[ID_TEXT_MAX], amount[48], since[40], age[24];
@@ -502,7 +529,7 @@ static enum status show_text(struct cli_store *cli, const struct looked_up *foun
     printf("reason      ");
     print_safe(stdout, found->reason);
     printf("\n\ntimeline\n");
-    return each_event(cli, found, arena, NULL);
+    return each_event(cli, found, arena, page, NULL);
 }
 
 static int attempts_show(int argc, char **argv)
@@ -532,8 +559,9 @@ static int attempts_show(int argc, char **argv)
     }
     if (!cli_store_open(&cli, config, true))
         return EXIT_COULD_NOT;
-    struct arena arena;
+    struct arena arena, page;
     arena_init(&arena, ARENA_BYTES);
+    arena_init(&page, ARENA_BYTES);
     struct store_read read = { .question = STORE_ONE_ATTEMPT, .arena = &arena, .attempt = id };
     struct looked_up found = { 0 };
     enum status status = cli_ask(&cli, &read);
@@ -542,9 +570,11 @@ static int attempts_show(int argc, char **argv)
         status = look_up(&cli, &arena, &found);
     }
     if (status == STATUS_OK)
-        status = json ? show_json(&cli, &found, &arena) : show_text(&cli, &found, &arena);
+        status =
+            json ? show_json(&cli, &found, &arena, &page) : show_text(&cli, &found, &arena, &page);
     if (status != STATUS_OK)
         fprintf(stderr, "railgate attempts show: %s: %s\n", argv[1], status_text(status));
+    arena_reset(&page);
     arena_reset(&arena);
     cli_store_close(&cli);
     return status == STATUS_OK          ? EXIT_GOOD

@@ -1,12 +1,14 @@
 """The command line: exit codes for scripts (0 good, 1 findings, 2 could not run), help everywhere, all errors of
 a broken configuration at once with file and line, keys, payments, adapters."""
 
+import contextlib
 import hashlib
 import http.client
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
 
@@ -269,6 +271,24 @@ class Payments(Story):
         self.assertEqual(len(shown["operations"]), 31)
         text = gateway.cli("payments", "show", one["id"])[1]
         self.assertEqual(text.partition("timeline\n")[2].count("\n"), len(events))
+
+
+    def test_an_attempt_of_a_payment_with_very_many_events(self):
+        _, gateway, api = self.pair()
+        api.post("/v1/payments", sale(1250))
+        gateway.stop()
+        with contextlib.closing(sqlite3.connect(gateway.database)) as database:
+            parked = 12
+            database.execute("UPDATE attempts SET state = ?", (parked,))
+            event = list(database.execute("SELECT * FROM journal WHERE kind = 'attempt.approved'").fetchone())
+            event[-1] = json.dumps({**json.loads(event[-1]), "reason": "said long ago"})
+            end = database.execute("SELECT max(seq) FROM journal").fetchone()[0]
+            rows = ((seq, *event[1:]) for seq in range(end + 1, end + 15001))
+            database.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", rows)
+            database.commit()
+        found = json.loads(gateway.cli("attempts", "--json")[1])["data"]
+        self.assertEqual([(row["state"], row["reason"]) for row in found], [("parked", "said long ago")])
+        self.assertEqual(gateway.cli("attempts", "show", found[0]["id"])[1].count("said long ago"), 15001)
 
 
 class Adapters(Story):
