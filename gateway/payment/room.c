@@ -461,16 +461,30 @@ void payments_recover(struct payments *room, void (*recovered)(void *arg, enum s
 struct late {
     struct list link;
     struct payments *room;
-    struct arena arena;
+    struct arena arena, rows; /* what was said; what the store loads, of each try */
     struct change change;
+    int64_t attempt;
     struct store_txn txn;
+    struct timer again;
 };
 
 static void late_free(struct late *late)
 {
     list_remove(&late->link);
+    timer_stop(&late->again);
     arena_reset(&late->arena);
+    arena_reset(&late->rows);
     free(late);
+}
+
+/* Nobody says it again: it is kept until it is recorded, or we end. */
+static void late_not_recorded(struct late *late, struct view why, bool may_work)
+{
+    LOG(late->room->o.log, LOG_ERROR, "payment.late_answer_not_recorded", LOG_VIEW("why", why));
+    if (may_work && !late->room->stopping)
+        timer_start(&late->again, LOOP_US_PER_S);
+    else
+        late_free(late);
 }
 
 static void late_recorded(struct store_txn *txn, void *arg)
@@ -480,8 +494,10 @@ static void late_recorded(struct store_txn *txn, void *arg)
     struct payments *room = late->room;
     watch_commit(room->watch, txn);
     if (txn->result != STORE_COMMITTED) {
-        LOG(room->o.log, LOG_ERROR, "payment.late_answer_not_recorded", LOG_VIEW("why", txn->why));
-    } else if (txn->attempt.state == ATTEMPT_CONFLICT) {
+        late_not_recorded(late, txn->why, txn->result == STORE_FAILED && !txn->own_fault);
+        return;
+    }
+    if (txn->write_attempt == STORE_UPDATE) { /* else it was one before, or is none */
         char id[ID_TEXT_MAX];
         room->stats.conflicts++;
         LOG(room->o.log, LOG_ERROR, "payment.conflict",
@@ -491,6 +507,20 @@ static void late_recorded(struct store_txn *txn, void *arg)
                                    : "an approval came after the attempt had ended without one"));
     }
     late_free(late);
+}
+
+static void late_commit(struct timer *timer, void *arg)
+{
+    struct late *late = arg;
+    (void)timer;
+    arena_reset(&late->rows);
+    late->txn = (struct store_txn){ .arena = &late->rows,
+                                    .judge = judge_late,
+                                    .done = late_recorded,
+                                    .arg = &late->change,
+                                    .load_attempt = late->attempt };
+    if (store_commit(late->room->o.store, &late->txn) != STATUS_OK)
+        late_not_recorded(late, VIEW("the store's queue is full"), true);
 }
 
 void payments_late_answer(void *payments, struct channel *channel, int64_t attempt_id,
@@ -503,8 +533,12 @@ void payments_late_answer(void *payments, struct channel *channel, int64_t attem
     if (late == NULL)
         return;
     late->room = room;
+    late->attempt = attempt_id;
     list_append(&room->lates, &late->link);
     arena_init(&late->arena, TXN_ARENA_MAX);
+    arena_init(&late->rows, TXN_ARENA_MAX);
+    timer_init(&late->again, room->o.loop, late_commit, late);
+    /* What there is no memory for is left out; that it came is not. */
     late->change = (struct change){ .now_us = loop_wall_us(room->o.loop),
                                     .outcome = result->outcome,
                                     .contradicted = result->conflict,
@@ -513,13 +547,7 @@ void payments_late_answer(void *payments, struct channel *channel, int64_t attem
                                     .public_refs = refs_members(&late->arena, result->refs),
                                     .latency_us = result->latency_us,
                                     .reason = VIEW("an answer came after its time") };
-    late->txn = (struct store_txn){ .arena = &late->arena,
-                                    .judge = judge_late,
-                                    .done = late_recorded,
-                                    .arg = &late->change,
-                                    .load_attempt = attempt_id };
-    if (store_commit(room->o.store, &late->txn) != STATUS_OK)
-        late_free(late);
+    late_commit(&late->again, late);
 }
 
 /* --- stop, close
@@ -529,6 +557,8 @@ void payments_stop(struct payments *room)
 {
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
     room->stopping = true;
+    for (struct list *item = room->lates.next; item != &room->lates; item = item->next)
+        timer_stop(&CONTAINER_OF(item, struct late, link)->again);
     struct list *next;
     for (struct list *item = room->works.next; item != &room->works; item = next) {
         struct work *work = CONTAINER_OF(item, struct work, link);
@@ -549,11 +579,8 @@ void payments_close(struct payments *room)
     timer_stop(&room->recover);
     works_forget(room);
     struct list *item;
-    while ((item = list_take_first(&room->lates)) != NULL) {
-        struct late *late = CONTAINER_OF(item, struct late, link);
-        arena_reset(&late->arena);
-        free(late);
-    }
+    while ((item = list_take_first(&room->lates)) != NULL)
+        late_free(CONTAINER_OF(item, struct late, link));
     heards_forget(room);
     resolvings_forget(room);
     watch_close(room->watch);

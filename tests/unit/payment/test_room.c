@@ -1,8 +1,9 @@
-/* test_hold.c - held payments in the room itself, with a store whose reads can fail and whose
- * commits can be kept waiting.
+/* test_room.c - the room itself, with a store whose reads and commits can fail, and whose commits
+ * can be kept waiting.
  *
  *     a confirmation whose look at the payment fails     nobody knows: 503, never "there is none"
  *     a cancel that meets an operator's word             what is answered is kept under its key
+ *     a late answer that cannot be recorded              is recorded when that works
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,13 +15,15 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
+#include "channel/channel_int.h"
 
-#define STORE_PATH "memory:hold"
+#define STORE_PATH "memory:room"
 #define START_US   1700000000000000
 #define READS_MOST 10 /* more than a confirmation asks */
 #define MERCHANT   1
 #define PAYMENT    16
 #define FIRST      17 /* its operation */
+#define ATTEMPT    18
 #define AMOUNT     10000
 
 /* --- a store that is told what to do -----------------------------------------------------------
@@ -33,6 +36,9 @@ static struct {
     struct store_read *failed;
     bool keep; /* the next commit waits */
     struct store_txn *kept;
+    unsigned commits_fail; /* the next ones: by turns there is no place, and it does not work */
+    struct task commit_task;
+    struct store_txn *broken;
 } told;
 
 enum status __real_store_ask(struct store *store, struct store_read *read);
@@ -59,8 +65,26 @@ enum status __wrap_store_ask(struct store *store, struct store_read *read)
     return STATUS_OK;
 }
 
+static void break_commit(struct task *task)
+{
+    (void)task;
+    struct store_txn *txn = told.broken;
+    told.broken = NULL;
+    txn->result = STORE_FAILED;
+    txn->why = VIEW("the disk is full");
+    txn->done(txn, txn->arg);
+}
+
 enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
 {
+    if (told.commits_fail > 0 && told.commits_fail-- % 2 == 0) {
+        told.broken = txn;
+        told.commit_task.run = break_commit;
+        loop_defer(told.loop, &told.commit_task);
+        return STATUS_OK;
+    }
+    if (told.commits_fail > 0)
+        return STATUS_BUSY;
     if (!told.keep)
         return __real_store_commit(store, txn);
     told.keep = false;
@@ -338,12 +362,76 @@ static void test_a_cancel_takes_what_waits_for_the_payer_by_now(void **state)
     world_close(w);
 }
 
+/* --- a late answer -----------------------------------------------------------------------------
+ */
+
+static void put_attempt(struct world *w, enum attempt_state state)
+{
+    bool put = false;
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    put_payment(w, &arena, VIEW_EMPTY);
+    struct store_txn txn = { .arena = &arena,
+                             .merchant = MERCHANT,
+                             .done = put_done,
+                             .arg = &put,
+                             .attempt = { .id = ATTEMPT,
+                                          .payment = PAYMENT,
+                                          .operation = FIRST,
+                                          .merchant = MERCHANT,
+                                          .verb = OPERATION_SALE,
+                                          .state = state,
+                                          .currency = "EUR",
+                                          .amount = AMOUNT,
+                                          .channel = VIEW("bank"),
+                                          .tries = 1,
+                                          .created_us = START_US,
+                                          .updated_us = START_US },
+                             .write_attempt = STORE_INSERT };
+    assert_int_equal(store_commit(w->store, &txn), STATUS_OK);
+    while (!put)
+        assert_true(loop_step(w->loop, INT64_MAX));
+    arena_reset(&arena);
+}
+
+static void late_approval(struct world *w)
+{
+    static const struct channel_settings settings = { .name = "bank" };
+    static struct channel channel = { .settings = &settings };
+    const struct exchange_result result = { .outcome = OUTCOME_APPROVED, .amount_minor = AMOUNT };
+    payments_late_answer(w->room, &channel, ATTEMPT, OPERATION_SALE, &result);
+    int64_t until_us = loop_now_us(w->loop) + 60 * LOOP_US_PER_S;
+    while (loop_step(w->loop, until_us))
+        ;
+}
+
+static void test_a_late_answer_is_kept_until_it_is_recorded(void **state)
+{
+    struct world world, *w = &world;
+    struct payments_stats stats;
+    (void)state;
+    world_open(w);
+    put_attempt(w, ATTEMPT_REVERSED);
+    told.commits_fail = 5;
+    late_approval(w);
+    assert_int_equal(told.commits_fail, 0);
+    payments_stats(w->room, &stats);
+    assert_int_equal(stats.conflicts, 1);
+    late_approval(w); /* what is a conflict already is none again */
+    payments_stats(w->room, &stats);
+    assert_int_equal(stats.conflicts, 1);
+    told.commits_fail = 1000; /* it still waits when the room is closed */
+    late_approval(w);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_failed_read_is_no_missing_payment),
         cmocka_unit_test(test_a_cancel_that_comes_after_the_word_keeps_its_answer),
         cmocka_unit_test(test_a_cancel_takes_what_waits_for_the_payer_by_now),
+        cmocka_unit_test(test_a_late_answer_is_kept_until_it_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
