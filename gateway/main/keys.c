@@ -282,7 +282,7 @@ static int keys_revoke(int argc, char **argv)
                 "railgate keys revoke: give the id (key_...) that `railgate keys list` shows.\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open_gateway(&cli, config, false))
+    if (!cli_store_open_to_write(&cli, cli_gateway_load(config)))
         return EXIT_COULD_NOT;
     change.row.revoked_us = loop_wall_us(cli.loop);
     enum status status = put_key(&cli, &change);

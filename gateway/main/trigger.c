@@ -71,7 +71,7 @@ int command_trigger(int argc, char **argv)
         fprintf(stderr, "railgate " COMMAND ": give --merchant with a merchant's id (mer_...)\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open_gateway(&cli, config, false))
+    if (!cli_store_open_to_write(&cli, cli_gateway_load(config)))
         return EXIT_COULD_NOT;
     int code = EXIT_COULD_NOT;
     if (cli.settings->mode == SETTINGS_SANDBOX)

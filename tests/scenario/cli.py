@@ -211,7 +211,9 @@ class Keys(Story):
     def test_who_only_looks_makes_nothing(self):
         gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
         for command in (["payments", "list"], ["attempts"], ["keys", "list"], ["profile", "history", "default"],
-                        ["restored"], ["reconcile", "--channel", "card_demo", "--file", "none"],
+                        ["restored"], ["keys", "revoke", "key_0000000000001"],
+                        ["trigger", "payment.failed", "--merchant", "mer_0000000000001"],
+                        ["reconcile", "--channel", "card_demo", "--file", "none"],
                         ["reconcile", "resolve", "dif_0000000000001", "--by", "a", "--why", "b"]):  # fmt: skip
             err = gateway.cli(*command, code=2)[2]
             self.assertEqual(err.count("there are no records yet"), 1, err)
