@@ -223,6 +223,16 @@ static enum status open_outbox(struct gateway *g, struct writer *why)
     return outbox_open(&g->outbox, &options, why);
 }
 
+/* In the words of whoever reads why nothing starts. */
+static void cannot_listen(struct writer *why, const char *setting, const char *address,
+                          enum status status)
+{
+    const char *text = status == STATUS_EXISTS      ? "another program listens there"
+                       : status == STATUS_NOT_FOUND ? "this machine has no such address"
+                                                    : status_text(status);
+    writer_format(why, "%s: error: cannot listen on %s: %s\n", setting, address, text);
+}
+
 static enum status open_api(struct gateway *g, struct writer *why)
 {
     const struct settings *s = g->o.settings;
@@ -246,8 +256,7 @@ static enum status open_api(struct gateway *g, struct writer *why)
                                    .endpoint_arg = g };
     enum status status = api_open(&g->api, &options);
     if (status != STATUS_OK)
-        writer_format(why, "api.listen: cannot listen on %s: %s\n", s->api_listen,
-                      status_text(status));
+        cannot_listen(why, "api.listen", s->api_listen, status);
     return status;
 }
 
@@ -289,8 +298,7 @@ static enum status open_notify(struct gateway *g, struct writer *why)
                                       .owner = g };
     enum status status = notify_open(&g->notify, &options);
     if (status != STATUS_OK)
-        writer_format(why, "notify.listen: cannot listen on %s: %s\n", s->notify_listen,
-                      status_text(status));
+        cannot_listen(why, "notify.listen", s->notify_listen, status);
     else
         notice_base(g);
     return status;
@@ -304,8 +312,7 @@ static enum status open_ops(struct gateway *g, struct writer *why)
     TRY(endpoint_parse(view_text(g->o.settings->ops_listen), &options.at));
     enum status status = http_server_open(&g->ops, g->o.wire, g->o.loop, &options);
     if (status != STATUS_OK)
-        writer_format(why, "ops.listen: cannot listen on %s: %s\n", g->o.settings->ops_listen,
-                      status_text(status));
+        cannot_listen(why, "ops.listen", g->o.settings->ops_listen, status);
     return status;
 }
 

@@ -114,8 +114,8 @@ static void check_authentication(const struct settings *settings, struct finding
     if (count > 1)
         (void)snprintf(others, sizeof others, " and %zu more", count - 1);
     finding_add(findings, FINDING_WARNING, settings->file, 0, 0, "authentication.impossible",
-                "neither `authentication.code_key` nor `issuers` is given, but region %s%s wants "
-                "payers authenticated: nobody can confirm such payments",
+                "neither `authentication.code_key` nor `issuers` is given, but there are regions "
+                "(%s%s) that want payers authenticated: nobody can confirm such payments",
                 first, others);
 }
 

@@ -194,12 +194,15 @@ static void set_signals(struct serve *serve)
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a failed write, not the end */
 }
 
+/* Also when the start fails: what was only a warning is not why. */
 static void print_lines(struct serve *serve, struct view lines, enum log_level level)
 {
+    static const char warning[] = ": warning: ";
     while (lines.len > 0) {
         size_t end = view_find(lines, '\n');
-        LOG(&serve->log, level, "gateway.configuration",
-            LOG_VIEW("text", view_slice(lines, 0, end)));
+        struct view line = view_slice(lines, 0, end);
+        bool mild = line.len > 0 && memmem(line.ptr, line.len, warning, sizeof warning - 1) != NULL;
+        LOG(&serve->log, mild ? LOG_WARN : level, "gateway.configuration", LOG_VIEW("text", line));
         lines = view_slice(lines, end + 1, lines.len);
     }
 }

@@ -337,9 +337,13 @@ class Signals(Story):
     def test_a_port_that_is_taken(self):
         _, gateway, _ = self.pair()
         host, port = gateway.address
-        second = Gateway(self.stage, "second", [], settings={"api": {"listen": f"{host}:{port}"}})
+        second = Gateway(self.stage, "second", [], settings={"api": {"listen": f"{host}:{port}"}},
+                         region={"authentication": {"required": True}})  # fmt: skip
         self.assertEqual(second.start(wait=False).wait_end(), 2)
-        self.assertIn("error", second.log_text())
+        lines = [json.loads(line) for line in second.log_text().splitlines() if "gateway.configuration" in line]
+        errors = [line["text"] for line in lines if line["level"] == "error"]
+        self.assertEqual(errors, [f"api.listen: error: cannot listen on {host}:{port}: another program listens there"])
+        self.assertIn("want payers authenticated", "".join(line["text"] for line in lines if line["level"] == "warn"))
 
     def test_a_database_that_is_in_use(self):
         _, gateway, api = self.pair()
