@@ -569,7 +569,7 @@ static void close_all(struct listen *l)
 
 static void summary(const struct listen *l)
 {
-    fprintf(stderr, "%llu events", (unsigned long long)l->shown);
+    fprintf(stderr, "%llu event%s", (unsigned long long)l->shown, l->shown == 1 ? "" : "s");
     if (l->forward_text != NULL)
         fprintf(stderr, ", %llu accepted, %llu not", (unsigned long long)l->accepted,
                 (unsigned long long)l->failed);
