@@ -1,11 +1,11 @@
 /* check_retold.c - the journal against the rows: whoever reads only the journal (webhooks, streams,
  * audit) must come to what the rows say.
  *
- *     payment     its status is that of the last event that names one
- *     operation   each later one was told once as pending (unless it ended where it began: money
- * that came back by itself, a cancel of what was held) and once with its end and amount attempt was
- * told as being sent as often as it was sent trace       no channel has used a trace number for two
- * attempts
+ *   - The status of a payment is that of the last event that names one.
+ *   - Each later operation was told once as pending (unless it ended where it began: money that
+ *     came back by itself, a cancel of what was held) and once with its end and amount.
+ *   - An attempt was told as being sent as often as it was sent.
+ *   - No channel has used a trace number for two attempts.
  */
 #include "sim.h"
 

@@ -1,15 +1,16 @@
 /* check_rules.c - were the figures of the profiles kept? Every sum is made anew from the journal,
  * in its order, by nothing that the gateway uses to make it.
  *
- *     1  a payment is decided by a version that was in force at that moment, and says which:
- * profile, version, hash; the text of every version that decided one is in the history 2  every
- * single figure and every sum fires exactly when it has to: nothing is ever over a figure that
- * denies, and nothing is stopped by a sum of payments that have failed, were canceled or reversed
- * (they have given back) 3  the verdict is the strictest of what fired; what is denied is sent
- * nowhere 4  what waits for a payer or an operator is not sent before each of them has said yes,
- * and a payer's yes is counted once 5  an exemption is used as long as its counter allows; an
- * authentication lets it begin anew 6  what crosses a figure to be reported is reported, and
- * nothing else
+ *   - A payment is decided by a version that was in force at that moment, and says which: profile,
+ *     version, hash. The text of every version that decided one is in the history.
+ *   - Every single figure and every sum fires exactly when it has to: nothing is ever over a figure
+ *     that denies, and nothing is stopped by a sum of payments that have failed, were canceled or
+ *     reversed (they have given back).
+ *   - The verdict is the strictest of what fired; what is denied is sent nowhere.
+ *   - What waits for a payer or an operator is not sent before each of them has said yes, and a
+ *     payer's yes is counted once.
+ *   - An exemption is used as long as its counter allows; an authentication lets it begin anew.
+ *   - What crosses a figure to be reported is reported, and nothing else.
  *
  * A sum belongs to one counter: limit, kind of window, currency, whose. It counts the payments that
  * were decided by a version that has the limit; what was decided by one without it is not in it (so

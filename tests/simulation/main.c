@@ -1,6 +1,6 @@
 /* main.c - railgate-simulate: runs seeds, prints one line for each, exits 1 when something was
- * wrong. A seed is the whole run: the same seed, the same run, the same hash at the end of its
- * line.
+ * wrong. A seed is the whole run: the same seed, the same run, the same hash at the beginning of
+ * its line.
  */
 #include "runs.h"
 
@@ -101,6 +101,24 @@ struct arguments {
     const char *config, *rails, *record;
 };
 
+/* False: no number, or too large. */
+static bool take_number(struct arguments *out, int letter, const char *text)
+{
+    bool wide = letter == 's' || letter == 'k' || letter == 'u';
+    uint64_t number = 0;
+    if (view_to_u64(view_text(text), wide ? UINT64_MAX : UINT32_MAX, &number) != STATUS_OK)
+        return false;
+    switch (letter) {
+    case 's': out->sim.seed = number; break;
+    case 'k': out->seeds = number; break;
+    case 'u': out->until_payments = number; break;
+    case 'p': out->sim.payments = (uint32_t)number; break;
+    case 'x': out->sim.payments_per_crash = (uint32_t)number; break;
+    default: out->jobs = (unsigned long)number; break;
+    }
+    return true;
+}
+
 static bool arguments_read(int argc, char **argv, struct arguments *out)
 {
     static const struct option rows[] = {
@@ -117,9 +135,15 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
     };
     for (int letter; (letter = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         switch (letter) {
-        case 's': out->sim.seed = strtoull(optarg, NULL, 10); break;
-        case 'k': out->seeds = strtoull(optarg, NULL, 10); break;
-        case 'p': out->sim.payments = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 's':
+        case 'k':
+        case 'p':
+        case 'u':
+        case 'j':
+        case 'x':
+            if (!take_number(out, letter, optarg))
+                return false;
+            break;
         case 'f':
             out->sim.faults = (enum sim_faults)word_at(optarg, fault_words, COUNT_OF(fault_words));
             break;
@@ -127,9 +151,6 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
         case 'b':
             out->sim.plant = (enum sim_plant)word_at(optarg, plant_words, PLANT_COUNT - 1);
             break;
-        case 'u': out->until_payments = strtoull(optarg, NULL, 10); break;
-        case 'j': out->jobs = strtoul(optarg, NULL, 10); break;
-        case 'x': out->sim.payments_per_crash = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'q': out->quiet = true; break;
         case 'm': out->summary = true; break;
         case 'o': out->record = optarg; break;
