@@ -282,8 +282,11 @@ static void on_event(void *arg, const struct sse_event *event)
     int64_t ignored; /* what is no id goes neither into a request nor to the terminal */
     if (id_parse(ID_EVENT, event->id, &ignored) == STATUS_OK)
         IGNORE_STATUS(view_to_text(event->id, l->came, sizeof l->came));
-    if (event->data.len == 0)
+    if (event->data.len == 0) { /* how far the gateway looked; it is our place if nothing waits */
+        if (l->sending == NULL && list_empty(&l->queue))
+            memcpy(l->handled, l->came, sizeof l->handled);
         return;
+    }
     struct item *item = calloc(1, sizeof *item);
     if (item == NULL)
         return;
@@ -573,9 +576,8 @@ static void summary(const struct listen *l)
     if (l->forward_text != NULL)
         fprintf(stderr, ", %llu accepted, %llu not", (unsigned long long)l->accepted,
                 (unsigned long long)l->failed);
-    const char *cursor = l->handled[0] != '\0' ? l->handled : l->came;
-    if (cursor[0] != '\0')
-        fprintf(stderr, "; go on with --cursor %s", cursor);
+    if (l->handled[0] != '\0') /* what came and still waits is to come again */
+        fprintf(stderr, "; go on with --cursor %s", l->handled);
     fprintf(stderr, "\n");
 }
 
@@ -609,6 +611,7 @@ static bool take_words(struct listen *l, const char *cursor, const char *count)
         fprintf(stderr, "railgate " COMMAND ": --cursor takes the id of an event (evt_...)\n");
         return false;
     }
+    memcpy(l->handled, l->came, sizeof l->handled);
     if (count != NULL &&
         (view_to_u64(view_text(count), 1000000000, &l->count_wanted) != STATUS_OK ||
          l->count_wanted == 0)) {

@@ -169,6 +169,19 @@ class Listen(Story):
         self.assertEqual([row["event"]["id"] for row in rows], [row["id"] for row in events[1:]])
         self.assertGreater(len(events), 128)  # twice the queue
 
+    def test_what_waited_at_the_end_comes_again(self):
+        """Ended while the first event is held up and others wait behind it: the cursor is before all of them."""
+        _, client = self.start()
+        receiver = self.receiver(["hang"])
+        self.pay(client)
+        first = client.all("/v1/events")[0]["id"]
+        self.pay(client)
+        listener = self.listen(client, "--cursor", first, "--forward-to", receiver.url)
+        until("the first is held up", lambda: len(receiver.got) == 1)
+        self.assertEqual(listener.end(signal.SIGINT), 0)
+        self.assertEqual(listener.said[-1], f"0 events, 0 accepted, 0 not; go on with --cursor {first}")
+        receiver.release.set()
+
     def test_on_a_terminal_it_is_for_people(self):
         _, client = self.start()
         receiver = self.receiver()
