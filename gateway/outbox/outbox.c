@@ -45,6 +45,7 @@ static enum status apply_to(struct target *target, const struct endpoint_row *ro
     bool other_kinds = !view_equal(row->kinds, target->row.kinds);
     bool other_url = !view_equal(row->url, target->row.url);
     TRY(target_set(target, row));
+    target->stale = false;
     if (other_url && !target->unrecorded.delivered)
         target->unrecorded = (struct try_result){ 0 }; /* another receiver, another chance */
     if (was_off)
@@ -221,17 +222,38 @@ static struct rows *rows_new(struct outbox *outbox, int64_t id)
     return rows;
 }
 
-bool outbox_read_row(struct outbox *outbox, int64_t id)
+void outbox_read_row(struct outbox *outbox, int64_t id)
 {
     if (outbox->stopping)
-        return false;
+        return;
     struct rows *rows = rows_new(outbox, id);
-    if (rows == NULL) {
-        LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", id));
-        return false;
+    if (rows != NULL) {
+        rows_look(rows);
+        return;
     }
+    LOG(outbox->o.log, LOG_ERROR, "outbox.no_memory", LOG_INT("endpoint", id));
+    struct target *target = target_find(outbox, id);
+    if (target == NULL || target->state == TARGET_OFF) {
+        outbox->missed = true;
+        timer_start(&outbox->look, TROUBLE_US);
+        return;
+    }
+    target->stale = true;
+    if (target->state != TARGET_WORKING)
+        target_wait(target, TROUBLE_US);
+}
+
+void outbox_read_missed(struct outbox *outbox)
+{
+    if (!outbox->missed || outbox->stopping)
+        return;
+    struct rows *rows = rows_new(outbox, 0);
+    if (rows == NULL) {
+        timer_start(&outbox->look, TROUBLE_US);
+        return;
+    }
+    outbox->missed = rows->ends = false;
     rows_look(rows);
-    return true;
 }
 
 void outbox_endpoint_changed(struct outbox *outbox, int64_t id)
@@ -239,7 +261,7 @@ void outbox_endpoint_changed(struct outbox *outbox, int64_t id)
     ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
     if (outbox->ends_known) /* else it is read with all the others: what waits for it reaches up to
                                the journal's end */
-        (void)outbox_read_row(outbox, id);
+        outbox_read_row(outbox, id);
 }
 
 void outbox_start(struct outbox *outbox)

@@ -76,7 +76,7 @@ struct target {
     bool progress;                /* idle, but its cursor is to be written */
     struct try_result unrecorded; /* to be committed before anything else; event 0: there is none */
     uint32_t troubles;            /* of the store, in a row */
-    bool stale, gone;             /* the row changed, is deleted: look when the work is over */
+    bool stale, gone; /* the row changed, is deleted: look when the work or the pause is over */
 };
 
 struct work {
@@ -128,12 +128,16 @@ struct outbox {
     struct list rows;
     struct rows *all; /* until the start: what reads all of them */
     bool ends_known;  /* tail is that of the journal */
+    bool missed;      /* see outbox_read_missed */
     struct outbox_stats stats;
 };
 
 /* outbox.c */
-/* Reads the row anew and applies it, as soon as the store lets it. False: it will not. */
-bool outbox_read_row(struct outbox *outbox, int64_t id);
+/* Reads the row anew and applies it, as soon as the store and memory let it; until then nothing
+ * goes out by the old one. */
+void outbox_read_row(struct outbox *outbox, int64_t id);
+/* All rows, when one has changed of which no target tells, and there was no memory to read it. */
+void outbox_read_missed(struct outbox *outbox);
 
 /* targets.c */
 struct target *target_find(const struct outbox *outbox, int64_t id);

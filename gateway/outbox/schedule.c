@@ -184,6 +184,5 @@ void work_release(struct work *work)
     int64_t id = target->row.id;
     target->stale = false;
     target->state = TARGET_WAITING;
-    if (!outbox_read_row(outbox, id))
-        target_wait(target, TROUBLE_US); /* memory is out */
+    outbox_read_row(outbox, id);
 }

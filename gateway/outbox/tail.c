@@ -84,6 +84,7 @@ static void on_look(struct timer *timer, void *arg)
     ENSURE_MAGIC(outbox, OUTBOX_MAGIC);
     if (loop_kind_of(outbox->o.loop) == LOOP_REAL)
         timer_start(timer, LOOK_EVERY_US);
+    outbox_read_missed(outbox);
     tail_ask(outbox);
 }
 

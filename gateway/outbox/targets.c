@@ -105,6 +105,10 @@ static void retry(struct timer *timer, void *arg)
     ENSURE_MAGIC(target, TARGET_MAGIC);
     (void)timer;
     ENSURE(target->state == TARGET_WAITING);
+    if (target->stale) {
+        outbox_read_row(target->outbox, target->row.id);
+        return;
+    }
     target->row.next_us = 0;
     target->state = TARGET_IDLE;
     target_settle(target);

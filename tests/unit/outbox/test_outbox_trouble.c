@@ -7,7 +7,7 @@
  * not the POST; the pause that the receiver asked for is kept. Or they come late, behind the one by
  * which the endpoint moves: what the former receiver answered is not held against the new one.
  *
- * And memory is out when it reads whom an event is for.
+ * And memory is out when it reads whom an event is for, or that an endpoint has changed.
  */
 #include "outbox/outbox.h"
 
@@ -52,6 +52,7 @@ static struct {
     struct task commit_task;
     struct store_txn *commit;
     unsigned starves, starved; /* readings of JSON that have no memory; those that had none */
+    bool no_memory;            /* calloc gives none */
 } trouble;
 
 enum status __real_store_ask(struct store *store, struct store_read *read);
@@ -134,6 +135,14 @@ enum status __wrap_json_read(struct view bytes, const struct json_limits *limits
     return STATUS_NO_MEMORY;
 }
 
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return trouble.no_memory ? NULL : __real_calloc(count, size);
+}
+
 static void let_commit(struct store *store)
 {
     struct store_txn *txn = trouble.commit;
@@ -155,7 +164,7 @@ struct world {
     struct http_server *sink;
     struct log log;
     unsigned at_old, at_new; /* events that came, in order; a repeat does not count */
-    bool moved;
+    bool moved, starved;     /* starved: there is no memory to hear of the move */
     unsigned posts, taken;
     int64_t posted_us;
     int owner;
@@ -241,7 +250,9 @@ static void move_endpoint(struct world *w, const char *url)
     commit(w, &txn, url);
     arena_reset(&arena);
     w->moved = true;
+    trouble.no_memory = w->starved;
     outbox_endpoint_changed(w->outbox, ENDPOINT);
+    trouble.no_memory = false;
 }
 
 static void put_event_of(struct world *w, const char *kind, const char *data)
@@ -355,6 +366,52 @@ static void test_broken(void **state)
 {
     (void)state;
     each_fails_once(TROUBLE_IO);
+}
+
+static void calm(struct world *w)
+{
+    int64_t until_us = loop_now_us(w->loop) + LOOP_US_PER_S;
+    while (loop_step(w->loop, until_us)) /* it waits for nothing any more */
+        ;
+}
+
+static void test_a_change_without_memory(void **state)
+{
+    struct world world, *w = &world;
+    (void)state;
+    trouble.first = QUESTIONS;
+    trouble.asked = 0;
+    world_open(w, on_request);
+    trouble.loop = w->loop;
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+    until(w, &w->at_old);
+    calm(w);
+    w->starved = true;
+    move_endpoint(w, "http://sink/new");
+    put_event(w, "{\"n\":2}");
+    until(w, &w->at_new);
+    world_close(w);
+}
+
+static void test_a_new_one_without_memory(void **state)
+{
+    struct world world, *w = &world;
+    (void)state;
+    trouble.first = QUESTIONS;
+    trouble.asked = 0;
+    world_open(w, on_request);
+    trouble.loop = w->loop;
+    outbox_start(w->outbox);
+    calm(w);
+    put_endpoint(w, "http://sink/old");
+    trouble.no_memory = true;
+    outbox_endpoint_changed(w->outbox, ENDPOINT);
+    trouble.no_memory = false;
+    put_event(w, "{\"n\":1}");
+    until(w, &w->at_old);
+    world_close(w);
 }
 
 /* --- commits that fail -------------------------------------------------------------------------
@@ -490,6 +547,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_a_change_without_memory),
+        cmocka_unit_test(test_a_new_one_without_memory),
         cmocka_unit_test(test_only_the_commit_is_repeated),
         cmocka_unit_test(test_what_the_former_place_answered_is_not_the_new_ones),
         cmocka_unit_test(test_what_is_written_behind_the_move_is_not_the_new_ones),
