@@ -221,46 +221,86 @@ static void put_version(struct json_out *j, const struct profile_row *row)
     json_close_object(j);
 }
 
-static bool print_history_json(struct arena *arena, const struct store_read *read)
+struct history {
+    bool json;
+    struct arena arena; /* of the table; a page holds whole profiles, and goes */
+    struct table table;
+    size_t total;
+};
+
+static enum status print_version_json(const struct history *h, const struct profile_row *row,
+                                      struct arena *page)
 {
-    size_t room = 1024 + read->count * 2048;
-    char *text = arena_alloc(arena, room);
-    struct writer w = writer_over(text, text != NULL ? room : 0);
+    size_t size = 1024 + 6 * (row->region.len + row->version.len + row->content_hash.len +
+                              row->by.len); /* an escape takes six letters */
+    uint8_t *room = arena_alloc(page, size);
+    struct writer w = writer_over(room, room != NULL ? size : 0);
     struct json_out j;
     json_out_init(&j, &w);
-    json_open_array(&j, NULL);
-    for (size_t i = 0; i < read->count; i++)
-        put_version(&j, &read->profiles[i]);
-    json_close_array(&j);
-    writer_text(&w, "\n");
+    put_version(&j, row);
+    TRY(writer_status(&w));
+    cli_print(h->total > 0 ? VIEW(",") : VIEW("["));
     cli_print(writer_done(&w));
-    return !w.overflow;
+    return STATUS_OK;
 }
 
-static void print_history(struct arena *arena, const struct store_read *read)
+static void add_version(struct history *h, const struct profile_row *row)
 {
-    struct paint paint = paint_for(stdout);
-    struct table table;
-    table_begin(&table, arena, &paint, 5);
-    static const char *const head[] = { "SEQ", "SINCE", "VERSION", "HASH", "BY" };
-    for (size_t i = 0; i < COUNT_OF(head); i++)
-        table_cell(&table, "%s", head[i]);
-    for (size_t i = 0; i < read->count; i++) {
-        const struct profile_row *row = &read->profiles[i];
-        char at[40];
-        struct writer w = writer_over(at, sizeof at - 1);
-        time_format(&w, row->at_us);
-        at[w.len] = '\0';
-        table_cell(&table, "%lld", (long long)row->seq);
-        table_cell(&table, "%s", at);
-        table_cell(&table, "%.*s%s", (int)row->version.len, (const char *)row->version.ptr,
-                   i == 0 ? " (in force)" : "");
-        table_cell(&table, "%.*s", 12, (const char *)row->content_hash.ptr);
-        table_cell(&table, "%.*s", (int)row->by.len, (const char *)row->by.ptr);
+    char at[40];
+    struct writer w = writer_over(at, sizeof at - 1);
+    time_format(&w, row->at_us);
+    at[w.len] = '\0';
+    table_cell(&h->table, "%lld", (long long)row->seq);
+    table_cell(&h->table, "%s", at);
+    table_cell(&h->table, "%.*s%s", (int)row->version.len, (const char *)row->version.ptr,
+               h->total == 0 ? " (in force)" : "");
+    table_cell(&h->table, "%.*s", 12, (const char *)row->content_hash.ptr);
+    table_cell(&h->table, "%.*s", (int)row->by.len, (const char *)row->by.ptr);
+}
+
+static enum status each_version(struct cli_store *cli, struct history *h, struct view region)
+{
+    struct arena page;
+    struct store_read read = { .more = true };
+    int64_t after = 0;
+    enum status status = STATUS_OK;
+    arena_init(&page, ARENA_BYTES);
+    while (status == STATUS_OK && read.more) {
+        arena_reset(&page);
+        read = (struct store_read){
+            .question = STORE_PROFILES, .arena = &page, .region = region, .after = after
+        };
+        status = cli_ask(cli, &read);
+        for (size_t i = 0; status == STATUS_OK && i < read.count; i++, h->total++) {
+            after = read.profiles[i].seq;
+            if (h->json)
+                status = print_version_json(h, &read.profiles[i], &page);
+            else
+                add_version(h, &read.profiles[i]);
+        }
     }
-    table_print(&table, stdout);
-    if (read->more)
-        printf("older ones are not shown\n");
+    arena_reset(&page);
+    return status;
+}
+
+static enum status print_history(struct cli_store *cli, struct view region, bool json,
+                                 size_t *total)
+{
+    static const char *const head[] = { "SEQ", "SINCE", "VERSION", "HASH", "BY" };
+    struct paint paint = paint_for(stdout);
+    struct history h = { .json = json };
+    arena_init(&h.arena, ARENA_BYTES);
+    table_begin(&h.table, &h.arena, &paint, COUNT_OF(head));
+    for (size_t i = 0; i < COUNT_OF(head); i++)
+        table_cell(&h.table, "%s", head[i]);
+    enum status status = each_version(cli, &h, region);
+    *total = h.total;
+    if (status == STATUS_OK && h.total > 0 && json)
+        cli_print(VIEW("]\n"));
+    else if (status == STATUS_OK && h.total > 0)
+        table_print(&h.table, stdout);
+    arena_reset(&h.arena);
+    return status;
 }
 
 static int profile_history(int argc, char **argv)
@@ -289,26 +329,15 @@ static int profile_history(int argc, char **argv)
     }
     if (!cli_store_open_gateway(&cli, config, true))
         return EXIT_COULD_NOT;
-    struct arena arena;
-    arena_init(&arena, ARENA_BYTES);
-    struct store_read ask = { .question = STORE_PROFILES,
-                              .arena = &arena,
-                              .region = view_text(argv[1]) };
-    enum status status = cli_ask(&cli, &ask);
-    int code = status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+    size_t total = 0;
+    enum status status = print_history(&cli, view_text(argv[1]), json, &total);
     if (status != STATUS_OK)
         fprintf(stderr, "railgate profile history: %s\n", status_text(status));
-    else if (ask.count == 0) {
+    else if (total == 0)
         fprintf(stderr, "railgate profile history: no version of `%s` was ever in force\n",
                 argv[1]);
-        code = EXIT_FINDINGS;
-    } else if (!json)
-        print_history(&arena, &ask);
-    else if (!print_history_json(&arena, &ask))
-        code = EXIT_COULD_NOT;
-    arena_reset(&arena);
     cli_store_close(&cli);
-    return code;
+    return status != STATUS_OK ? EXIT_COULD_NOT : total == 0 ? EXIT_FINDINGS : EXIT_GOOD;
 }
 
 int command_profile(int argc, char **argv)

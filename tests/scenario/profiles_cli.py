@@ -1,11 +1,13 @@
 """Region profiles from the command line: check, explain, diff, backtest, region new, schema, reload (command and
 SIGHUP), history and rollback, review, payments with masks. Exit codes: 0 good, 1 findings, 2 could not run."""
 
+import contextlib
 import glob
 import json
 import os
 import re
 import signal
+import sqlite3
 import stat
 import subprocess
 
@@ -418,6 +420,18 @@ class Reload(Running):
         _, out, _ = self.gateway.cli("diff", "default@1", "default@2", code=1)
         self.assertIn("limit look: max 400.00 EUR -> 460.00 EUR", out)
         self.gateway.cli("profile", "history", "nowhere", code=1)
+
+    def test_a_long_history(self):
+        self.gateway.stop()
+        with contextlib.closing(sqlite3.connect(self.gateway.database)) as database:
+            rest = "at_us, region, version, content_hash, text, who FROM profiles WHERE seq = 1"
+            for seq in range(2, 252):
+                database.execute(f"INSERT INTO profiles SELECT {seq}, {rest}")
+            database.commit()
+        self.assertEqual([row["seq"] for row in self.history()], list(range(251, 0, -1)))
+        lines = self.gateway.cli("profile", "history", "default")[1].splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["SEQ", *map(str, range(251, 0, -1))])
+        self.assertEqual([line for line in lines if "(in force)" in line], lines[1:2])
 
     def test_many_reloads_and_payments(self):
         """Each payment finishes under a version that was in force, and none is lost."""
