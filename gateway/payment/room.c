@@ -514,6 +514,7 @@ static void late_commit(struct timer *timer, void *arg)
     struct late *late = arg;
     (void)timer;
     arena_reset(&late->rows);
+    late->change.now_us = loop_wall_us(late->room->o.loop); /* others may have written meanwhile */
     late->txn = (struct store_txn){ .arena = &late->rows,
                                     .judge = judge_late,
                                     .done = late_recorded,
@@ -539,8 +540,7 @@ void payments_late_answer(void *payments, struct channel *channel, int64_t attem
     arena_init(&late->rows, TXN_ARENA_MAX);
     timer_init(&late->again, room->o.loop, late_commit, late);
     /* What there is no memory for is left out; that it came is not. */
-    late->change = (struct change){ .now_us = loop_wall_us(room->o.loop),
-                                    .outcome = result->outcome,
+    late->change = (struct change){ .outcome = result->outcome,
                                     .contradicted = result->conflict,
                                     .rail_code = arena_copy(&late->arena, result->rail_code),
                                     .channel = view_text(channel_name(channel)),
