@@ -104,7 +104,7 @@ static enum status channel_configure(struct channel *channel, struct writer *why
     }
     channel->instance = vault_alloc((size_t)channel->api->instance_size);
     if (channel->instance == NULL) {
-        writer_format(why, "%s: memory is out", settings->file);
+        writer_format(why, "%s: error: memory is out", settings->file);
         return STATUS_NO_MEMORY;
     }
     uint8_t text[DIAGNOSIS_MAX];
@@ -121,9 +121,9 @@ static enum status channel_configure(struct channel *channel, struct writer *why
         if (strcmp(settings->settings[i].name, name) == 0)
             raw = &settings->settings[i];
     if (raw != NULL)
-        writer_format(why, "%s:%u:%u: ", raw->file, raw->value_line, raw->value_column);
+        writer_format(why, "%s:%u:%u: error: ", raw->file, raw->value_line, raw->value_column);
     else
-        writer_format(why, "%s: ", settings->file);
+        writer_format(why, "%s: error: ", settings->file);
     if (name != NULL)
         writer_format(why, "setting '%s': ", name);
     struct view said = view_of(text, diag.text.len <= sizeof text ? (size_t)diag.text.len : 0);
@@ -165,7 +165,7 @@ static enum status channel_tables(struct channel *channel, struct writer *why)
         map_open((size_t)s->in_flight_max + channel->late_max + 2u * channel->link_count, seed);
     channel->links = calloc(channel->link_count + 1u, sizeof *channel->links);
     if (channel->awaited == NULL || channel->links == NULL) {
-        writer_format(why, "%s: memory is out", s->file);
+        writer_format(why, "%s: error: memory is out", s->file);
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < channel->link_count; i++)

@@ -34,9 +34,9 @@ static void mistake(struct reading *r, const struct raw_setting *raw)
     if (r->mistakes++ > 0)
         writer_u8(r->why, '\n');
     if (raw != NULL)
-        writer_format(r->why, "%s:%u:%u: ", raw->file, raw->value_line, raw->value_column);
+        writer_format(r->why, "%s:%u:%u: error: ", raw->file, raw->value_line, raw->value_column);
     else
-        writer_format(r->why, "%s: ", r->settings->file);
+        writer_format(r->why, "%s: error: ", r->settings->file);
 }
 
 static const struct raw_setting *raw_of(const struct channel_settings *settings, const char *name)

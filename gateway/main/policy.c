@@ -205,7 +205,7 @@ static bool names_list(const struct region_settings *region, const char *name)
     return false;
 }
 
-/* "us, uk": which profiles need the list. */
+/* "us, uk": which profiles need the list; of many the first, and how many more. */
 static size_t needed_by(const struct settings *settings, const char *list, struct writer *out)
 {
     size_t count = 0;
@@ -216,6 +216,8 @@ static size_t needed_by(const struct settings *settings, const char *list, struc
         if (count++ < 8)
             writer_format(out, "%s%s", count > 1 ? ", " : "", region->region);
     }
+    if (count > 8)
+        writer_format(out, " and %zu more", count - 8);
     return count;
 }
 

@@ -53,13 +53,16 @@ static void test_all_mistakes_at_once(void **state)
                                        RAW("mac_key", "nokey", 7), RAW("loud", "maybe", 8),
                                        RAW("terminl", "T1", 9) };
     assert_false(OPEN(&f, 0));
-    assert_says(&f, "card_test.yaml:5:10: setting 'mode' must be one of plain|fancy");
-    assert_says(&f, "card_test.yaml:6:10: setting 'number' must be a whole number from 1 to 99 ms");
-    assert_says(&f, "card_test.yaml:7:10: setting 'mac_key' names a key that is not in the list");
-    assert_says(&f, "card_test.yaml:8:10: setting 'loud' must be yes or no");
+    assert_says(&f, "card_test.yaml:5:10: error: setting 'mode' must be one of plain|fancy");
+    assert_says(
+        &f, "card_test.yaml:6:10: error: setting 'number' must be a whole number from 1 to 99 ms");
+    assert_says(
+        &f, "card_test.yaml:7:10: error: setting 'mac_key' names a key that is not in the list");
+    assert_says(&f, "card_test.yaml:8:10: error: setting 'loud' must be yes or no");
     assert_says(&f, "setting 'terminal' of adapter tiny is missing");
-    assert_says(&f, "card_test.yaml:9:10: adapter tiny has no setting 'terminl'; did you mean "
-                    "'terminal'?");
+    assert_says(&f,
+                "card_test.yaml:9:10: error: adapter tiny has no setting 'terminl'; did you mean "
+                "'terminal'?");
     assert_int_equal(channels_count(f.channels), 0);
     fixture_close(&f);
 }
@@ -72,7 +75,7 @@ static void test_number_must_be_exact(void **state)
         struct fixture f;
         const struct raw_setting raw[] = { RAW("terminal", "T1", 4), RAW("number", wrong[i], 6) };
         assert_false(OPEN(&f, 0));
-        assert_says(&f, "card_test.yaml:6:10:");
+        assert_says(&f, "card_test.yaml:6:10: error:");
         fixture_close(&f);
     }
 }
@@ -83,7 +86,8 @@ static void test_text_has_a_length(void **state)
     struct fixture f;
     const struct raw_setting raw[] = { RAW("terminal", "123456789", 4) };
     assert_false(OPEN(&f, 0));
-    assert_says(&f, "card_test.yaml:4:10: setting 'terminal' must have 2 to 8 bytes, it has 9");
+    assert_says(&f,
+                "card_test.yaml:4:10: error: setting 'terminal' must have 2 to 8 bytes, it has 9");
     fixture_close(&f);
 }
 
@@ -93,7 +97,7 @@ static void test_adapter_refuses_with_its_row(void **state)
     struct fixture f;
     const struct raw_setting raw[] = { RAW("terminal", "T1", 4), RAW("number", "13", 6) };
     assert_false(OPEN(&f, 0));
-    assert_says(&f, "card_test.yaml:6:10: setting 'number': 13 is not liked");
+    assert_says(&f, "card_test.yaml:6:10: error: setting 'number': 13 is not liked");
     fixture_close(&f);
 }
 
@@ -175,7 +179,7 @@ static void test_file_that_cannot_be(void **state)
         struct letter l;
         assert_false(open_letter(&l, rows[i].path, big, rows[i].len));
         if (strstr(l.why, rows[i].says) == NULL ||
-            strstr(l.why, "card_test.yaml:4:10: setting 'letter'") == NULL)
+            strstr(l.why, "card_test.yaml:4:10: error: setting 'letter'") == NULL)
             fail_msg("'%s' is not in:\n%s", rows[i].says, l.why);
     }
 }
