@@ -370,7 +370,7 @@ static int widest_channel(const struct settings *settings)
 static int list(const struct wanted *wanted)
 {
     struct listing *l = calloc(1, sizeof *l);
-    if (l == NULL || !cli_store_open(&l->cli, wanted->config, true)) {
+    if (l == NULL || !cli_store_open_to_show(&l->cli, wanted->config, "attempts")) {
         free(l);
         return EXIT_COULD_NOT;
     }
@@ -557,7 +557,7 @@ static int attempts_show(int argc, char **argv)
         fprintf(stderr, "railgate attempts show: give an attempt's id (att_...).\n");
         return EXIT_COULD_NOT;
     }
-    if (!cli_store_open(&cli, config, true))
+    if (!cli_store_open_to_show(&cli, config, "attempts"))
         return EXIT_COULD_NOT;
     struct arena arena, page;
     arena_init(&arena, ARENA_BYTES);

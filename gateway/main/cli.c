@@ -288,6 +288,20 @@ bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read
     return cli_store_open_with(cli, cli_gateway_load(config), read_only);
 }
 
+bool cli_store_open_to_show(struct cli_store *cli, const char *config, const char *command)
+{
+    struct settings *gateway = cli_gateway_load(config);
+    struct settings *all = gateway != NULL ? cli_settings_load(config) : NULL;
+    if (gateway != NULL && all == NULL)
+        fprintf(stderr,
+                "railgate %s: the profiles cannot be read; accounts and numbers of documents are "
+                "masked\n",
+                command);
+    if (all != NULL)
+        settings_free(gateway);
+    return cli_store_open_with(cli, all != NULL ? all : gateway, true);
+}
+
 bool cli_store_open_to_write(struct cli_store *cli, struct settings *settings)
 {
     if (settings == NULL || records_are_there(settings))

@@ -70,7 +70,11 @@ bool cli_store_open(struct cli_store *cli, const char *config, bool read_only);
 bool cli_store_open_gateway(struct cli_store *cli, const char *config, bool read_only);
 /* The same with settings that were loaded; takes them. NULL: false. */
 bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool read_only);
-/* The same for who writes into records that must be there; takes the settings. NULL: false. */
+/* To look, with all of the configuration, or without channels, regions and tests when they are
+ * broken: a profile must not hide the records. What profiles mask is then masked by the strictest
+ * (masked.c). `command` is told on stderr. */
+bool cli_store_open_to_show(struct cli_store *cli, const char *config, const char *command);
+/* As cli_store_open_with, for who writes into records that must be there. */
 bool cli_store_open_to_write(struct cli_store *cli, struct settings *settings);
 void cli_store_close(struct cli_store *cli);
 /* Asks and waits; done and arg of the question are set here. */

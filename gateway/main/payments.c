@@ -27,20 +27,6 @@ static const char *text_of(struct writer *w)
     return (const char *)w->ptr;
 }
 
-/* A profile that is broken must not hide the records; what profiles mask is then masked by the
- * strictest (masked.c). */
-static bool open_to_show(struct cli_store *cli, const char *config)
-{
-    struct settings *gateway = cli_gateway_load(config);
-    struct settings *all = gateway != NULL ? cli_settings_load(config) : NULL;
-    if (gateway != NULL && all == NULL)
-        fprintf(stderr, "railgate payments: the profiles cannot be read; accounts and numbers of "
-                        "documents are masked\n");
-    if (all != NULL)
-        settings_free(gateway);
-    return cli_store_open_with(cli, all != NULL ? all : gateway, true);
-}
-
 /* --- list
  * -------------------------------------------------------------------------------------------- */
 
@@ -159,7 +145,7 @@ static int payments_list(int argc, char **argv)
     }
     read.limit = (uint32_t)limit;
     struct cli_store cli;
-    if (!open_to_show(&cli, o.config))
+    if (!cli_store_open_to_show(&cli, o.config, "payments"))
         return EXIT_COULD_NOT;
     int code = list_with(&cli, &o, &read);
     arena_reset(&arena);
@@ -394,7 +380,7 @@ static int payments_show(int argc, char **argv)
         fprintf(stderr, "railgate payments show: give a payment's id (pay_...).\n");
         return EXIT_COULD_NOT;
     }
-    if (!open_to_show(&cli, config))
+    if (!cli_store_open_to_show(&cli, config, "payments"))
         return EXIT_COULD_NOT;
     enum status status = show(&cli, id, json);
     if (status != STATUS_OK)

@@ -369,6 +369,9 @@ class Reload(Running):
         self.assertIn("profile.reload_failed", self.gateway.log_text())
         self.assertEqual(self.pay(100).json()["decision"]["version"], "1")
         self.assertEqual(len(self.history()), 1, "history can be read while a file is broken")
+        _, out, err = self.gateway.cli("attempts", "--json")
+        self.assertEqual(json.loads(out)["data"], [])
+        self.assertIn("the profiles cannot be read", err)
 
     def test_rollback_mends_a_broken_file(self):
         self.put(profile(version="2"))
