@@ -23,6 +23,7 @@
 #define WHY_BYTES_MAX      500
 #define EVIDENCE_BYTES_MAX 1000
 #define LIST_BYTES         ((size_t)2 * 1024 * 1024)
+#define LIST_END_BYTES     256 /* of these: what stands behind the rows */
 
 struct admin {
     uint32_t magic;
@@ -155,6 +156,26 @@ static void put_held(struct json_out *j, const struct held_row *held, const stru
     json_close_object(j);
 }
 
+/* How many of them there is room for. Each is as large as its merchant made it. */
+static size_t put_reviews(struct json_out *j, const struct store_read *read)
+{
+    struct writer *w = j->w;
+    w->room -= LIST_END_BYTES;
+    for (size_t i = 0; i < read->count; i++) {
+        const struct json_out before = *j;
+        const struct writer written = *w;
+        put_held(j, &read->held[i], &read->payments[i]);
+        if (!w->overflow)
+            continue;
+        *j = before;
+        *w = written;
+        w->room += LIST_END_BYTES;
+        return i;
+    }
+    w->room += LIST_END_BYTES;
+    return read->count;
+}
+
 static void reviews_read(struct store_read *read, void *arg)
 {
     struct admin_call *call = arg;
@@ -164,22 +185,26 @@ static void reviews_read(struct store_read *read, void *arg)
         return;
     }
     uint8_t *room = arena_alloc(&call->arena, LIST_BYTES);
-    struct writer w = writer_over(room, room != NULL ? LIST_BYTES : 0);
+    if (room == NULL) {
+        answer_problem(call, PROBLEM_OVERLOADED, "There is no memory for the list; try again.");
+        return;
+    }
+    struct writer w = writer_over(room, LIST_BYTES);
     struct json_out j;
     json_out_init(&j, &w);
     json_open_object(&j, NULL);
     json_open_array(&j, "data");
-    for (size_t i = 0; i < read->count; i++)
-        put_held(&j, &read->held[i], &read->payments[i]);
+    size_t count = put_reviews(&j, read);
+    bool more = read->more || count < read->count;
     json_close_array(&j);
-    json_put_bool(&j, "has_more", read->more);
-    if (read->more) {
+    json_put_bool(&j, "has_more", more);
+    if (more && count > 0) {
         char id[ID_TEXT_MAX];
         json_put_text(&j, "next",
-                      view_text(id_format(ID_PAYMENT, read->held[read->count - 1].payment, id)));
+                      view_text(id_format(ID_PAYMENT, read->held[count - 1].payment, id)));
     }
     json_close_object(&j);
-    if (w.overflow)
+    if (w.overflow || (more && count == 0))
         answer_problem(call, PROBLEM_INTERNAL, "The list does not fit into one answer.");
     else
         answer(call, 200, writer_done(&w));

@@ -165,6 +165,21 @@ class Words(Reviewed):
         self.assertEqual(sorted(e["amount_minor"] for e in self.ledger.entries("transfer")), list(range(11, 22, 2)))
         self.compare()
 
+    def test_more_than_one_answer_holds(self):
+        """What merchants say about their payments is theirs, and may be much."""
+        much = {f"note{n}": "n" * 500 for n in range(50)}
+        made = [self.parked({**looked_at(cbdc_sale(10)), "metadata": much})["id"] for _ in range(90)]
+        listed, after = [], ()
+        while True:
+            page = json.loads(self.gateway.cli("review", "list", "--json", *after)[1])
+            listed += [row["payment"]["id"] for row in page["data"]]
+            if not page["has_more"]:
+                break
+            self.assertEqual(page["next"], listed[-1])
+            after = ("--after", page["next"])
+        self.assertEqual(listed, made)
+        self.assertIn("more: --after pay_", self.gateway.cli("review", "list")[1])
+
     def test_cards(self):
         payment = self.parked(looked_at(sale(700)))
         held = self.parked(looked_at(authorisation(800)))
