@@ -193,6 +193,16 @@ static int run(struct cli_store *cli, const struct wanted *w, const struct recon
     return code;
 }
 
+/* The very beginning of 1970 is a time as well; 0 says that none was given. */
+static bool read_time(const char *text, int64_t *out_us)
+{
+    if (text == NULL)
+        return true;
+    bool good = reconcile_time(view_text(text), out_us) == STATUS_OK;
+    *out_us += *out_us == 0;
+    return good;
+}
+
 static bool read_options(const struct wanted *w, struct reconcile_options *options)
 {
     if (w->channel == NULL || w->file == NULL) {
@@ -200,8 +210,7 @@ static bool read_options(const struct wanted *w, struct reconcile_options *optio
                         "with the record\n");
         return false;
     }
-    if ((w->from != NULL && reconcile_time(view_text(w->from), &options->from_us) != STATUS_OK) ||
-        (w->to != NULL && reconcile_time(view_text(w->to), &options->until_us) != STATUS_OK)) {
+    if (!read_time(w->from, &options->from_us) || !read_time(w->to, &options->until_us)) {
         fprintf(stderr, "railgate " COMMAND ": --from and --to take a date or a time: 2026-11-22 "
                         "or 2026-11-22T18:30:00Z\n");
         return false;

@@ -81,6 +81,15 @@ class Output(Story):
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"standard output could not be written", done.stderr)
 
+    def test_a_period_from_the_beginning_of_time(self):
+        gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
+        gateway.create_key()
+        command = ["reconcile", "--channel", "card_demo", "--file", self.record(2), "--force", "--dry-run", "--json"]
+        for text, begins in ((None, "2026-11-22T"), ("1970-01-01", "1970-01-01T")):
+            period = ["--to", "2026-11-23"] + (["--from", text] if text is not None else [])
+            found = json.loads(gateway.cli(*command, *period, code=1)[1])
+            self.assertEqual(found["from"][:11], begins)
+
     def test_who_reads_a_page_and_goes_does_not_end_a_reconciliation(self):
         """As with `railgate reconcile ... | head`: what differs is printed while it is recorded."""
         gateway = Gateway(self.stage, "gateway", [self.stage.simulator()])
