@@ -146,7 +146,11 @@ static enum status channel_tls(struct channel *channel, struct writer *why)
         .server_name = s->tls_server_name[0] != '\0' ? s->tls_server_name : NULL,
         .min_version = (uint32_t)s->tls_min_version,
     };
-    return tls_open_client(&options, &channel->tls, why);
+    size_t before = why->len;
+    writer_format(why, "%s: error: channel `%s`: ", s->file, s->name);
+    TRY(tls_open_client(&options, &channel->tls, why));
+    why->len = before; /* nothing is wrong */
+    return STATUS_OK;
 }
 
 static enum status channel_tables(struct channel *channel, struct writer *why)

@@ -5,7 +5,7 @@
  *     policy_open        profiles: facts, conditions, time zones, rules that can never fire
  *     compliance_test    the test cases of the profiles
  *     lists              loaded? fresh?
- *     dry_open           keys and channels, as serve opens them
+ *     dry_open           keys, channels and certificates, as serve opens them
  *
  * Warnings alone are no reason to fail a build: exit 0.
  */
@@ -318,6 +318,7 @@ static int run_check(struct check *check)
             fprintf(stderr, "railgate check: memory is out\n");
             return EXIT_COULD_NOT;
         }
+        dry_open_tls(&check->dry, &check->out);
     }
     if (!check->json)
         print_text(check);

@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "wire/memory.h"
+#include "wire/tls.h"
 
 static void take_nothing(void *arg, const char *name, uint64_t count, trace_taken_fn *taken,
                          void *taken_arg)
@@ -71,6 +72,39 @@ enum status dry_open(struct dry *dry, const struct settings *settings, struct wr
     TRY(secret_set_host_key(dry->secrets, view_of(no_host_key, sizeof no_host_key)));
     dry->errors = open_keys(dry, why);
     return open_channels(dry, why);
+}
+
+static void open_tls(struct dry *dry, const char *setting, bool server, const char *certificate,
+                     const char *key, const char *ca, struct writer *why)
+{
+    struct tls_options options = { .certificate_path = certificate[0] != '\0' ? certificate : NULL,
+                                   .key_path = key[0] != '\0' ? key : NULL,
+                                   .ca_path = ca[0] != '\0' ? ca : NULL };
+    struct tls_context *made = NULL;
+    size_t before = why->len;
+    writer_format(why, "%s: error: `%s`: ", dry->settings->file, setting);
+    enum status status =
+        server ? tls_open_server(&options, &made, why) : tls_open_client(&options, &made, why);
+    if (status == STATUS_OK) {
+        tls_close(made);
+        why->len = before; /* nothing is wrong */
+    } else {
+        writer_u8(why, '\n');
+        dry->errors++;
+    }
+}
+
+void dry_open_tls(struct dry *dry, struct writer *why)
+{
+    const struct settings *s = dry->settings;
+    if (s->api_tls_certificate[0] != '\0')
+        open_tls(dry, "api.tls", true, s->api_tls_certificate, s->api_tls_key, s->api_tls_client_ca,
+                 why);
+    if (s->notify_tls_certificate[0] != '\0')
+        open_tls(dry, "notify.tls", true, s->notify_tls_certificate, s->notify_tls_key,
+                 s->notify_tls_client_ca, why);
+    if (s->webhooks_ca[0] != '\0')
+        open_tls(dry, "webhooks.ca", false, "", "", s->webhooks_ca, why);
 }
 
 void dry_close(struct dry *dry)

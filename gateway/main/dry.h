@@ -21,6 +21,8 @@ struct dry {
 
 /* What is wrong goes to `why`, a line each; the rest is opened. NO_MEMORY. */
 enum status dry_open(struct dry *dry, const struct settings *settings, struct writer *why);
+/* The same with the certificates of gateway.yaml, which are let go again; after dry_open. */
+void dry_open_tls(struct dry *dry, struct writer *why);
 /* Also after an open that failed. */
 void dry_close(struct dry *dry);
 

@@ -51,13 +51,16 @@ enum status wire_init_process(void)
 }
 
 /* --- contexts ---------------------------------------------------------------------------- */
-/* The last reason OpenSSL gave: names of files and formats, never key material. */
+/* Why the system refused, if it did (that comes first), else the last reason OpenSSL gave: names of
+ * files and formats, never key material. */
 static enum status explain(struct writer *why, const char *what, const char *path)
 {
     char reason[160] = "unknown reason";
-    unsigned long error = ERR_peek_last_error();
-    if (error != 0)
-        ERR_error_string_n(error, reason, sizeof reason);
+    unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+    if (ERR_SYSTEM_ERROR(first))
+        (void)snprintf(reason, sizeof reason, "%s", strerror(ERR_GET_REASON(first)));
+    else if (last != 0)
+        ERR_error_string_n(last, reason, sizeof reason);
     ERR_clear_error();
     writer_format(why, "%s %s: %s", what, path != NULL ? path : "", reason);
     return STATUS_TLS;
@@ -71,6 +74,7 @@ static enum status context_new(const SSL_METHOD *method, const struct tls_option
         writer_format(why, "TLS version %u is not 12 or 13", options->min_version);
         return STATUS_RANGE;
     }
+    ERR_clear_error(); /* explain() tells the first one */
     struct tls_context *context = calloc(1, sizeof *context);
     SSL_CTX *ssl = context != NULL ? SSL_CTX_new(method) : NULL;
     if (ssl == NULL) {

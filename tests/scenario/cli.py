@@ -174,6 +174,24 @@ class Check(Story):
                 self.assertIn(needle, out)
                 self.assertIn("card_demo.yaml", out)
 
+    def test_certificates_that_are_not_there(self):
+        for name in ("api", "notify"):
+            tls = {"tls": {"certificate": f"{name}.pem", "key": f"{name}.key"}, "listen": "127.0.0.1:0"}
+            self.gateway.settings[name] = tls
+        self.gateway.settings["webhooks"] = {"ca": "webhooks.pem"}
+        self.gateway.write("gateway.yaml", self.gateway.settings)
+        with open(self.path("channels/card_demo.yaml"), "a", encoding="utf-8") as file:
+            file.write("tls: {use: yes, ca: bank.pem}\n")
+        _, out, _ = self.gateway.cli("check", code=1)
+        for where, what, name in (
+            ("gateway.yaml: error: `api.tls`:", "certificate", "api.pem"),
+            ("gateway.yaml: error: `notify.tls`:", "certificate", "notify.pem"),
+            ("gateway.yaml: error: `webhooks.ca`:", "CA certificates", "webhooks.pem"),
+            ("card_demo.yaml: error: channel `card_demo`:", "CA certificates", "bank.pem"),
+        ):
+            self.assertIn(f"{where} cannot load the {what} {self.path(name)}: No such file or directory\n", out)
+        self.assertIn("4 errors", out)
+
     def test_what_cannot_be_read_is_2(self):
         self.assertEqual(run("check", "--config", "/nonexistent")[0], 2)
         self.assertEqual(run("serve", "--config", "/nonexistent")[0], 2)

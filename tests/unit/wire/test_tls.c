@@ -430,7 +430,11 @@ static void test_bad_files_are_explained(void **state)
     assert_null(made);
     assert_true(why.len > 0);
     options.certificate_path = "/nowhere/at/all.pem";
+    why.len = 0;
     assert_int_equal(tls_open_server(&options, &made, &why), STATUS_TLS);
+    text[why.len] = '\0';
+    assert_string_equal(text, "cannot load the certificate /nowhere/at/all.pem: "
+                              "No such file or directory");
     assert_int_equal(tls_open_server(&(struct tls_options){ 0 }, &made, &why), STATUS_NOT_FOUND);
     options.min_version = 11;
     assert_int_equal(tls_open_server(&options, &made, &why), STATUS_RANGE);
