@@ -256,6 +256,17 @@ static struct view refusal_detail(struct store_txn *txn, const struct flow_sums 
                         (long long)flow_refundable(sums), txn->payment.currency);
 }
 
+/* Refused as the payment was when it was read; as it is now there may be a better reason. */
+static enum flow_refusal refusal_now(const struct store_txn *txn, const struct work *work,
+                                     const struct change *c)
+{
+    struct flow_sums sums = payment_sums(&txn->payment);
+    enum payment_status status = txn->payment.status;
+    int64_t amount = c->begun_minor;
+    enum flow_refusal now = flow_begin(&status, &sums, work->kind, &amount);
+    return now != FLOW_ALLOWED ? now : c->refusal;
+}
+
 /* Capture, cancel, refund: the one place where sums are spent. */
 static enum status judge_begin(struct store_txn *txn, const struct work *work,
                                const struct change *c)
@@ -267,12 +278,13 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
             arena_format(txn->arena, "The payment is in %s.", txn->payment.currency));
     if (c->problem != PROBLEM_NONE)
         return judge_problem(txn, c->problem, c->problem_detail);
-    if (c->refusal != 0)
-        return judge_problem(txn, problem_of(c->refusal),
-                             refusal_detail(txn, &sums, c->refusal, c->begun_minor));
+    enum flow_refusal refusal = c->refusal != 0 ? refusal_now(txn, work, c) : FLOW_ALLOWED;
+    if (refusal != FLOW_ALLOWED)
+        return judge_problem(txn, problem_of(refusal),
+                             refusal_detail(txn, &sums, refusal, c->begun_minor));
     int64_t amount = c->try.amount;
     enum payment_status status = txn->payment.status;
-    enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
+    refusal = flow_begin(&status, &sums, work->kind, &amount);
     if (refusal != FLOW_ALLOWED)
         return judge_problem(txn, problem_of(refusal),
                              refusal_detail(txn, &sums, refusal, c->try.amount));

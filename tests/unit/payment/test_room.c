@@ -344,6 +344,7 @@ static void test_a_cancel_that_comes_after_the_word_keeps_its_answer(void **stat
     put_held(w, false);
     cancel_meets(w, REVIEW_REJECT, &answer);
     assert_int_equal(answer.status, 409);
+    assert_non_null(strstr(answer.body, "\"code\":\"wrong_status\"")); /* nothing runs: it failed */
     repeat_is_the_same(w, &answer);
     world_close(w);
 }
