@@ -1,7 +1,7 @@
 /* checks_notice.c - a stream in pieces, and a notice cut, changed and delivered again. */
 #include "conformance_int.h"
 
-#define NOTICE_ENTRIES_MAX 256 /* as in channel/channel.h */
+#define NOTICE_ENTRIES_MAX 4096 /* as in channel/channel.h */
 
 void check_frame(struct run *run, struct view bytes, bool reply)
 {

@@ -6,7 +6,7 @@
 
 static const char vices[] = "none|any_status|refused_500|slot|host_header|path|method|blank_action|"
                             "action_of_refund|endless|foreign_name|uncovered|unsigned_change|"
-                            "second_entry|later_size|header_order";
+                            "second_entry|later_size|header_order|long_notice";
 enum {
     NONE,
     ANY_STATUS,
@@ -23,7 +23,8 @@ enum {
     UNSIGNED_CHANGE,
     SECOND_ENTRY,
     LATER_SIZE,
-    HEADER_ORDER
+    HEADER_ORDER,
+    LONG_NOTICE /* which is none: 300 entries */
 };
 
 static const struct rg_setting settings[] = {
@@ -163,7 +164,7 @@ static uint32_t notice(const void *memory, const struct rg_notice *in, struct rg
     out->amount_minor = (int64_t)amount;
     rg_put(&out->attempt_id,
            vice == FOREIGN_NAME ? (const uint8_t *)"att_000000000000z" : in->bytes.ptr, 17);
-    out->more = vice == ENDLESS || in->index == 0;
+    out->more = vice == ENDLESS || in->index < (vice == LONG_NOTICE ? 299 : 1);
     if (vice == SECOND_ENTRY && in->index == 1)
         out->amount_minor = (int64_t)++calls;
     return RG_NOTICE_DONE;

@@ -134,6 +134,29 @@ static void each_vice_over_http(void **state)
         assert_seen(NAUGHTY_HTTP, transcript, &rows[i]);
 }
 
+/* What the gateway takes, a statement of some hundred entries, is no fault of the adapter. */
+static void a_long_notice(void **state)
+{
+    (void)state;
+    static const char last[] = "expect notice about=status amount=10 more=0\n";
+    char text[8192], path[] = "/tmp/railgate-kit-XXXXXX";
+    FILE *from = fopen(NAUGHTY_HTTP_TRANSCRIPT, "r"), *to = fdopen(mkstemp(path), "w");
+    assert_true(from != NULL && to != NULL);
+    size_t len = fread(text, 1, sizeof text, from);
+    fclose(from);
+    assert_true(len > sizeof last && len < sizeof text);
+    len -= sizeof last - 1;
+    assert_memory_equal(text + len, last, sizeof last - 1);
+    fwrite(text, 1, len, to);
+    for (int entry = 1; entry < 299; entry++)
+        fprintf(to, "expect notice about=status amount=10 more=1\n");
+    fputs(last, to);
+    fclose(to);
+    const char *const transcript[] = { path };
+    assert_passes(NAUGHTY_HTTP, "vice=long_notice", transcript, 1, 3);
+    remove(path);
+}
+
 /* A transcript is a test: what it forgets to look at, or cannot be true, is a failure. */
 static void transcripts_that_lie(void **state)
 {
@@ -233,9 +256,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(null_adapters),        cmocka_unit_test(each_vice),
-        cmocka_unit_test(each_vice_over_http),  cmocka_unit_test(transcripts_that_lie),
-        cmocka_unit_test(reaching_outside),     cmocka_unit_test(what_cannot_begin),
-        cmocka_unit_test(what_may_be_imported),
+        cmocka_unit_test(each_vice_over_http),  cmocka_unit_test(a_long_notice),
+        cmocka_unit_test(transcripts_that_lie), cmocka_unit_test(reaching_outside),
+        cmocka_unit_test(what_cannot_begin),    cmocka_unit_test(what_may_be_imported),
 #ifdef CARD_TRANSCRIPTS
         cmocka_unit_test(card_adapter),
 #endif
