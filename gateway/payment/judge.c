@@ -278,13 +278,13 @@ static enum status judge_begin(struct store_txn *txn, const struct work *work,
             arena_format(txn->arena, "The payment is in %s.", txn->payment.currency));
     if (c->problem != PROBLEM_NONE)
         return judge_problem(txn, c->problem, c->problem_detail);
-    enum flow_refusal refusal = c->refusal != 0 ? refusal_now(txn, work, c) : FLOW_ALLOWED;
-    if (refusal != FLOW_ALLOWED)
-        return judge_problem(txn, problem_of(refusal),
-                             refusal_detail(txn, &sums, refusal, c->begun_minor));
+    if (c->refusal != 0) {
+        enum flow_refusal now = refusal_now(txn, work, c);
+        return judge_problem(txn, problem_of(now), refusal_detail(txn, &sums, now, c->begun_minor));
+    }
     int64_t amount = c->try.amount;
     enum payment_status status = txn->payment.status;
-    refusal = flow_begin(&status, &sums, work->kind, &amount);
+    enum flow_refusal refusal = flow_begin(&status, &sums, work->kind, &amount);
     if (refusal != FLOW_ALLOWED)
         return judge_problem(txn, problem_of(refusal),
                              refusal_detail(txn, &sums, refusal, c->try.amount));
