@@ -166,11 +166,9 @@ static uint32_t on_reply(struct cbdc_exchange *x, const struct rg_event *event, 
                                                     : cbdc_read_answer(x, event, out, &why);
     if (result != CBDC_LOOK)
         return finish(x, result, why, out);
-    out->refs.count = 0;
+    out->refs.count = 0; /* they went out with the first message, and no later one may have any */
     out->refs.text.len = 0;
     out->reference.len = 0;
-    if (x->operation != RG_OP_INQUIRE)
-        cbdc_put_refs(x, &out->refs); /* the exchange may end here too */
     cbdc_put_inquiry(&x->lock, out);
     return send(x, out, STAGE_WAIT_LOCK);
 }

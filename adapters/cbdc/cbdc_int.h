@@ -90,8 +90,6 @@ const char *cbdc_plan(const struct cbdc_instance *cbdc, struct cbdc_exchange *x,
 /* Writes method, path, headers, body and refs. NULL, or why not. */
 const char *cbdc_put_request(const struct cbdc_instance *cbdc, const struct cbdc_exchange *x,
                              const struct rg_command *command, struct rg_out *out);
-/* What an inquiry or a later operation needs. */
-void cbdc_put_refs(const struct cbdc_exchange *x, struct rg_table *refs);
 /* GET of the operation `id`. */
 void cbdc_put_inquiry(const struct cbdc_text *id, struct rg_out *out);
 /* "<client_id>.<time>", what TOKEN signs; then its request. */

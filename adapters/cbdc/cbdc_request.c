@@ -354,7 +354,8 @@ static void put_ref(struct rg_table *refs, const char *name, const struct cbdc_t
         rg_table_put(refs, name, text->bytes, text->len, flags);
 }
 
-void cbdc_put_refs(const struct cbdc_exchange *x, struct rg_table *refs)
+/* What an inquiry or a later operation needs. */
+static void put_refs(const struct cbdc_exchange *x, struct rg_table *refs)
 {
     put_ref(refs, "id", &x->id, 0);
     rg_table_put_text(refs, "what", cbdc_what_name(x->what));
@@ -379,7 +380,7 @@ const char *cbdc_put_request(const struct cbdc_instance *cbdc, const struct cbdc
     put_header(out, "content-type", text_of("application/json"), 0);
     put_header(out, "idempotency-key", cbdc_bytes(&x->id), 0);
     put_access(out);
-    cbdc_put_refs(x, &out->refs);
+    put_refs(x, &out->refs);
     return NULL;
 }
 

@@ -206,7 +206,8 @@ static uint32_t send(struct exchange *exchange, const uint8_t *signature, uint64
         rg_header_slot(out, "authorization", "Bearer ", "token");
         rg_header_bytes(out, "idempotency-key",
                         (struct rg_bytes){ exchange->attempt, exchange->attempt_len });
-        rg_table_put(&out->refs, "order", exchange->order, exchange->order_len, 0);
+        if (exchange->method != RG_HTTP_POST) /* of a sale they went out with its first request */
+            rg_table_put(&out->refs, "order", exchange->order, exchange->order_len, 0);
     }
     if (exchange->body_len > 0)
         rg_header(out, "content-type", "text/plain");

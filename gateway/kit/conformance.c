@@ -23,6 +23,15 @@ static const struct {
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
+/* Has a message of this exchange been answered, so that another one left before? */
+static bool was_answered(const struct host_take *take)
+{
+    for (size_t i = 0; i < take->events_count; i++)
+        if (take->events[i].kind == RG_EVENT_REPLY)
+            return true;
+    return false;
+}
+
 static void remember_send(struct run *run)
 {
     const struct rg_out *out = &run->host.step.out;
@@ -30,6 +39,9 @@ static void remember_send(struct run *run)
         return;
     /* Refs go out with the first message of an exchange; later ones have none and take none away.
      */
+    if (out->refs.count > 0 && was_answered(&run->take))
+        check_fail(run, CHECK_WELL_FORMED,
+                   "SEND: refs with a later message; the host stores them before the first leaves");
     if (out->refs.count > 0)
         run->sent.count = 0;
     if (host_rows_copy(&run->arena, out->refs.rows, out->refs.count, &run->sent) != STATUS_OK)
