@@ -13,6 +13,7 @@
  *        What it tells is what the rows say (check_retold.c)
  *     7  requests that went out on two connections at once were answered with the same bytes
  *     8  references and codes are those of the very entry (check_answers.c)
+ *     9  each entry is about whom it was asked for, in the payment's currency (check_whose.c)
  *
  * The card host and the gateway share no name for a thing. What ties an entry to an attempt is what
  * the message carried: trace number, time and terminal (docs/rails/card-wire.md).
@@ -108,6 +109,8 @@ static const struct card_entry *entry_of(struct books *books, const struct attem
     return e;
 }
 
+static struct story *story_of(struct world *world, const struct payment_row *p);
+
 /* --- one operation -----------------------------------------------------------------------------
  */
 
@@ -166,6 +169,23 @@ static void add_attempt(struct books *books, const struct attempt_row *row,
     sums->in_force += e->approved_minor - e->reversed_minor;
 }
 
+static void check_entry_whose(struct books *books, const struct payment_row *p,
+                              const struct attempt_row *row)
+{
+    const struct card_entry *e = entry_of(books, row);
+    const struct currency *currency = NULL;
+    uint64_t number = 0;
+    if (e == NULL)
+        return;
+    bool known = view_to_u64(view_text(e->currency), UINT16_MAX, &number) == STATUS_OK &&
+                 currency_by_number((uint16_t)number, &currency) == STATUS_OK;
+    struct whose of = { .kind = card_entry_kind_name(e->kind),
+                        .currency = known ? currency->code : "none",
+                        .from = e->pan,
+                        .to = "" };
+    check_whose(books->world, story_of(books->world, p), p, row, &of);
+}
+
 /* True: a person has it. */
 static bool check_operation(struct books *books, const struct payment_row *p,
                             const struct operation_row *o, const struct attempt_row *attempts,
@@ -179,6 +199,7 @@ static bool check_operation(struct books *books, const struct payment_row *p,
         check_attempt_state(books, &attempts[i], o, &sums);
         add_attempt(books, &attempts[i], &sums);
         check_card_answer(world, p, o, &attempts[i], entry_of(books, &attempts[i]));
+        check_entry_whose(books, p, &attempts[i]);
     }
     if (sums.conflict) { /* the card host has booked it all the same */
         books->charged_minor += o->kind == OPERATION_AUTHORISE ? 0
@@ -301,8 +322,6 @@ static void check_twins(struct world *world, const struct story *story)
                   a->answer, b->status, b->answer);
     }
 }
-
-static struct story *story_of(struct world *world, const struct payment_row *p);
 
 static bool check_card_payment(struct books *books, const struct payment_row *p,
                                const struct store_read *ops, const struct store_read *attempts)

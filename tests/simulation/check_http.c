@@ -34,6 +34,7 @@ struct movement {
     struct movement *same; /* the next with this name */
     char name[NAME_LETTERS], kind[16];
     char theirs[32]; /* the counterpart's own name of it */
+    char currency[4], from[40], to[40];
     int64_t amount, returned;
     int64_t booked; /* times */
     bool seen;
@@ -109,6 +110,9 @@ static void take_entry(struct http_books *books, const struct json_node *entry)
                             .booked = 1 };
     take_text(entry, "kind", m->kind, sizeof m->kind);
     take_text(entry, "state", state, sizeof state);
+    take_text(entry, "currency", m->currency, sizeof m->currency);
+    take_text(entry, books->rail == RAIL_BANK ? "debtor_account" : "from", m->from, sizeof m->from);
+    take_text(entry, books->rail == RAIL_BANK ? "creditor_account" : "to", m->to, sizeof m->to);
     take_name(books, entry, m);
     take_theirs(books, entry, m);
     if (books->rail == RAIL_BANK)
@@ -250,6 +254,23 @@ static struct moved moved_by(struct http_books *books, const struct attempt_row 
         }
     }
     return sum;
+}
+
+static void whose_moved(struct http_books *books, const struct payment_row *p,
+                        const struct story *story, const struct attempt_row *row)
+{
+    char names[NAMES_MAX][24];
+    names_of(books->rail, row, names);
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        const struct movement *m =
+            names[i][0] != '\0' ? map_get(books->by_name, view_text(names[i])) : NULL;
+        for (; m != NULL; m = m->same) {
+            struct whose of = {
+                .kind = m->kind, .currency = m->currency, .from = m->from, .to = m->to
+            };
+            check_whose(books->world, story, p, row, &of);
+        }
+    }
 }
 
 bool http_books_calls(struct http_books *books, const struct attempt_row *row, int64_t amount,
@@ -452,6 +473,7 @@ static void check_one(struct http_books *books, const struct payment_row *p,
         if (attempts[i].verb == OPERATION_INQUIRE || attempts[i].verb == OPERATION_REVERSE)
             continue;
         check_http_answer(books, world, p, o, &attempts[i]);
+        whose_moved(books, p, story, &attempts[i]);
         struct moved one = moved_by(books, &attempts[i]);
         if (one.times > 0 && attempts[i].state == ATTEMPT_NOT_SENT &&
             o->status != OPERATION_STATUS_SUCCEEDED)

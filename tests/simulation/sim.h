@@ -209,6 +209,9 @@ struct story {
     bool manual, receives, is_static, acted, canceled;
     bool lock_expires; /* CBDC: gives the money back by itself after a time */
     unsigned looks;
+    /* Who else it is about: number of the card, account that pays or is paid, the payer's wallet;
+     * empty at a wallet provider. */
+    char other[40];
     char payload[STORY_PAYLOAD_MAX], code_reference[64]; /* of what is shown to a payer */
     int64_t payment;                                     /* 0: not made yet */
     char payment_text[ID_TEXT_MAX];
@@ -443,6 +446,14 @@ void check_card_answer(struct world *world, const struct payment_row *p,
                        const struct card_entry *e);
 void check_http_answer(struct http_books *books, struct world *world, const struct payment_row *p,
                        const struct operation_row *o, const struct attempt_row *row);
+/* check_whose.c: whose money an attempt has moved, as the counterpart has it; story: NULL when it
+ * is nobody's. "" where it says nothing of a side. */
+struct whose {
+    const char *kind, *currency; /* letters */
+    const char *from, *to;
+};
+void check_whose(struct world *world, const struct story *story, const struct payment_row *p,
+                 const struct attempt_row *row, const struct whose *of);
 /* check_retold.c: the journal tells what the rows of a payment say; no trace number was used twice.
  */
 void check_retold(struct world *world, const struct payment_row *p,

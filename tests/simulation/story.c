@@ -96,6 +96,7 @@ static void story_card_create(struct story *story)
     memcpy(story->currency, dice_percent(dice, 70) ? "EUR" : "USD", sizeof story->currency);
     const char *card = cards[dice_below(dice, kinds)];
     int64_t amount = story_amount(story, magic, COUNT_OF(magic), MAGIC_PEACEFUL);
+    (void)snprintf(story->other, sizeof story->other, "%s", card);
     (void)snprintf(ask->path, sizeof ask->path, "/v1/payments");
     (void)snprintf(ask->body, sizeof ask->body,
                    "{\"amount\":{\"value\":%lld,\"currency\":\"%s\"},\"capture\":\"%s\","

@@ -15,6 +15,7 @@ static const int64_t sent_magic[] = { 9001, 9004, 9034, 9055, 9067, 9101, 9102, 
                                       9107, 9110, 9113, 9114, 9103, 9112, 9105, 9104,
                                       9108, 9109, 9111, 9201, 9204, 9205, 9206, 9207 };
 #define SENT_PEACEFUL 14
+#define PAYER         "DE91990000010000000001" /* of what comes in */
 
 static const char *const creditors[] = { "DE91990000010000000001", "DE64990000010000000002",
                                          "DE26990000010000000007", "DE89370400440532013000",
@@ -39,6 +40,7 @@ static void create_send(struct story *story, struct ask *ask)
     story->excuses |= excuses_of(story->amount);
     const char *speed = dice_percent(dice, 50) ? "instant" : "normal";
     const char *to = creditors[dice_percent(dice, 60) ? 0 : dice_below(dice, COUNT_OF(creditors))];
+    (void)snprintf(story->other, sizeof story->other, "%s", to);
     (void)snprintf(
         ask->body, sizeof ask->body,
         "{\"amount\":{\"value\":%lld,\"currency\":\"EUR\"},\"reference\":\"story-%u\","
@@ -50,6 +52,7 @@ static void create_send(struct story *story, struct ask *ask)
 static void create_receive(struct story *story, struct ask *ask)
 {
     story->receives = true;
+    (void)snprintf(story->other, sizeof story->other, "%s", PAYER);
     story->amount = dice_between(&story->dice, 100, 8999);
     (void)snprintf(ask->body, sizeof ask->body,
                    "{\"amount\":{\"value\":%lld,\"currency\":\"EUR\"},\"reference\":\"story-%u\","
@@ -74,7 +77,7 @@ static void credit(struct story *story, int64_t amount)
     char body[400], answer[600];
     (void)snprintf(body, sizeof body,
                    "{\"amount\":%lld,\"currency\":\"EUR\",\"reference\":\"%s\",\"debtor\":"
-                   "\"Customer One\",\"debtor_account\":\"DE91990000010000000001\","
+                   "\"Customer One\",\"debtor_account\":\"" PAYER "\","
                    "\"account\":\"DE21990000010000000000\"}",
                    (long long)amount, story->code_reference);
     (void)http_side_command(story->world->sides[RAIL_BANK], "/credit", body, answer, sizeof answer);

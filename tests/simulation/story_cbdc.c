@@ -35,6 +35,7 @@ void story_cbdc_create(struct story *story)
         story->amount += 10000; /* over what w_basic may pay at once */
     const char *payer =
         dice_percent(dice, 80) ? "w_full" : payers[dice_below(dice, COUNT_OF(payers))];
+    (void)snprintf(story->other, sizeof story->other, "%s", payer);
     if (manual && dice_percent(dice, 40)) {
         story->lock_expires = true;
         (void)snprintf(expires, sizeof expires, ",\"expires_in\":%lld",
