@@ -141,10 +141,13 @@ static uint32_t on_refusal(struct qr_exchange *x, const struct jl_value *root, u
                            struct rg_out *out)
 {
     struct rg_bytes error = jl_plain(root, "error"), reason = jl_plain(root, "reason");
+    struct rg_bytes state = jl_plain(root, "state");
     uint32_t inquiry = x->operation == RG_OP_INQUIRE;
     out->amount_minor = -1;
-    if (http_status == 402 && !inquiry && jl_plain(root, "state").len > 0)
-        return on_good(x, root, out);
+    if (http_status == 402 && !inquiry && state.len > 0)
+        return closes(x) || qr_outcome_of(state) == RG_OUTCOME_DECLINED
+                   ? on_good(x, root, out)
+                   : qr_fail(x, out, "a refusal with the state of what was not refused");
     if (error.len == 0)
         return qr_fail(x, out, "the refusal has no error");
     if (inquiry) {
