@@ -5,7 +5,7 @@
  * is FAIL, and the host asks again; only a status that says so refuses a payment.
  *
  *     202, or 200 without a body   accepted for processing: PENDING
- *     200, 201, 4xx with XML       as the XML says; admi.002 is REJECTED
+ *     200, 201, 4xx with XML       as the XML says, but no approval under 4xx; admi.002 is REJECTED
  *     everything else              FAIL
  */
 #include "bank_int.h"
@@ -212,6 +212,8 @@ uint32_t bank_reply(const struct bank_instance *bank, struct bank_exchange *x,
                          status == 401 || status == 403
                              ? "the bank did not accept our token or signature"
                              : "the bank's answer says nothing about the payment");
+    if (step == RG_STEP_DONE && status >= 400 && out->outcome == RG_OUTCOME_APPROVED)
+        return bank_fail(x, out, "an approval under a status that refuses");
     if (step == RG_STEP_DONE && (out->rail_code.overflow | out->message.overflow |
                                  out->reference.overflow | out->extra.text.overflow) != 0)
         return bank_fail(x, out, "there is no room for the outcome");

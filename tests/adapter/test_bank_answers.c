@@ -145,6 +145,9 @@ static void what_says_nothing_refuses_nothing(void **state)
                  "");
     sale(SEPA, 0);
     bench_expect(&b, bench_reply(&b, 200, pain_002(id('M'), "X", "ACSC", "")), RG_STEP_FAIL, 0, "");
+    sale(SEPA, 0); /* settled, and refused */
+    bench_expect(&b, bench_reply(&b, 400, pain_002(id('M'), id('E'), "ACSC", "")), RG_STEP_FAIL, 0,
+                 "");
     sale(SEPA, 0);
     bench_expect(&b, bench_reply(&b, 200, pain_002(id('M'), id('E'), "OKAY", "")), RG_STEP_FAIL, 0,
                  "");
