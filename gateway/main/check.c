@@ -97,9 +97,14 @@ static void check_profiles(struct check *check)
     const struct settings *s = check->settings;
     check->cases = arena_alloc(&check->arena, (s->regions_count + 1) * sizeof(size_t));
     check->good = arena_alloc(&check->arena, (s->regions_count + 1) * sizeof(size_t));
-    if (check->cases == NULL || check->good == NULL ||
-        policy_open(s, &check->findings, &check->verify, &check->policy) != STATUS_OK)
+    if (check->cases == NULL || check->good == NULL)
         return;
+    if (policy_open(s, &check->findings, &check->verify, &check->policy) != STATUS_OK) {
+        if (check->findings.errors == 0)
+            finding_add(&check->findings, FINDING_ERROR, s->file, 0, 0, "check.memory",
+                        "the profiles could not be prepared: memory is out");
+        return;
+    }
     run_cases(check);
     policy_check_lists(check->policy, s, now_us(), &check->findings);
 }
@@ -311,6 +316,7 @@ static int run_check(struct check *check)
                         check->findings.errors == 1 &&
                         strcmp(check->findings.rows[0].id, "settings.file") == 0 &&
                         loaded != STATUS_OK;
+    check->unreadable = check->unreadable || loaded == STATUS_NO_MEMORY;
     if (loaded == STATUS_OK) {
         check_profiles(check);
         if (check->cases == NULL || check->good == NULL ||

@@ -318,6 +318,8 @@ static enum status load_with(struct load load, const char *path, struct settings
     qsort(findings->rows, findings->count, sizeof findings->rows[0], by_place);
     if (s == STATUS_NO_MEMORY || load.arena.overflow) {
         arena_reset(&load.arena);
+        finding_add(findings, FINDING_ERROR, path, 0, 0, "settings.memory",
+                    "memory is out: the configuration was not read to its end");
         return STATUS_NO_MEMORY;
     }
     if (findings->errors > errors || s != STATUS_OK) {

@@ -296,7 +296,8 @@ struct settings {
 
 /* path: a folder that holds gateway.yaml, or the file itself. Everything wrong goes to `findings`
  * (initialised by the caller; sorted by place), also what is wrong in the other files. OK and *out
- * set when there was no error (warnings may be); else MALFORMED, or NO_MEMORY, with *out NULL. */
+ * set when there was no error (warnings may be); else MALFORMED, or NO_MEMORY, which is a finding
+ * too, with *out NULL. */
 enum status settings_load(const char *path, struct settings **out, struct findings *findings);
 /* Only gateway.yaml; there are no channels, regions and tests. For commands that only want to know
  * where a gateway listens or keeps its records, also while a profile on disk is broken. */

@@ -7,13 +7,15 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
 import threading
+import unittest
 
 from rgrails import refund
-from rgtest import Gateway, Story, authorisation, card_adapter, gateway_program, main, sale, until
+from rgtest import ROOT, Gateway, Story, authorisation, card_adapter, gateway_program, main, sale, until
 
 LOST = (OSError, http.client.HTTPException)
 
@@ -195,6 +197,23 @@ class Check(Story):
     def test_what_cannot_be_read_is_2(self):
         self.assertEqual(run("check", "--config", "/nonexistent")[0], 2)
         self.assertEqual(run("serve", "--config", "/nonexistent")[0], 2)
+
+    @unittest.skipIf(os.environ.get("RAILGATE_TEST_SANITIZED"), "a sanitizer needs terabytes of addresses")
+    def test_what_was_not_read_for_want_of_memory_is_not_good(self):
+        """With little memory, and a megabyte more each time until it is enough: exit code 0 means good, and nothing
+        else does. (OpenSSL does not get over it everywhere: then a signal ends the process.)"""
+        said = False
+        for megabytes in range(40, 1000):
+            limit = (megabytes << 20, megabytes << 20)
+            done = subprocess.run([gateway_program(), "check", os.path.join(ROOT, "config")], capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, timeout=60, check=False,
+                                  preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS, limit))  # fmt: skip
+            good = " is good: " in done.stdout
+            self.assertEqual(good, done.returncode == 0, (megabytes, done))
+            said = said or "memory is out" in done.stdout
+            if good:
+                break
+        self.assertTrue(said and good)
 
     def test_live_refuses_test_keys(self):
         self.gateway.write("gateway.yaml", {**self.gateway.settings, "mode": "live"})
