@@ -30,6 +30,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RELOAD_MAGIC   0x52454c4fu
 #define WAITING_MAX    64
@@ -76,7 +77,7 @@ struct reload {
     struct store_read read;
     char path[4096];          /* rollback: the file; else "" */
     struct view text, before; /* what the file is to hold, and what it held */
-    bool existed;
+    enum status before_read;  /* NOT_FOUND: there was none */
     enum status not_recorded;
     char by[HISTORY_BY_MAX + 1];
     struct findings findings;
@@ -179,7 +180,10 @@ static void load(struct reload *r)
 
 static void put_back(struct reload *r)
 {
-    if (!r->existed || file_replace(r->path, r->before) != STATUS_OK)
+    bool done = r->before_read == STATUS_NOT_FOUND
+                    ? unlink(r->path) == 0
+                    : r->before_read == STATUS_OK && file_replace(r->path, r->before) == STATUS_OK;
+    if (!done)
         finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.not_put_back",
                     "the file could not be put back as it was; it holds the older version");
 }
@@ -197,7 +201,7 @@ static void run_job(void *ctx, struct job *first, size_t count)
         load(r);
         return;
     }
-    r->existed = file_read(r->path, FILE_BYTES_MAX, &r->arena, &r->before) == STATUS_OK;
+    r->before_read = file_read(r->path, FILE_BYTES_MAX, &r->arena, &r->before);
     if (file_replace(r->path, r->text) != STATUS_OK) {
         finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.write",
                     "the file could not be written; look at its folder's rights and at the disk");

@@ -393,6 +393,26 @@ class Reload(Running):
         self.gateway.cli("profile", "rollback", "default", "--by", "Ann", code=1)
         self.assertEqual((self.version(), self.text()), ("2", second))
 
+    def test_rollback_of_a_region_that_is_gone_leaves_no_file(self):
+        """When it cannot be loaded: the next start would stumble over it."""
+        north = os.path.join(self.gateway.config, "regions", "north.yaml")
+        with open(north, "w", encoding="utf-8") as file:
+            file.write(self.text().replace("region: default", "region: north"))
+        self.gateway.cli("reload")
+        newest = json.loads(self.gateway.cli("profile", "history", "north", "--json")[1])[0]
+        os.unlink(north)
+        self.gateway.cli("reload")
+        other = os.path.join(self.gateway.config, "regions", "other.yaml")
+        with open(other, "w", encoding="utf-8") as file:
+            file.write("nonsense")
+        back = ("profile", "rollback", "north", str(newest["seq"]), "--by", "Ann")
+        _, out, err = self.gateway.cli(*back, code=1)
+        self.assertNotIn("put back", out + err)
+        self.assertFalse(os.path.exists(north))
+        os.unlink(other)
+        self.gateway.cli(*back)
+        self.assertTrue(os.path.exists(north))
+
     def test_sighup(self):
         self.put(profile(version="2"))
         os.kill(self.gateway.pid, signal.SIGHUP)
