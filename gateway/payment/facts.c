@@ -6,6 +6,7 @@
  *
  *   accounts   the method's own (IBAN, account, wallet, alias) before the party's, because that is
  *              where the money goes; of a bank order that receives, the party's before the debtor's
+ *              (a creditor's alias comes last: the order has the payee's account beside it)
  *   names      those of the bank method, which go out, before the party's
  *   cards      the entry decides whether a PIN says anything
  *   scans      a scanned order for a bank (EPC069-12, Swiss QR-bill) names its payee in the code
@@ -172,7 +173,18 @@ static void read_bank_order(struct view code, struct compliance_facts *facts)
     take_text(facts, FACT_PAYEE_COUNTRY, country);
 }
 
-static void read_bank(const struct json_node *bank, struct compliance_facts *facts)
+/* An alias leads to an account; where the payee has one as well, that is what the order names. */
+static struct view creditor_account(const struct json_node *creditor, const struct json_node *payee)
+{
+    static const char *const accounts[] = { "iban", "account" };
+    struct view account = first_text(creditor, accounts, COUNT_OF(accounts));
+    if (account.len == 0)
+        account = text_of(payee, "account");
+    return account.len > 0 ? account : text_of(creditor, "alias");
+}
+
+static void read_bank(const struct json_node *bank, const struct json_node *payee,
+                      struct compliance_facts *facts)
 {
     static const char *const accounts[] = { "iban", "account", "alias" };
     const struct json_node *debtor = json_member(bank, "debtor");
@@ -180,7 +192,7 @@ static void read_bank(const struct json_node *bank, struct compliance_facts *fac
     take_texts(facts, bank, bank_texts, COUNT_OF(bank_texts));
     text_if_none(facts, FACT_DIRECTION, VIEW("send"));
     struct view from = first_text(debtor, accounts, COUNT_OF(accounts));
-    struct view to = first_text(creditor, accounts, COUNT_OF(accounts));
+    struct view to = creditor_account(creditor, payee);
     bool send = view_is(facts->values[FACT_DIRECTION].text, "send");
     if (send) {
         take_text(facts, FACT_PAYER_ACCOUNT, from);
@@ -207,7 +219,8 @@ static void read_cbdc(const struct json_node *cbdc, struct compliance_facts *fac
     take_text(facts, FACT_PAYEE_ACCOUNT, to);
 }
 
-static void read_method(const struct json_node *method, struct compliance_facts *facts)
+static void read_method(const struct json_node *method, const struct json_node *payee,
+                        struct compliance_facts *facts)
 {
     const struct json_node *qr = json_member(method, "qr");
     switch (facts->rail) {
@@ -217,7 +230,7 @@ static void read_method(const struct json_node *method, struct compliance_facts 
         if (view_is(text_of(method, "type"), "qr")) /* as the merchant sends it */
             read_bank_order(text_of(qr, "code"), facts);
         else
-            read_bank(json_member(method, "bank"), facts);
+            read_bank(json_member(method, "bank"), payee, facts);
         break;
     case RAIL_CBDC: read_cbdc(json_member(method, "cbdc"), facts); break;
     }
@@ -268,7 +281,7 @@ void facts_read(const struct json_node *root, struct compliance_facts *facts)
     take_texts(facts, device, device_texts, COUNT_OF(device_texts));
     take_flag(facts, device, "registered", FACT_DEVICE_REGISTERED);
     read_parties(root, facts);
-    read_method(json_member(root, "method"), facts);
+    read_method(json_member(root, "method"), json_member(root, "payee"), facts);
 }
 
 static enum status read_amount(const struct json_node *root, struct money *out, struct writer *why)

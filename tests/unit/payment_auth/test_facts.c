@@ -223,6 +223,10 @@ static void bank_transfers(void **state)
     is(&s, "payee.account", "...1111"); /* as it is recorded */
     is(&s, "payer.account", "77");
     end(&s);
+    read_json(&s, "{" AMOUNT ",\"method\":{\"type\":\"bank\",\"bank\":{\"creditor\":"
+                  "{\"alias\":\"+55\"}}},\"payee\":{\"account\":\"42\",\"alias\":\"+66\"}}");
+    is(&s, "payee.account", "42"); /* the order names both, and money goes to the account */
+    end(&s);
 }
 
 static void codes(void **state)
