@@ -76,6 +76,7 @@ struct streams {
     struct store_read ends;
     struct arena ends_arena;
     bool asking_ends;
+    bool draining;           /* no stream begins any more */
     struct list searching;   /* streams, by `search` */
     struct stream *searcher; /* the one whose turn it was last; NULL: it is gone */
     struct timer search;
@@ -432,6 +433,10 @@ static size_t streams_of(struct streams *streams, int64_t merchant)
 static void stream_begin(struct call *call, int64_t cursor)
 {
     struct streams *streams = call->api->streams;
+    if (streams->draining) { /* it was asked for in time, and would have no end */
+        reply_problem(call, PROBLEM_OVERLOADED, "The gateway ends. Come again.");
+        return;
+    }
     if (streams->count >= STREAMS_MAX ||
         streams_of(streams, call->merchant) >= STREAMS_PER_MERCHANT) {
         reply_problem(call, PROBLEM_TOO_MANY_STREAMS, "%d streams of one merchant are allowed.",
@@ -525,6 +530,7 @@ uint64_t streams_count(const struct api *api)
 void streams_drain(struct api *api)
 {
     struct streams *streams = api->streams;
+    streams->draining = true;
     for (struct list *at = streams->all.next, *next; at != &streams->all; at = next) {
         next = at->next;
         stream_close(CONTAINER_OF(at, struct stream, link), STREAM_ENDS);

@@ -221,7 +221,7 @@ static void pass(struct world *w, int64_t us)
     }
 }
 
-static void reader_ask(struct world *w, struct reader *r, const char *query)
+static void reader_write(struct world *w, struct reader *r, const char *query)
 {
     char text[256];
     struct writer head = writer_over(text, sizeof text);
@@ -236,6 +236,11 @@ static void reader_ask(struct world *w, struct reader *r, const char *query)
                   query, w->key);
     pass(w, 10 * LOOP_US_PER_MS);
     assert_int_equal(conn_write(r->conn, writer_done(&head)), STATUS_OK);
+}
+
+static void reader_ask(struct world *w, struct reader *r, const char *query)
+{
+    reader_write(w, r, query);
     pass(w, 4 * LOOP_US_PER_MS);
     for (int i = 0; i < 100 && r->bytes == 0; i++)
         pass(w, LOOP_US_PER_MS);
@@ -384,11 +389,40 @@ static void test_what_another_process_writes(void **state)
     close_world(w);
 }
 
+static void drained(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* A stop at each step of a request's way: no stream begins that nothing would end. */
+static void test_a_stop_is_not_held_up(void **state)
+{
+    (void)state;
+    const int64_t most_us = 30 * LOOP_US_PER_S;
+    bool began = false;
+    for (int steps = 0; !began; steps++) {
+        struct world world, *w = &world;
+        struct reader r;
+        bool done = false;
+        open_world(w);
+        reader_write(w, &r, "");
+        for (int i = 0; i < steps; i++)
+            assert_true(loop_step(w->loop, INT64_MAX));
+        began = stats_of(w).streams > 0;
+        gateway_drain(w->gateway, most_us, drained, &done);
+        pass(w, 2 * LOOP_US_PER_S);
+        assert_true(done);
+        assert_int_equal(stats_of(w).streams, 0);
+        close_world(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_who_does_not_read),
                                         cmocka_unit_test(test_who_reads_slowly),
                                         cmocka_unit_test(test_a_kind_that_never_comes),
-                                        cmocka_unit_test(test_what_another_process_writes) };
+                                        cmocka_unit_test(test_what_another_process_writes),
+                                        cmocka_unit_test(test_a_stop_is_not_held_up) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
