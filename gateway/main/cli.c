@@ -232,20 +232,30 @@ static int64_t wall_us(void *loop)
     return loop_wall_us(loop);
 }
 
+static bool is_missing(const char *path)
+{
+    return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
 /* A host key that is not the records' own would be in the way of the one that is. */
+static bool host_key_is_there(const struct settings *settings)
+{
+    const char *key = settings->secrets_pepper_file;
+    if (is_missing(settings->store_path) || !is_missing(key))
+        return true;
+    fprintf(stderr,
+            "railgate: the host key of the records is not there: %s; restore it, or name the "
+            "right one (secrets.pepper_file)\n",
+            key);
+    return false;
+}
+
 static bool records_are_there(const struct settings *settings)
 {
-    const char *database = settings->store_path, *key = settings->secrets_pepper_file;
-    if (access(database, F_OK) != 0 && errno == ENOENT)
-        fprintf(stderr, "railgate: there are no records yet (%s); `railgate serve` makes them\n",
-                database);
-    else if (access(key, F_OK) != 0 && errno == ENOENT)
-        fprintf(stderr,
-                "railgate: the host key of the records is not there: %s; restore it, or name the "
-                "right one (secrets.pepper_file)\n",
-                key);
-    else
-        return true;
+    if (!is_missing(settings->store_path))
+        return host_key_is_there(settings);
+    fprintf(stderr, "railgate: there are no records yet (%s); `railgate serve` makes them\n",
+            settings->store_path);
     return false;
 }
 
@@ -256,12 +266,12 @@ bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool 
         return false;
     char text[1024];
     struct writer why = writer_over(text, sizeof text - 1);
-    if (!read_only)
-        cli_make_folders(cli->settings);
-    else if (!records_are_there(settings)) {
+    if (read_only ? !records_are_there(settings) : !host_key_is_there(settings)) {
         cli_store_close(cli);
         return false;
     }
+    if (!read_only)
+        cli_make_folders(cli->settings);
     cli->loop = loop_open_real();
     cli->log.wall_us = wall_us;
     cli->log.clock = cli->loop;
