@@ -141,9 +141,9 @@ static enum status folder_list(struct load *load, enum files files, const char *
 {
     names->count = 0;
     const char *shown = shown_path(load, folder);
-    DIR *dir = opendir(folder);
     if (shown == NULL)
         return STATUS_NO_MEMORY;
+    DIR *dir = opendir(folder);
     if (dir == NULL && files == FILES_TESTS)
         return STATUS_OK; /* said already: the profiles are in the same folder */
     if (dir == NULL) {
@@ -152,8 +152,12 @@ static enum status folder_list(struct load *load, enum files files, const char *
         return STATUS_OK;
     }
     enum status s = STATUS_OK;
-    for (struct dirent *entry; s == STATUS_OK && (entry = readdir(dir)) != NULL;)
+    struct dirent *entry;
+    while (errno = 0, s == STATUS_OK && (entry = readdir(dir)) != NULL)
         s = name_take(load, files, shown, entry->d_name, names);
+    if (s == STATUS_OK && errno != 0) /* half of the regions would be none of the rest */
+        finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.folder",
+                    "cannot read the folder to its end: %s", strerror(errno));
     closedir(dir);
     qsort(names->items, names->count, sizeof names->items[0], by_text);
     return s == STATUS_NO_MEMORY ? s : STATUS_OK;
