@@ -237,8 +237,7 @@ static bool is_missing(const char *path)
     return access(path, F_OK) != 0 && errno == ENOENT;
 }
 
-/* A host key that is not the records' own would be in the way of the one that is. */
-static bool host_key_is_there(const struct settings *settings)
+bool cli_host_key_is_there(const struct settings *settings)
 {
     const char *key = settings->secrets_pepper_file;
     if (is_missing(settings->store_path) || !is_missing(key))
@@ -253,7 +252,7 @@ static bool host_key_is_there(const struct settings *settings)
 static bool records_are_there(const struct settings *settings)
 {
     if (!is_missing(settings->store_path))
-        return host_key_is_there(settings);
+        return cli_host_key_is_there(settings);
     fprintf(stderr, "railgate: there are no records yet (%s); `railgate serve` makes them\n",
             settings->store_path);
     return false;
@@ -266,7 +265,7 @@ bool cli_store_open_with(struct cli_store *cli, struct settings *settings, bool 
         return false;
     char text[1024];
     struct writer why = writer_over(text, sizeof text - 1);
-    if (read_only ? !records_are_there(settings) : !host_key_is_there(settings)) {
+    if (read_only ? !records_are_there(settings) : !cli_host_key_is_there(settings)) {
         cli_store_close(cli);
         return false;
     }

@@ -86,6 +86,9 @@ bool cli_commit(struct cli_store *cli, struct store_txn *txn, const char *comman
 struct settings *cli_settings_load(const char *config);
 /* The same, of gateway.yaml alone. */
 struct settings *cli_gateway_load(const char *config);
+/* Before the host key is opened, which makes one: beside records it would not be theirs, and in the
+ * way of the one that is. False, and said on stderr: there is a database and no key. */
+bool cli_host_key_is_there(const struct settings *settings);
 /* Makes the folders of database and host key, if only the last one is missing. */
 void cli_make_folders(const struct settings *settings);
 /* Two gateways on one database would reverse each other's running attempts: there is a lock beside

@@ -250,7 +250,7 @@ static int serve_with(struct serve *serve, const char *config)
     if (loaded != STATUS_OK)
         return EXIT_COULD_NOT;
     cli_make_folders(serve->settings);
-    if (!cli_lock_store(serve->settings, "serve")) {
+    if (!cli_lock_store(serve->settings, "serve") || !cli_host_key_is_there(serve->settings)) {
         settings_free(serve->settings);
         return EXIT_COULD_NOT;
     }

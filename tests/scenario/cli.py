@@ -267,7 +267,7 @@ class Keys(Story):
         gateway.create_key()
         key = os.path.join(gateway.var, "host.key")
         os.rename(key, key + ".away")
-        for command in (["payments", "list"], ["restored"], ["keys", "create"]):
+        for command in (["payments", "list"], ["restored"], ["keys", "create"], ["serve"]):
             self.assertIn("host key", gateway.cli(*command, code=2)[2])
         self.assertFalse(os.path.exists(key), "another one would be in the way of the right one")
 
