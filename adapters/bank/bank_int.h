@@ -7,15 +7,18 @@
  *     bank_order.c     SALE: details -> a checked credit transfer, or the wait for one
  *     bank_rules.c     the rules that no schema checks, each with its ISO reason code
  *     bank_follow.c    INQUIRE, CANCEL, REFUND, REVERSE: messages about an earlier one, from its
- * refs bank_ids.c       references that hold the attempt, and reading them back bank_jws.c detached
- * JWS, base64url bank_token.c     the access token bank_reply.c     what the bank answers
+ *                      refs
+ *     bank_ids.c       references that hold the attempt, and reading them back
+ *     bank_jws.c       detached JWS, base64url
+ *     bank_token.c     the access token
+ *     bank_reply.c     what the bank answers
  *     bank_notice.c    what the bank says unasked
  *     bank_codes.c     profiles.def, reason_codes.def and statuses as tables
  *
  * Way of an exchange; without a sign_key the SIGN step falls away:
- *     begin          check, write the message                    -> SIGN (or DONE: refused, nothing
- * sent) resume SIGNED  protected header, "..", signature           -> SEND resume REPLY   read,
- * compare with what was asked, by table -> DONE
+ *     begin          check, write the message                      -> SIGN (or DONE, nothing sent)
+ *     resume SIGNED  protected header, "..", signature             -> SEND
+ *     resume REPLY   read, compare with what was asked, by table   -> DONE
  *
  * A payment that is refused here, before anything left, is DONE REJECTED with the ISO reason code
  * that a bank would have given.

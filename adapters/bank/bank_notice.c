@@ -17,10 +17,12 @@
  * A refund that was a transfer and came back is STATUS DECLINED of the refund.
  *
  * One movement may be told twice, in different messages. Its name (out->reference) is then the
- * same: RETURN   to a customer: the payment's own EndToEndId, for a transfer comes back once and
+ * same:
+ *     RETURN   to a customer: the payment's own EndToEndId, for a transfer comes back once and
  *              whole; between banks: RtrId, and bookings of returns are not counted, the pacs.004
- * was CREDIT   to a customer the account servicer's reference of the booking; between banks TxId or
- *              UETR of the pacs.008, and bookings are not counted
+ *              was
+ *     CREDIT   to a customer: the account servicer's reference of the booking; between banks: TxId
+ *              or UETR of the pacs.008, and bookings are not counted
  *     STATUS   of a payment that we sent: our EndToEndId, in the answer, the status and the booking
  *
  * A recall that a bank agrees to (CNCL) is approved at once: no message about the money names the

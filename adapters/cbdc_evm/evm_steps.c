@@ -6,8 +6,8 @@
  *                                      |  |  \--- nothing moved -------> declined
  *                                      |  \------ reverted -> REASON --> declined
  *                                      \--------- a part moved --------> the way back
- *     inquiry        CHECK -> POOL -> PENDING -> LATEST -> BISECT... -> SCAN... -> RECEIPT, as
- * above the way back   NONCE -> POOL -> PENDING -> LATEST -> SCAN... --- found -----> RECEIPT
+ *     inquiry        CHECK -> POOL -> PENDING -> LATEST -> BISECT... -> SCAN... -> RECEIPT as above
+ *     the way back   NONCE -> POOL -> PENDING -> LATEST -> SCAN... --- found -----> RECEIPT
  *                                                            \-- not there -> SENT -> RECEIPT
  *
  * The trap. A policy of the sandbox's that limits what a wallet may hold does not refuse a transfer

@@ -4,8 +4,9 @@
  *
  *     outside      waiting for AppHdr and for the root of a message that we know
  *     in AppHdr    only MsgDefIdr and BizMsgIdr right below it; a signature in there is of no
- * matter in the root  the path below the root is kept as text; a leaf is looked up by the level it
- * is on
+ *                  matter
+ *     in the root  the path below the root is kept as text; a leaf is looked up by the level it
+ *                  is on
  *
  * Three items are filled side by side: what stands in the group, in the outer element that is open,
  * and in the inner one. When an item ends it becomes a row: the places of its texts in the text
