@@ -89,7 +89,9 @@ struct exchange_command {
  * UNSUPPORTED  the adapter is not able to (operation, currency, amount over its largest)
  * REFUSED      the adapter said FAIL; `why` has its diagnosis: what the merchant should change
  * BUSY         an answer with the same correlation key is awaited (its trace number is still in use
- * by another attempt, or the first sending of a repeat is not done): take another trace NO_MEMORY
+ *              by another attempt, or the first sending of a repeat is not done): take another
+ *              trace
+ * NO_MEMORY
  */
 enum status exchange_prepare(struct channel *channel, const struct exchange_command *command,
                              struct exchange **out, struct writer *why);

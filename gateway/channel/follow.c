@@ -7,9 +7,9 @@
  *
  * Two facts are not taken at their word before the table is asked:
  *   - an attempt that was found open at start-up has the outcome UNKNOWN, whatever it says: its
- * bytes may have left before the power failed;
- *   - NOT_SENT speaks of this try only. When the same message had been handed over before (tries >
- * 1), the earlier one may have arrived, so the attempt as a whole is UNKNOWN.
+ *     bytes may have left before the power failed;
+ *   - NOT_SENT speaks of this try only. When the same message had been handed over before
+ *     (tries > 1), the earlier one may have arrived, so the attempt as a whole is UNKNOWN.
  *
  * What is deliberately absent: any way from UNKNOWN of a verb that moves money to ELSEWHERE. The
  * only ways to send money a second time are NOT_SENT, and an inquiry that began after the late

@@ -4,15 +4,16 @@
  *
  *   the file    open_file, check_pin, open_object: who may have written these bytes, are they the
  *               pinned ones, and does the dynamic linker take them. One descriptor is opened,
- * looked at, hashed and then loaded through /proc/self/fd/N, so there is no moment in which
- *               somebody could exchange the file between the check and the load. The descriptor
- *               stays open as long as the object: glibc knows objects by the name they were
- *               loaded under, and a number used a second time would give us the first object again.
+ *               looked at, hashed and then loaded through /proc/self/fd/N, so there is no moment in
+ *               which somebody could exchange the file between the check and the load. The
+ *               descriptor stays open as long as the object: glibc knows objects by the name they
+ *               were loaded under, and a number used a second time would give us the first object
+ *               again.
  *
  *   the struct  take_struct: magic, major, minor and size before anything else is read, because
- * only they tell what the rest means; then the struct is copied by size into a zeroed one, and only
- * the copy is looked at. check_identity, take_settings, take_abilities, check_limits,
- * check_functions follow; each names what is wrong in one sentence.
+ *               only they tell what the rest means; then the struct is copied by size into a zeroed
+ *               one, and only the copy is looked at. check_identity, take_settings, take_abilities,
+ *               check_limits, check_functions follow; each names what is wrong in one sentence.
  *
  * A struct of version 1 must reach at least to `resume` (what follows was added, or could have
  * been, after the first adapters), a setting row to `max`, an ability row to `amount_minor_max`.

@@ -45,7 +45,8 @@ struct loaded_adapter {
  * UNSUPPORTED  the adapter says that it cannot serve this host
  * MALFORMED    not a shared object, entry missing, or something in its struct is wrong
  * RANGE        a size, a count or a limit of its struct is out of range; or the path is not
- * absolute IO, NO_MEMORY */
+ *              absolute
+ * IO, NO_MEMORY */
 enum status adapter_load(const char *absolute_path, const char *sha256_hex,
                          struct loaded_adapter **out, struct writer *why);
 /* The same checks for an adapter that is linked in: simulation and tests. */

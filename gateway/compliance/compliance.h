@@ -143,7 +143,8 @@ enum reservation_kind {
     RESERVE_PERIOD,               /* sum since start_us (local midnight, Monday, first of ...) */
     RESERVE_SINCE_AUTHENTICATION, /* sum since the last RESERVE_RESET */
     RESERVE_RESET,                /* the payer is authenticated: the sum begins anew when the
-                                     channel approves (a confirmed challenge: when the payment goes ahead) */
+                                     channel approves (a confirmed challenge: when the payment
+                                     goes ahead) */
 };
 struct reservation {
     enum reservation_kind kind;

@@ -1,9 +1,8 @@
 /* compliance_int.h - the room's own: a profile as it is compiled, and one evaluation of it.
  *
  * fact.c: names, values. clause.c: conditions, read. holds.c: conditions, answered. compile*.c:
- * settings
- * -> struct profile. never.c: what can never fire. decide*.c: struct evaluation -> decision.
- * text.c: sentences. zone*.c: local time. test_cases.c: x.tests.yaml.
+ * settings -> struct profile. never.c: what can never fire. decide*.c: struct evaluation ->
+ * decision. text.c: sentences. zone*.c: local time. test_cases.c: x.tests.yaml.
  */
 #ifndef COMPLIANCE_COMPLIANCE_INT_H
 #define COMPLIANCE_COMPLIANCE_INT_H

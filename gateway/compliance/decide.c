@@ -2,8 +2,10 @@
  *
  *     effective, abstract, rails, currencies, data.residency       (here)
  *     kyc                                                          decide_kyc.c
- *     limits, authentication                                       decide_limits.c,
- * decide_authentication.c cross_border, screening, rules decide_border.c, decide_rules.c
+ *     limits                                                       decide_limits.c
+ *     authentication                                               decide_authentication.c
+ *     cross_border                                                 decide_border.c
+ *     screening, rules                                             decide_rules.c
  *
  * Nothing ends the evaluation early: every rule that speaks is recorded. A rule can only make the
  * verdict stricter. Text is made only for rules that fire, or when somebody watches.

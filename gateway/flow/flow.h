@@ -6,8 +6,8 @@
  *     capturing   asked of the channel, not answered yet        captured   taken
  *     releasing   being given back unused                       released   given back unused
  *     refunding   asked of the channel, not answered yet        refunded   given back after capture
- * Always: captured + capturing + released + releasing <= authorized, refunded + refunding <=
- * captured.
+ * Always: captured + capturing + released + releasing <= authorized,
+ *         refunded + refunding <= captured.
  *
  * A first operation may be accepted and not yet final (a code is shown, a transfer is on its way).
  * Until it is, a cancel is about that operation as a whole: it takes no sums, its amount is 0.

@@ -1,8 +1,7 @@
 /* loop_real.c - the loop on libuv and the machine's clocks.
  *
  * A turn (turn()): decide whether there is anything that must not wait; if not, say so under the
- * lock
- * (`asleep`) and sleep in libuv until input, a post or the first timer; then posted tasks, due
+ * lock (`asleep`) and sleep in libuv until input, a post or the first timer; then posted tasks, due
  * timers, deferred tasks. libuv carries one timer (`alarm`) and one async handle (`wake`), whatever
  * the number of ours: timers of a payment cost no libuv call at all.
  *

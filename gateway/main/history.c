@@ -1,7 +1,7 @@
 /* history.c - writes down which versions of profiles come into force; see history.h.
  *
- *     history_record -> ask_next (STORE_PROFILES, newest) -> newest_read -> commit -> written ->
- * ask_next
+ *     history_record -> ask_next (STORE_PROFILES, newest) -> newest_read -> commit -> written
+ *         -> ask_next ...
  *
  * A payment that was decided by a version names it, so the version must be found in the history
  * later, whatever happens next: nothing is decided by it before it is written here. What the store

@@ -1,11 +1,9 @@
 /* reload.c - new profiles for a running gateway; see reload.h.
  *
  *     reload_ask -> [waiting] -> begin -> worker: settings_load, policy_open -> loaded (loop)
- *                                             -> history_record -> recorded, apply -> answer ->
- * begin
- *                                             -> keep the old one                 -> answer ->
- * begin
- *                                                not recorded: keep the old one, put the file back
+ *         -> history_record -> recorded: apply                                   -> answer -> begin
+ *                           -> not recorded: keep the old one, put the file back -> answer -> begin
+ *         -> errors: keep the old one                                            -> answer -> begin
  *
  * A run takes the first request that waits, and with it all plain ones behind it up to the next
  * rollback. A rollback first writes the region's file, on the worker, and puts the old bytes back

@@ -5,8 +5,7 @@
  * One run at a time, on a worker: files are read, checked and compiled there, never on the loop.
  * Then the new versions are written into the store, and when they are there, between two turns of
  * the loop, the new policy takes the place of the old one; or, when anything is wrong, nothing
- * changes. Requests that come while a run is under way share one further
- * run.
+ * changes. Requests that come while a run is under way share one further run.
  *
  * Only regions, their tests and the lists come anew. What else differs from the start (rows of
  * gateway.yaml, channels) is told as "needs a restart".

@@ -1,8 +1,10 @@
 /* serve.c - `railgate serve`: load the configuration, run the gateway until a signal.
  *
  *     SIGTERM, SIGINT   no new requests, running ones are answered (at most shutdown.drain_time),
- * exit 0 a second one      exit at once; what is open is taken up at the next start SIGHUP region
- * profiles and lists are loaded anew (reload.h); the log tells what came of it
+ *                       exit 0
+ *     a second one      exit at once; what is open is taken up at the next start
+ *     SIGHUP            region profiles and lists are loaded anew (reload.h); the log tells what
+ *                       came of it
  *
  * In mode sandbox, RAILGATE_CRASH_AT=step[:n] kills the process the n-th time a payment reaches
  * that step: the crash tests use it. Mode live ignores it.

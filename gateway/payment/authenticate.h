@@ -5,9 +5,9 @@
  *
  *   code       RFC 6238 with HMAC-SHA-256, 8 digits, steps of 30 s, one step of tolerance to
  *              either side. Key of a payer: HMAC(authentication.code_key, "payer\n" merchant "\n"
- * id); key of a payment: HMAC(key of the payer, "payment\n" id "\n" minor units " " currency "\n"
- *              payee), with the payment's id as text (pay_...). So a code for another amount,
- *              payee or payment does not fit.
+ *              id); key of a payment: HMAC(key of the payer, "payment\n" id "\n" minor units " "
+ *              currency "\n" payee), with the payment's id as text (pay_...). So a code for
+ *              another amount, payee or payment does not fit.
  *   assertion  a compact JWS (RFC 7515, EdDSA or ES256) of a configured issuer with the claims
  *              iss, aud, iat, exp (at most 10 minutes after iat), sub (payer), and payment, amount
  *              (minor units, an integer), currency, payee as they are.

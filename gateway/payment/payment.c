@@ -4,11 +4,12 @@
  *     lookup     is a request with this key running? (finished ones are found inside `record`)
  *     decide     compliance: allow, challenge, review or deny, and why    (decide.c)
  *     pick       route: which channels, best first, and why    (pick.c)
- *     record     ONE commit: payment, key, attempt in SENDING, journal; or the answer given before
- *                a challenge or review ends here, held: nothing is sent before somebody says so
- * (hold.c) exchange   the adapter's message goes out                (attempt.c) settle     ONE
- * commit: state, refs, sums, journal, the answer   (what_follows.c) answer     the bytes that were
- * committed                 (work.c)
+ *     record     ONE commit: payment, key, attempt in SENDING, journal; or the answer given before.
+ *                A challenge or review ends here, held: nothing is sent before somebody says so
+ *                (hold.c)
+ *     exchange   the adapter's message goes out    (attempt.c)
+ *     settle     ONE commit: state, refs, sums, journal, the answer    (what_follows.c)
+ *     answer     the bytes that were committed    (work.c)
  *
  * Captures, cancels and refunds take the same way; instead of decide and pick they load the
  * payment, and `record` spends its sums. What `record` holds was encoded before: the refs that a

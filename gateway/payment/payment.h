@@ -1,7 +1,7 @@
 /* payment.h - the story: what a request becomes, step by step, until it is final.
  *
- *     payments_open -> payments_recover -> (payment_request_new, fill, payment_submit)* ->
- * payments_close
+ *     payments_open -> payments_recover -> (payment_request_new, fill, payment_submit)*
+ *         -> payments_stop -> payments_close
  *
  * One submitted request becomes one *work*: it is recorded, exchanged, settled and answered, and if
  * the outcome is unknown the work goes on behind the answer (inquire, repeat, reverse, park) until

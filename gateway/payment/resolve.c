@@ -6,10 +6,13 @@
  *     has succeeded    approved          only the attempt: that is what the books say
  *     has failed       declined,
  *                      reversed          only the attempt
- *     has succeeded    declined, ...     refused: nobody's word takes back what merchants were
- * told; has failed       approved          money must move once more (a refund, or back by the
- * bank) went on with     declined, another attempt  reversed          only the attempt: the
- * operation is the other one's approved          refused: it would have been paid twice
+ *     has succeeded    declined,
+ *                      reversed          refused: nobody's word takes back what merchants were
+ *     has failed       approved          told; money must move once more (a refund, or back at the
+ *                                        channel)
+ *     went on with     declined,
+ *     another attempt  reversed          only the attempt: the operation is the other one's
+ *                      approved          refused: it would have been paid twice
  *
  * What reversed or asked about the attempt and was parked with it is closed in the same commit.
  *

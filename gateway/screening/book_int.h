@@ -1,8 +1,8 @@
 /* book_int.h - what was read: entries, their names, and the words that names are made of.
  *
  *     names_book_open -> for each list: book_mark, names_book_entry / book_name / ..., on failure
- * book_rewind
- *               -> book_weigh (once, after the last list) -> read only
+ *                        book_rewind
+ *                     -> book_weigh (once, after the last list) -> read only
  *
  * Everything is an array and a number into it, so that 200,000 entries are a dozen allocations. A
  * word is stored once, as 16-bit letters (what lies above U+FFFF is folded below it: good enough to

@@ -3,10 +3,11 @@
  *
  *     1 the name is normalised and split into words
  *     2 for each word: the words of the lists that are alike (index.c), and then the names that
- * hold them; each such name is marked with the weight that was found 3 names whose marks could
- * reach the threshold (match_bound) are compared in full (match.c) 4 birth, alias: a year of birth
- * more than two years off what the list says takes 12 points, a weak alias 5; nothing adds 5 the
- * best name of each entry, best first
+ *       hold them; each such name is marked with the weight that was found
+ *     3 names whose marks could reach the threshold (match_bound) are compared in full (match.c)
+ *     4 birth, alias: a year of birth more than two years off what the list says takes 12 points,
+ *       a weak alias 5; nothing adds
+ *     5 the best name of each entry, best first
  *
  * Particles, legal forms, titles and initials are in so many names that they are not looked up
  * (unless the name has nothing else): what they weigh is granted to every name in step 3. Nothing

@@ -4,9 +4,11 @@
  *
  *     the same word                                              likeness 1
  *     written together or apart (Xiaoming, Xiao Ming)            as the words put together are
- * alike letters differ                                             1 - 0.6 * d / longer, and 0.04
- * less when the first letter differs alike but for vowels, one side written without 0.88 an initial
- * for a name                                      0.85, with an initial's weight
+ *                                                                alike
+ *     letters differ                                             1 - 0.6 * d / longer, and 0.04
+ *                                                                less when the first letter differs
+ *     alike but for vowels, one side written without             0.88
+ *     an initial for a name                                      0.85, with an initial's weight
  *
  * d counts letters changed, added, left out or swapped with their neighbour (optimal string
  * alignment): none in words of up to 3 letters, 1 up to 7, 2 up to 12, 3 above; none in words with
@@ -19,10 +21,11 @@
  *
  *     small           weight of unpaired particles, legal forms, titles and initials
  *     contradiction   what is unpaired on both sides: the smaller of the two weights. Different
- * words where there should be the same one lack            what one side has more: a middle name or
- * a second surname left out. Costs 0.15 of its weight as long as two words are paired and it is at
- * most 0.75 of their weight, 0.5 of the rest; when one word is paired, all of it (0.5 when an
- * initial goes with it, or when it is a rare word of a firm's name)
+ *                     words where there should be the same one
+ *     lack            what one side has more: a middle name or a second surname left out. Costs
+ *                     0.15 of its weight as long as two words are paired and it is at most 0.75 of
+ *                     their weight, 0.5 of the rest; when one word is paired, all of it (0.5 when
+ *                     an initial goes with it, or when it is a rare word of a firm's name)
  *
  * Only the same words in the same order are 100; in another order 99; with anything else at
  * most 98. So two people who share one name have a contradiction that weighs as much as what they

@@ -1,7 +1,7 @@
 /* screening.c - lists as a whole: opened once, never changed, closed.
  *
- *     files -> readers (read_*.c) -> book (book.c) -> weights -> index (index.c) -> lookups
- * (find.c)
+ *     files -> readers (read_*.c) -> book (book.c) -> weights -> index (index.c)
+ *         -> lookups (find.c)
  *
  * A list is taken whole or not at all: what a reader had put into the book before it met the end of
  * a cut-off file is taken back. Rows that cannot be read are passed over and counted; a list in

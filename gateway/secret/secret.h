@@ -57,9 +57,9 @@ enum status secret_put(struct secrets *secrets, const char *name, enum secret_ki
 enum status secret_put_hex(struct secrets *secrets, const char *name, enum secret_kind kind,
                            struct view text, struct writer *why);
 /* Reads a file that nobody but its owner may read or write (else DENIED; one with a public key, of
- * verify_*, may be read). What it holds goes by the
- * kind: a token as it is (blanks at both ends are not part of it); PEM for sign_* (private key) and
- * verify_* (public key); hexadecimal for the others, and for these when there is no PEM in it. */
+ * verify_*, may be read). What it holds goes by the kind: a token as it is (blanks at both ends are
+ * not part of it); PEM for sign_* (private key) and verify_* (public key); hexadecimal for the
+ * others, and for these when there is no PEM in it. */
 enum status secret_put_file(struct secrets *secrets, const char *name, enum secret_kind kind,
                             const char *path, struct writer *why);
 /* The same, but hexadecimal whatever the kind. */

@@ -2,8 +2,9 @@
  *
  *     config/gateway.yaml        gateway.def, and lists `keys:`, `lists:`, `issuers:`, `merchants:`
  *     config/channels/x.yaml     channel.def, and the adapter's own values under `settings:`
- *     config/regions/x.yaml      region.def, and lists of limit.def, tier.def, ... (struct
- * region_settings) config/regions/x.tests.yaml  its test cases (struct region_tests)
+ *     config/regions/x.yaml      region.def, and lists of limit.def, tier.def, ...
+ *                                (struct region_settings)
+ *     config/regions/x.tests.yaml  its test cases (struct region_tests)
  *
  * The .def rows make the structs below, the parser, the checks, `settings_show` and the manual
  * (`settings_describe`). Read them for name, default, range and meaning.
@@ -218,12 +219,13 @@ struct region_settings {
  *     region: eu
  *     cases:
  *       - name: low value, exactly at 30 EUR
- *         at: 2026-03-01T12:00:00Z          # default: the profile's effective_from
+ *         at: 2026-03-01T12:00:00Z                # default: the profile's effective_from
  *         facts: { rail: card, amount: 30.00 EUR, entry: manual, payer.id: p1 }
- *         spent: { low_value: { amount: 70.00 EUR, count: 4 } }   # by id of limit, tier or
- * exemption expect: allow                      # the decision, counters included because:
- * [low_value]               # ids that must be among the reasons, exemptions and reports not:
- * [pix_night]                   # ids that must not
+ *         spent: { low_value: { amount: 70.00 EUR, count: 4 } }   # by id of limit, tier, exemption
+ *         expect: allow                           # the decision, counters included
+ *         because: [low_value]                    # ids that must be among the reasons, exemptions
+ *                                                 # and reports
+ *         not: [pix_night]                        # ids that must not
  */
 struct test_fact {
     const char *name, *value; /* "payer.country", "DE" */

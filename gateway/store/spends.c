@@ -6,7 +6,7 @@
  *     spends_settle    after it: first what the payment had spent is given back (spends_release),
  *                      then each spend with its write mark is carried out
  *     the payment row  keeps the marks of what was spent, in its column `spends`, written by the
- * same commit; giving back empties it, so it happens once
+ *                      same commit; giving back empties it, so it happens once
  *
  * The column is a row of marks of equal size, in the order in which they were made:
  *

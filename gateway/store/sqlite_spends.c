@@ -3,9 +3,10 @@
  * One table for the three kinds of sums (statements.def names them by number):
  *
  *     SLIDING      a row for each payment, found by (counter, time); the sum is made by reading
- * those inside the window, so its cost grows with them PERIOD       one row for each period, by its
- * start SINCE_RESET  one row; a reset zeroes it and moves since_us on, so that what was spent
- * before is not taken back from what was spent after
+ *                  those inside the window, so its cost grows with them
+ *     PERIOD       one row for each period, by its start
+ *     SINCE_RESET  one row; a reset zeroes it and moves since_us on, so that what was spent before
+ *                  is not taken back from what was spent after
  *
  * Counters are random keys: each touches a page of its own. That is the price of a limit; a request
  * without spends runs no statement of this file.

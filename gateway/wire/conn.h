@@ -49,7 +49,7 @@ struct conn_events {
     void (*opened)(struct conn *conn, void *arg); /* after connect and TLS handshake */
     void (*bytes)(struct conn *conn, void *arg, struct view bytes); /* valid during the call only */
     void (*ended)(struct conn *conn, void *arg);   /* peer will send no more (half-close); may be
-                                                      NULL:   the connection is then closed */
+                                                      NULL: the connection is then closed */
     void (*drained)(struct conn *conn, void *arg); /* the out-buffer became empty; may be NULL */
     void (*closed)(struct conn *conn, void *arg, enum status why); /* OK: closed by us; CLOSED: by
                                                       the peer; TIMEOUT, REFUSED, IO, TLS, ... */

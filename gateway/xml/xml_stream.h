@@ -7,9 +7,11 @@
  *     elements nested over DEPTH_MAX    RANGE
  *     a tag, comment, processing instruction or CDATA section longer than about TAG_MAX; more than
  *     ATTRIBUTES_MAX attributes, or declared namespaces, in a tag (libxml2 takes time by the
- * square) RANGE more bytes than the rules allow   FULL a file that cannot be read        IO what is
- * not well-formed, an entity that is not declared, bytes that are not of the declared encoding, a
- * file that is cut off  MALFORMED
+ *     square)                           RANGE
+ *     more bytes than the rules allow   FULL
+ *     a file that cannot be read        IO
+ *     what is not well-formed, an entity that is not declared, bytes that are not of the declared
+ *     encoding, a file that is cut off  MALFORMED
  *
  * Nothing is ever fetched: no file, no network, no XInclude. Any encoding that libxml2 knows is
  * taken (a published list may be ISO-8859-1); what is handed out is UTF-8 always.
@@ -84,8 +86,7 @@ enum status xml_stream(FILE *file, const struct xml_rules *rules, void *arg,
                        struct xml_refusal *refusal);
 
 /* The attribute of this name, which is in no namespace; false: there is none. The value lives as
- * long as the call; an
- * `&amp;` in it is told as "&#38;", libxml2's way. */
+ * long as the call; an `&amp;` in it is told as "&#38;", libxml2's way. */
 bool xml_attribute_value(const struct xml_attributes *attributes, struct view name,
                          struct view *out);
 
