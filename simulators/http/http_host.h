@@ -15,22 +15,26 @@
  * Faults, one JSON body for scenario files and the control port (as for the card host):
  *
  *     { "settings": {...brain's...}, "keys": {...}, "down_ms": 5000,
- *       "faults": [ {"fault": "drop_after_booking", "method": "POST", "path": "/v1/orders",
- *                    "skip": 0, "next": 3, "per_million": 1000000, "amount_minor": 123, "ms": 2000}
- * ], "settlement": {"seed": 7, "faults": [...]} }     (what goes wrong with records: settle.h)
+ *       "faults": [ {"fault": "delay", "method": "POST", "path": "/v1/orders", "skip": 0,
+ *                    "next": 3, "per_million": 1000000, "amount_minor": 123, "ms": 2000} ],
+ *       "settlement": {"seed": 7, "faults": [...]} }     (what goes wrong with records: settle.h)
  *
  *     drop_before_booking  the request is lost; the connection is closed without an answer
  *     drop_after_booking   handled and booked; closed without an answer
  *     delay                handled now, answered after ms
  *     late_booking         handled only after ms (the answer too)
  *     duplicate            handled twice, as if the network had repeated it; the first answer
- * counts reorder              waits ms before it is handled, so that later ones overtake it garble
- * bytes of the answer's body are changed cut                  the answer ends after `bytes` bytes
- * of its body, then the connection closes half_close           no answer; our direction is closed,
- * the other stays open reset                handled, then the connection is reset status not
- * handled; answered with HTTP status `status` notice_drop, notice_delay, notice_duplicate,
- * notice_reorder, notice_garble, notice_unsigned the same for notices (path: that of the notice's
- * url); notice_unsigned leaves out every header that contains "signature"
+ *                          counts
+ *     reorder              waits ms before it is handled, so that later ones overtake it
+ *     garble               `bytes` bytes of the answer's body are changed
+ *     cut                  the answer ends after `bytes` bytes of its body, then the connection
+ *                          closes
+ *     half_close           handled; no answer, our direction is closed, the other stays open
+ *     reset                handled, then the connection is reset
+ *     status               not handled; answered with HTTP status `status`
+ *     notice_drop, notice_delay, notice_duplicate, notice_reorder, notice_garble, notice_unsigned
+ *                          the same for notices (path: that of the notice's url); notice_unsigned
+ *                          leaves out every header that contains "signature"
  *
  * path matches as a prefix; "" all. The first rule of a kind that matches counts: `skip` of its
  * messages pass, then each is hit with probability `per_million`, `next` times in all (-1: for

@@ -3,7 +3,7 @@
  *     downloads_init
  *     downloads_start      answers a request with a record, piece by piece
  *     downloads_drop_all   before the counterpart whose record it is, and the control port, are
- * closed
+ *                          closed
  *
  * A piece is written when the reader has taken most of what was written before, so a slow reader
  * costs no memory. The HTTP server does not tell when that is: a timer looks. Loop thread only.

@@ -1,10 +1,11 @@
 /* wallet_control.c - the control port of the wallet provider.
  *
- *     POST /scan     {"code" or "order_id", "phone", "amount", "after_ms", "times", "late",
- * "never", "merchant"}     a phone scans a code POST /present  {"phone"}        a phone shows a
- * consumer-presented code POST /cancel   {"order_id"}     the provider cancels an order by itself
- *     GET  /orders, GET /payments     all of them, the last 500
- *     GET  /phones                    balances and habits
+ *     POST /scan       {"code" or "order_id", "phone", "amount", "after_ms", "times", "late",
+ *                      "never", "merchant"}     a phone scans a code
+ *     POST /present    {"phone"}                a phone shows a consumer-presented code
+ *     POST /cancel     {"order_id"}             the provider cancels an order by itself
+ *     GET  /orders, GET /payments               all of them, the last 500
+ *     GET  /phones                              balances and habits
  */
 #include "wallet_int.h"
 
