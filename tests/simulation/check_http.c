@@ -5,7 +5,8 @@
  *
  *     qr     order_id, refund_id: the attempt; a static code's payment: its reference holds it
  *     bank   EndToEndId "RGE" (of a refund "RGF"), RtrId "RGR" and 13 letters of base 36; a payment
- * that came in: the structured reference that the payer was given cbdc   id: the attempt
+ *            that came in: the structured reference that the payer was given
+ *     cbdc   id: the attempt
  *
  * For every operation: what its attempts have moved there, less what came back, is what the gateway
  * says: its amount if it succeeded, else nothing. No entry is booked twice, none is nobody's.

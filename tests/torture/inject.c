@@ -5,11 +5,14 @@
  * reads it while the program runs:
  *
  *     kinds          which calls count, a bit for each kind below; 0: nothing counts and nothing
- * fails first, last    the calls that fail: from the first-th to the last-th that counts, from 1
+ *                    fails
+ *     first, last    the calls that fail: from the first-th to the last-th that counts, from 1
  *     error          errno of the failure; SHORT: what is written, sent or read is cut to half, at
- * least a byte calls, fired   how many counted and how many failed since it was armed function,
- * frames, offsets: what failed last, and who called it (for the report of a failing test) clock_us
- * added to CLOCK_REALTIME
+ *                    least a byte
+ *     calls, fired   how many counted and how many failed since it was armed
+ *     function, frames, offsets, objects
+ *                    what failed last, and who called it (for the report of a failing test)
+ *     clock_us       added to CLOCK_REALTIME
  *
  * Without the variable, or not armed, every call goes straight on. A call's kind goes by its
  * descriptor: FILE calls are those on regular files (SQLite's), LOG those on standard output and

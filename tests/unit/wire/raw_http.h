@@ -1,7 +1,7 @@
 /* raw_http.h - an HTTP server under test and a client that sends raw bytes and knows no HTTP.
  *
  *     raw_open(&raw, RAW_MEMORY, seed); raw_connect; raw_send ...; raw_until_closed; look;
- * raw_close
+ *     raw_close
  */
 #ifndef TESTS_RAW_HTTP_H
 #define TESTS_RAW_HTTP_H
