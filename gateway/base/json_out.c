@@ -2,8 +2,8 @@
  *
  * Whatever bytes come in as text, JSON that is valid and UTF-8 goes out: what must be escaped is,
  * the control characters of U+0080 to U+009F too (a terminal that shows a log obeys them), and each
- * byte that is no part of a well-formed sequence becomes U+FFFD. Structure is the
- * caller's promise (ENSURE); room is not, and latches in the writer.
+ * byte that is no part of a well-formed sequence becomes U+FFFD. Structure is the caller's promise
+ * (ENSURE); room is not, and latches in the writer.
  */
 #include "json_out.h"
 

@@ -1,7 +1,7 @@
 /* picture.h - a text as a QR picture (ISO/IEC 18004), through libqrencode and libpng.
  *
  * Pure, on any thread. Error correction level M, a quiet zone of 4 modules, byte mode as the
- * library chooses; the text is UTF-8. TOO long a text (some 2,300 bytes at level M): RANGE. FULL
+ * library chooses; the text is UTF-8. Too long a text (some 2,300 bytes at level M): RANGE. FULL
  * when `out` has no room: PICTURE_BYTES_MAX always suffices.
  */
 #ifndef PICTURE_PICTURE_H
