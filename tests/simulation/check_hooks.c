@@ -22,19 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct line {
-    int64_t seq, merchant, time_us;
-    char kind[64];
-    int64_t names_endpoint, names_event; /* of its data; 0: none */
-    bool gone;                           /* reason of a webhook_endpoint.disabled */
-    uint64_t shown_hash;                 /* as GET /v1/events shows it; 0: it does not */
-};
-
-struct journal {
-    struct line *lines;
-    size_t count, room;
-};
-
 static void read_data(struct line *line, struct view data)
 {
     struct arena arena;
@@ -159,7 +146,7 @@ static void check_list(struct hook_side *side, struct journal *j, const struct m
 /* --- endpoints ----------------------------------------------------------------------------------
  */
 
-static bool kind_wanted(const char *kinds, const char *kind)
+bool kind_wanted(const char *kinds, const char *kind)
 {
     char list[256];
     (void)snprintf(list, sizeof list, "%s", kinds);
@@ -250,6 +237,17 @@ static void check_bodies(const struct hook_endpoint *e, const struct journal *j)
                       (long long)e->got[i].seq);
                 return;
             }
+}
+
+void check_signed_and_shown(struct hook_endpoint *e, const struct journal *j)
+{
+    hook_verify_again(e);
+    if (e->unverified != NULL)
+        wrong(e->side->world, 0, "a webhook to endpoint %u has no good signature: %.80s", e->index,
+              e->unverified->text);
+    check_bodies(e, j);
+    for (size_t i = 0; i < e->got_count; i++)
+        e->side->world->hooks_taken += e->got[i].taken;
 }
 
 /* Nothing came. What was there for it since it was made must still be tried, or be given up. */
@@ -367,13 +365,7 @@ static void check_endpoint(struct hook_endpoint *e, const struct journal *j, str
     if (e->dead)
         world_tally(world, "webhooks: a receiver that %s",
                     e->nobody ? "is not there" : "only fails");
-    hook_verify_again(e);
-    if (e->unverified != NULL)
-        wrong(world, 0, "a webhook to endpoint %u has no good signature: %.80s", e->index,
-              e->unverified->text);
-    check_bodies(e, j);
-    for (size_t i = 0; i < e->got_count; i++)
-        world->hooks_taken += e->got[i].taken;
+    check_signed_and_shown(e, j);
     arena_reset(&arena);
 }
 
@@ -381,7 +373,7 @@ void check_hooks(struct world *world)
 {
     struct hook_side *side = world->hooks;
     struct journal j = { 0 };
-    if (side->count == 0)
+    if (side->count == 0 && hook_moves_count(side->moves) == 0)
         return;
     journal_read(world, &j);
     struct due *due = calloc(j.count + 1, sizeof *due);
@@ -393,6 +385,7 @@ void check_hooks(struct world *world)
             check_endpoint(&side->endpoints[i], &j, due);
         else
             wrong(world, 0, "endpoint %zu could not be made", i);
+    check_moves(side, &j);
     free(due);
     free(j.lines);
 }

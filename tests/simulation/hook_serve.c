@@ -42,6 +42,7 @@ struct hook_conn {
     size_t len, room;
     bool answering; /* one request at a time */
     struct hook_endpoint *endpoint;
+    enum hook_place place; /* of one that is changed */
     int64_t seq;
     struct timer late;
 };
@@ -167,6 +168,7 @@ static void note(struct hook_endpoint *e, int64_t seq, struct view body, struct 
               (int)body.len, (const char *)body.ptr);
     }
     got->arrivals++;
+    got->last_turn = ++side->turn;
 }
 
 /* Head and body are whole. False: it is no webhook, which was said. */
@@ -193,6 +195,8 @@ static bool take(struct hook_conn *c, const char *head, struct view body)
         world_trace(world, e->id, view_text(id));
         verify(e, id, timestamp, signature, body);
         note(e, c->seq, body, json_raw(data, body));
+        if (e->mover != NULL)
+            hook_moves_arrival(e->mover, c->place, c->seq);
     } else {
         wrong(world, 0, "what came is no webhook: %s%.*s", head, (int)body.len,
               (const char *)body.ptr);
@@ -204,7 +208,7 @@ static bool take(struct hook_conn *c, const char *head, struct view body)
 /* --- what is answered ---------------------------------------------------------------------------
  */
 
-static enum fate draw_fate(const struct hook_endpoint *e)
+static enum fate draw_fate(const struct hook_endpoint *e, enum hook_place place)
 {
     static const struct {
         enum fate fate;
@@ -216,11 +220,13 @@ static enum fate draw_fate(const struct hook_endpoint *e)
         { FATE_GONE, 8 },
     };
     struct hook_side *side = e->side;
-    if (e->dead)
+    if (e->mover != NULL && place == PLACE_GONE)
+        return FATE_GONE;
+    if (e->dead || (e->mover != NULL && place == PLACE_BROKEN))
         return FATE_ERROR;
     if (!side->trouble)
         return FATE_TAKEN;
-    uint64_t die = dice_below(&side->dice, 1000);
+    uint64_t die = dice_below(e->dice, 1000);
     for (size_t i = 0; i < COUNT_OF(fates); i++) {
         if (die < fates[i].permille)
             return fates[i].fate;
@@ -263,7 +269,7 @@ static void say_error(struct hook_conn *c)
 {
     static const char *const errors[] = { "500 Broken", "429 Too Many", "404 Not Found",
                                           "302 Found" };
-    size_t which = c->endpoint->dead ? 0 : dice_below(&c->endpoint->side->dice, 4);
+    size_t which = c->endpoint->dead ? 0 : dice_below(c->endpoint->dice, 4);
     say(c, errors[which], which == 3 ? "Location: /elsewhere\r\n" : "", VIEW("no"));
 }
 
@@ -271,7 +277,7 @@ static void answer(struct hook_conn *c, enum fate fate)
 {
     static char huge[HUGE_BYTES];
     struct hook_endpoint *e = c->endpoint;
-    struct dice *dice = &e->side->dice;
+    struct dice *dice = e->dice;
     char more[64];
     switch (fate) {
     case FATE_TAKEN: say_taken(c, VIEW("ok")); return;
@@ -294,6 +300,8 @@ static void answer(struct hook_conn *c, enum fate fate)
     case FATE_GARBLED: IGNORE_STATUS(conn_write(c->conn, VIEW("HTTX 200\r\n\r\n"))); return;
     case FATE_GONE:
         e->said_gone = true;
+        if (e->mover != NULL)
+            e->mover->gone_places |= 1u << c->place;
         say(c, "410 Gone", "", VIEW_EMPTY);
         return;
     }
@@ -301,6 +309,21 @@ static void answer(struct hook_conn *c, enum fate fate)
 
 /* --- connections --------------------------------------------------------------------------------
  */
+
+/* Whose request it is; NULL: nobody's. */
+static struct hook_endpoint *receiver_of(struct hook_side *side, const char *head,
+                                         enum hook_place *place)
+{
+    unsigned index = 0, at = 0;
+    *place = PLACE_GOOD;
+    if (sscanf(head, "POST /hook/%u HTTP/1.1\r\n", &index) == 1)
+        return index < side->count ? &side->endpoints[index] : NULL;
+    if (sscanf(head, "POST /moved/%u/%u HTTP/1.1\r\n", &index, &at) != 2 ||
+        index >= hook_moves_count(side->moves) || at == 0 || at >= PLACE_NOBODY)
+        return NULL;
+    *place = (enum hook_place)at;
+    return &hook_moves_at(side->moves, index)->e;
+}
 
 /* A whole request is there: takes it out. */
 static void look(struct hook_conn *c)
@@ -313,20 +336,21 @@ static void look(struct hook_conn *c)
     *end = '\0';
     unsigned long len =
         header(c->in, "\r\nContent-Length:", number, sizeof number) ? strtoul(number, NULL, 10) : 0;
-    unsigned index = 0;
-    bool ours = sscanf(c->in, "POST /hook/%u HTTP/1.1\r\n", &index) == 1 && index < side->count;
-    if (c->len < head_len + len && ours) {
+    enum hook_place place;
+    struct hook_endpoint *e = receiver_of(side, c->in, &place);
+    if (c->len < head_len + len && e != NULL) {
         *end = '\r';
         return;
     }
-    if (!ours) {
+    if (e == NULL) {
         wrong(side->world, 0, "a receiver was asked for something else: %s", c->in);
         conn_abort(c->conn);
         return;
     }
-    c->endpoint = &side->endpoints[index];
+    c->endpoint = e;
+    c->place = place;
     c->answering = true;
-    enum fate fate = draw_fate(c->endpoint);
+    enum fate fate = draw_fate(c->endpoint, place);
     world_tally(side->world, "webhook fate %d", (int)fate);
     if (fate == FATE_RESET_BEFORE || take(c, c->in, view_of(c->in + head_len, len)))
         answer(c, fate);

@@ -36,7 +36,7 @@ enum doing {
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-static void add_secret(struct hook_endpoint *e, struct view text)
+void hook_add_secret(struct hook_endpoint *e, struct view text)
 {
     char base64[128];
     ENSURE(e->secret_count < HOOK_SECRETS_MAX && view_starts_with(text, VIEW("whsec_")));
@@ -66,7 +66,7 @@ static void read_answer(struct hook_side *side, int http_status, struct view bod
         e->secret_lost = true;
     if (good && (side->doing == DOING_MAKE || side->doing == DOING_ROTATE)) {
         ENSURE(json_text(json_member(root, "secret"), &text) == STATUS_OK);
-        add_secret(e, text);
+        hook_add_secret(e, text);
     }
     if (good && side->doing == DOING_MAKE) {
         ENSURE(json_text(json_member(root, "id"), &text) == STATUS_OK &&
@@ -105,9 +105,9 @@ static void on_answer(void *arg, const struct http_answer *answer)
 /* --- calls --------------------------------------------------------------------------------------
  */
 
-static enum status call_api(struct hook_side *side, const struct merchant *merchant,
-                            const char *method, const char *path, const char *key, struct view body,
-                            http_done_fn *done, void *arg)
+enum status hook_call(struct http_client *client, const struct merchant *merchant,
+                      const char *method, const char *path, const char *key, struct view body,
+                      http_done_fn *done, void *arg)
 {
     char bearer[API_KEY_TEXT_MAX + 8];
     struct http_header headers[3];
@@ -118,12 +118,11 @@ static enum status call_api(struct hook_side *side, const struct merchant *merch
         headers[count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/json") };
     if (key != NULL)
         headers[count++] = (struct http_header){ VIEW("Idempotency-Key"), view_text(key) };
-    return http_call(side->client, method, view_text(path), headers, count, body, CALL_US, done,
-                     arg, NULL);
+    return http_call(client, method, view_text(path), headers, count, body, CALL_US, done, arg,
+                     NULL);
 }
 
-/* "payment.* refund.*" to "payment.*","refund.*" */
-static void put_kinds(struct writer *w, const char *kinds)
+void hook_put_kinds(struct writer *w, const char *kinds)
 {
     writer_u8(w, '"');
     for (; *kinds != '\0'; kinds++)
@@ -148,7 +147,7 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
         idempotency = key;
         writer_format(&body, "{\"url\":\"http://%s/hook/%u\",\"events\":[",
                       e->nobody ? "closed" : "shop", e->index);
-        put_kinds(&body, e->kinds);
+        hook_put_kinds(&body, e->kinds);
         writer_text(&body, "]}");
         break;
     case DOING_MARK:
@@ -170,8 +169,8 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
     }
     side->about = e;
     side->doing = (int)doing;
-    side->calling = call_api(side, e->merchant, method, path, idempotency, writer_done(&body),
-                             on_answer, side) == STATUS_OK;
+    side->calling = hook_call(side->client, e->merchant, method, path, idempotency,
+                              writer_done(&body), on_answer, side) == STATUS_OK;
     ENSURE(side->calling);
 }
 
@@ -255,7 +254,8 @@ int hook_get(struct hook_side *side, const struct merchant *merchant, const char
              size_t *len)
 {
     struct waiting w = { 0 };
-    ENSURE(call_api(side, merchant, "GET", path, NULL, VIEW_EMPTY, on_got, &w) == STATUS_OK);
+    ENSURE(hook_call(side->client, merchant, "GET", path, NULL, VIEW_EMPTY, on_got, &w) ==
+           STATUS_OK);
     while (!w.done)
         ENSURE(loop_step(side->world->loop, INT64_MAX));
     *body = w.body;
@@ -288,12 +288,17 @@ enum status hook_side_open(struct hook_side **out, struct world *world)
     side->dice.state = world->options->seed ^ 0x4007;
     timer_init(&side->act, world->loop, on_act, side);
     *out = side;
+    struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
+    TRY(endpoint_parse(VIEW("gateway:80"), &client.to));
+    TRY(http_client_open(&side->client, world->wire, world->loop, &client));
+    TRY(hook_moves_open(&side->moves, side));
     if (!dice_percent(&side->dice, HOOK_RUNS_PERCENT))
         return STATUS_OK;
     side->count = 2 + dice_below(&side->dice, HOOK_ENDPOINTS_MAX - 1);
     for (unsigned i = 0; i < side->count; i++)
         side->endpoints[i] =
             (struct hook_endpoint){ .side = side,
+                                    .dice = &side->dice,
                                     .merchant = &world->merchants[dice_below(&side->dice, 2)],
                                     .index = i,
                                     .kinds = kinds[dice_below(&side->dice, COUNT_OF(kinds))],
@@ -305,10 +310,8 @@ enum status hook_side_open(struct hook_side **out, struct world *world)
         e->nobody = e->dead && dice_percent(&own, 50);
     }
     side->acts_left = 6 + (unsigned)dice_below(&side->dice, 30);
-    struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
-    TRY(endpoint_parse(VIEW("gateway:80"), &client.to));
-    TRY(http_client_open(&side->client, world->wire, world->loop, &client));
-    TRY(hook_server_open(&side->server, side));
+    if (side->server == NULL)
+        TRY(hook_server_open(&side->server, side));
     timer_start(&side->act, 0);
     return STATUS_OK;
 }
@@ -325,40 +328,57 @@ void hook_side_calm(struct hook_side *side)
     side->calm_us = loop_now_us(side->world->loop);
     if (side->count > 0 && !side->calling)
         timer_start(&side->act, 0);
+    hook_moves_calm(side->moves);
 }
 
 bool hook_side_quiet(const struct hook_side *side)
 {
     struct outbox_stats stats;
-    if (side->count == 0 || !side->world->calm) /* trouble ends when the payments have ended */
+    size_t changed = 0;
+    bool none = side->count == 0 && hook_moves_count(side->moves) == 0;
+    if (none || !side->world->calm) /* trouble ends when the payments have ended */
         return true;
-    if (side->calling)
+    if (side->calling || !hook_moves_quiet(side->moves, &changed))
         return false;
     for (size_t i = 0; i < side->count; i++)
         if (!hook_done(&side->endpoints[i]))
             return false;
     outbox_stats(gateway_outbox(side->world->gateway), &stats);
-    return stats.endpoints == side->count && stats.pending == 0 && stats.working == 0;
+    return stats.endpoints == side->count + changed && stats.pending == 0 && stats.working == 0;
+}
+
+void hook_side_sleeps(struct hook_side *side)
+{
+    hook_moves_sleeps(side->moves);
 }
 
 void hook_side_stop(struct hook_side *side)
 {
     side->stopped = true;
     timer_stop(&side->act);
+    hook_moves_stop(side->moves);
     http_client_close(side->client);
+}
+
+/* What came, with what could not be verified. */
+static void forget_arrivals(struct hook_endpoint *e)
+{
+    struct hook_unverified *row;
+    while ((row = e->unverified) != NULL) {
+        e->unverified = row->next;
+        free(row);
+    }
+    free(e->got);
 }
 
 void hook_side_close(struct hook_side *side)
 {
     hook_server_close(side->server);
-    for (size_t i = 0; i < side->count; i++) {
-        struct hook_unverified *row;
-        while ((row = side->endpoints[i].unverified) != NULL) {
-            side->endpoints[i].unverified = row->next;
-            free(row);
-        }
-        free(side->endpoints[i].got);
-    }
+    for (size_t i = 0; i < side->count; i++)
+        forget_arrivals(&side->endpoints[i]);
+    for (size_t i = 0; i < hook_moves_count(side->moves); i++)
+        forget_arrivals(&hook_moves_at(side->moves, i)->e);
+    hook_moves_close(side->moves);
     side->magic = 0;
     free(side);
 }

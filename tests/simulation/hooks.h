@@ -1,8 +1,10 @@
 /* hooks.h - webhooks in the simulation: merchants' receivers, and what must be true of them.
  *
  *     hook_side.c    endpoints made through the API, the API calls about them
+ *     hook_moves.c   other endpoints, which their merchants change: URL, kinds, enabled, deleted
  *     hook_serve.c   the receivers on the memory network, and their accidents
  *     check_hooks.c  when all is quiet: what came against the journal
+ *     check_moves.c  the same for endpoints that change
  *
  * Not every run has endpoints: a delivery is a commit, and most runs are about payments.
  */
@@ -11,14 +13,19 @@
 
 #include "sim.h"
 
+#include "wire/http_client.h"
+
 #define HOOK_ENDPOINTS_MAX 4
 #define HOOK_SECRETS_MAX   8
+#define HOOK_MOVERS_MAX    2
+#define HOOK_VERSIONS_MAX  64
 
 /* An event as an endpoint got it; in the order of first arrivals. */
 struct hook_got {
     int64_t seq;
     uint64_t body_hash, data_hash; /* of the first arrival */
     uint64_t first_turn;           /* a counter of all that happens at receivers */
+    uint64_t last_turn;            /* of the last arrival */
     uint64_t taken_turn;           /* first answered with 2xx; 0: never */
     uint32_t arrivals, taken;      /* all; those that we answered with a whole 2xx */
 };
@@ -31,8 +38,11 @@ struct hook_unverified {
     char text[]; /* id.timestamp.body */
 };
 
+struct hook_mover;
 struct hook_endpoint {
     struct hook_side *side;
+    struct dice *dice;        /* for its receiver */
+    struct hook_mover *mover; /* NULL: nobody changes it */
     const struct merchant *merchant;
     unsigned index;
     const char *kinds; /* one blank between */
@@ -52,7 +62,42 @@ struct hook_endpoint {
     size_t got_count, got_room;
 };
 
+/* Where an endpoint that is changed may lead to. */
+enum hook_place {
+    PLACE_GOOD = 1, /* as good as receivers are */
+    PLACE_OTHER,    /* so is this one */
+    PLACE_BROKEN,   /* never says 2xx */
+    PLACE_GONE,     /* always 410 */
+    PLACE_NOBODY,   /* nobody listens there */
+    PLACE_END
+};
+
+/* An endpoint as it is from one change to the next. The change was committed somewhere between
+ * asked and answered; what is not between them is certain. */
+struct hook_version {
+    enum hook_place place;
+    const char *kinds;
+    bool enables; /* the change that led here says so */
+    bool deleted;
+    int64_t asked_seq, answered_seq;    /* ends of the journal before it was asked, and after it was
+                                           answered */
+    uint64_t asked_turn, answered_turn; /* of hook_side.turn; answered: 0 before it was */
+    int64_t asked_wall_us, answered_us; /* the gateway's clock; the loop's */
+    unsigned strays;                    /* came there though it leads elsewhere since then */
+};
+
+struct hook_mover {
+    struct hook_endpoint e;
+    struct hook_version versions[HOOK_VERSIONS_MAX];
+    size_t count;
+    int64_t not_before_us; /* until then a lost request may still arrive */
+    unsigned gone_places;  /* set of 1 << enum hook_place: they have said 410 */
+    bool looked;           /* after all calmed down: enabled, at a good place */
+    unsigned tests;
+};
+
 struct hook_server;
+struct hook_moves;
 
 #define HOOK_MAGIC 0x484f4f4bu
 struct hook_side {
@@ -64,6 +109,7 @@ struct hook_side {
     struct hook_endpoint endpoints[HOOK_ENDPOINTS_MAX];
     size_t count; /* 0: this run is without */
     struct hook_server *server;
+    struct hook_moves *moves;
     uint64_t turn;
     /* calls */
     struct http_client *client;
@@ -78,6 +124,49 @@ struct hook_side {
 /* One GET of a merchant, waiting for it: status and body (malloc, ended by a zero). */
 int hook_get(struct hook_side *side, const struct merchant *merchant, const char *path, char **body,
              size_t *len);
+
+/* Sends one request of a merchant. body: may be empty; key: NULL without one. */
+enum status hook_call(struct http_client *client, const struct merchant *merchant,
+                      const char *method, const char *path, const char *key, struct view body,
+                      http_done_fn *done, void *arg);
+/* "payment.* refund.*" to "payment.*","refund.*" */
+void hook_put_kinds(struct writer *w, const char *kinds);
+/* whsec_... of an answer. */
+void hook_add_secret(struct hook_endpoint *e, struct view text);
+
+/* --- hook_moves.c */
+/* Draws whether this run has such endpoints; moves are there in any case. */
+enum status hook_moves_open(struct hook_moves **out, struct hook_side *side);
+size_t hook_moves_count(const struct hook_moves *moves);
+struct hook_mover *hook_moves_at(struct hook_moves *moves, size_t index);
+void hook_moves_calm(struct hook_moves *moves);
+/* The gateway is down: what its store was asked is not answered any more. */
+void hook_moves_sleeps(struct hook_moves *moves);
+/* All is as it shall stay; how many endpoints are left. */
+bool hook_moves_quiet(const struct hook_moves *moves, size_t *left);
+void hook_moves_stop(struct hook_moves *moves);
+void hook_moves_close(struct hook_moves *moves);
+void hook_url(const struct hook_mover *m, enum hook_place place, char out[64]);
+/* An event has come there. */
+void hook_moves_arrival(struct hook_mover *m, enum hook_place place, int64_t seq);
+
+/* --- check_hooks.c: the journal */
+struct line {
+    int64_t seq, merchant, time_us;
+    char kind[64];
+    int64_t names_endpoint, names_event; /* of its data; 0: none */
+    bool gone;                           /* reason of a webhook_endpoint.disabled */
+    uint64_t shown_hash;                 /* as GET /v1/events shows it; 0: it does not */
+};
+struct journal {
+    struct line *lines;
+    size_t count, room;
+};
+bool kind_wanted(const char *kinds, const char *kind);
+/* Signatures and bodies of all that came. */
+void check_signed_and_shown(struct hook_endpoint *e, const struct journal *j);
+/* check_moves.c */
+void check_moves(struct hook_side *side, const struct journal *j);
 
 /* --- hook_serve.c */
 enum status hook_server_open(struct hook_server **out, struct hook_side *side);

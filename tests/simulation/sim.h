@@ -17,7 +17,7 @@
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
  *     clock_side.c the gateway's wall clock, and its jumps
- *     hooks.h      webhooks: hook_side.c, hook_serve.c, check_hooks.c
+ *     hooks.h      webhooks: hook_side.c, hook_moves.c, hook_serve.c, check_hooks.c, check_moves.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened; faults.def: which faults there are
  *     runs.h       many seeds, by workers side by side
@@ -284,6 +284,8 @@ void hook_side_trouble(struct hook_side *side);
 void hook_side_calm(struct hook_side *side);
 /* Every endpoint has what is due to it, or is disabled. */
 bool hook_side_quiet(const struct hook_side *side);
+/* The gateway is down. */
+void hook_side_sleeps(struct hook_side *side);
 void hook_side_stop(struct hook_side *side); /* before wire_close */
 void hook_side_close(struct hook_side *side);
 void check_hooks(struct world *world);

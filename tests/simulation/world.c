@@ -250,6 +250,7 @@ static void life_ends(struct world *world, enum gateway_life how)
         timer_stop(&world->aimed); /* when the power failed meanwhile */
     }
     rules_side_sleeps(world->rules);
+    hook_side_sleeps(world->hooks);
     if (world->options->plant == PLANT_LOSE && world->crashes == 3) {
         disk_side_wipe(world->disk);
         world->planted = true;
