@@ -257,12 +257,29 @@ static void say_taken(struct hook_conn *c, struct view body)
     say(c, "200 OK", "", body);
 }
 
+static void say_gone(struct hook_conn *c)
+{
+    struct hook_endpoint *e = c->endpoint;
+    e->said_gone = true;
+    if (e->mover != NULL)
+        e->mover->gone_places |= 1u << c->place;
+    say(c, "410 Gone", "", VIEW_EMPTY);
+}
+
+static bool is_gone(const struct hook_conn *c)
+{
+    return c->endpoint->mover != NULL && c->place == PLACE_GONE;
+}
+
 static void on_late(struct timer *timer, void *arg)
 {
     struct hook_conn *c = arg;
     (void)timer;
     ENSURE_MAGIC(c, HOOK_CONN_MAGIC);
-    say_taken(c, VIEW("late"));
+    if (is_gone(c))
+        say_gone(c);
+    else
+        say_taken(c, VIEW("late"));
 }
 
 static void say_error(struct hook_conn *c)
@@ -276,8 +293,7 @@ static void say_error(struct hook_conn *c)
 static void answer(struct hook_conn *c, enum fate fate)
 {
     static char huge[HUGE_BYTES];
-    struct hook_endpoint *e = c->endpoint;
-    struct dice *dice = e->dice;
+    struct dice *dice = c->endpoint->dice;
     char more[64];
     switch (fate) {
     case FATE_TAKEN: say_taken(c, VIEW("ok")); return;
@@ -299,10 +315,10 @@ static void answer(struct hook_conn *c, enum fate fate)
         return;
     case FATE_GARBLED: IGNORE_STATUS(conn_write(c->conn, VIEW("HTTX 200\r\n\r\n"))); return;
     case FATE_GONE:
-        e->said_gone = true;
-        if (e->mover != NULL)
-            e->mover->gone_places |= 1u << c->place;
-        say(c, "410 Gone", "", VIEW_EMPTY);
+        if (is_gone(c)) /* often so late that its merchant has moved the endpoint meanwhile */
+            timer_start(&c->late, dice_between(dice, 0, 6 * LOOP_US_PER_S));
+        else
+            say_gone(c);
         return;
     }
 }
