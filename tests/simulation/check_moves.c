@@ -203,7 +203,7 @@ static void check_row(const struct hook_mover *m, int64_t id, int64_t last_due)
     arena_init(&arena, (size_t)1 << 20);
     struct store_read read = { .question = STORE_ENDPOINTS, .arena = &arena, .endpoint = id };
     ENSURE(world_read(world, &read) == STATUS_OK);
-    const struct endpoint_row *row = &read.endpoints[0];
+    const struct endpoint_row *row = read.endpoints; /* NULL when there is none */
     hook_url(m, v->place, url);
     world_tally(world, "webhooks: moved, %s at the end", v->deleted ? "deleted" : "enabled");
     if (v->deleted ? read.count != 0 : read.count != 1)
