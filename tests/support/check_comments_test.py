@@ -1,24 +1,11 @@
 #!/usr/bin/env python3
 """check_comments_test.py - the check of comments must find each long one, wherever it stands, and nothing else."""
 
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-CHECK = pathlib.Path(__file__).with_name("check_comments.py")
+from check_tree import run_check
 
-
-def run(files):
-    """Writes the tree and runs the check on it: (exit code, lines)."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            path = pathlib.Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        done = subprocess.run([sys.executable, str(CHECK), folder], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout.splitlines()
+CHECK = "check_comments.py"
 
 
 def filled(before, columns, after=""):
@@ -27,12 +14,12 @@ def filled(before, columns, after=""):
 
 class Comments(unittest.TestCase):
     def refused(self, text, *lines, name="gateway/base/a.c"):
-        code, said = run({name: text})
+        code, said = run_check(CHECK, {name: text})
         self.assertEqual(code, 1, said)
         self.assertEqual([line.split(": ")[0] for line in said[:-1]], [f"{name}:{line}" for line in lines], said)
 
     def accepted(self, text, name="gateway/base/a.c"):
-        code, said = run({"gateway/base/other.h": "", name: text})
+        code, said = run_check(CHECK, {"gateway/base/other.h": "", name: text})
         self.assertEqual((code, len(said)), (0, 1), said)
 
     def test_last_column(self):
@@ -67,7 +54,7 @@ class Comments(unittest.TestCase):
         self.accepted(long, name="build/a.c")
 
     def test_nothing_to_check(self):
-        self.assertEqual(run({"README.md": ""})[0], 2)
+        self.assertEqual(run_check(CHECK, {"README.md": ""})[0], 2)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """check_layers_test.py - the layer check must find what is wrong: a small bad tree per rule."""
 
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-CHECK = pathlib.Path(__file__).with_name("check_layers.py")
+from check_tree import run_check
+
+CHECK = "check_layers.py"
 
 LAW = """\
 # railgate_room(commented ROOMS base)
@@ -40,33 +38,21 @@ CLEAN = {
 }
 
 
-def run(files):
-    """Writes the tree and runs the check on it: (exit code, lines)."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            path = pathlib.Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        done = subprocess.run([sys.executable, str(CHECK), folder], capture_output=True, text=True,
-                              check=False)
-        return done.returncode, done.stdout.splitlines()
-
-
 class Layers(unittest.TestCase):
     def refused(self, place, change):
         """The clean tree with this change is refused at `place`, and only there."""
-        code, lines = run({**CLEAN, **change})
+        code, lines = run_check(CHECK, {**CLEAN, **change})
         self.assertEqual(code, 1, lines)
         self.assertEqual([line.split(": ")[0] for line in lines[:-1]], [place], lines)
 
     def test_clean(self):
-        code, lines = run(CLEAN)
+        code, lines = run_check(CHECK, CLEAN)
         self.assertEqual((code, len(lines)), (0, 1), lines)
 
     def test_nothing_to_check(self):
-        self.assertEqual(run({"gateway/base/x.c": ""})[0], 1)  # a folder that is no room
-        self.assertEqual(run({"README.md": ""})[0], 2)
-        self.assertEqual(run({"gateway/CMakeLists.txt": LAW})[0], 2)
+        self.assertEqual(run_check(CHECK, {"gateway/base/x.c": ""})[0], 1)  # a folder that is no room
+        self.assertEqual(run_check(CHECK, {"README.md": ""})[0], 2)
+        self.assertEqual(run_check(CHECK, {"gateway/CMakeLists.txt": LAW})[0], 2)
 
     def test_room_not_in_list(self):
         self.refused("gateway/json/a.c:2",
@@ -83,7 +69,7 @@ class Layers(unittest.TestCase):
         self.refused("gateway/base/a.c:1", {"gateway/base/a.c": '#include \\\n"wire/conn.h"\n'})
         self.refused("gateway/base/a.c:2",
                      {"gateway/base/a.c": '#define X "wire/conn.h"\n#include X\n'})
-        code, lines = run({**CLEAN, "gateway/base/a.c":
+        code, lines = run_check(CHECK, {**CLEAN, "gateway/base/a.c":
                            '// #include "wire/conn.h"\n/*\n#include "wire/conn.h"\n*/\n'
                            'const char *s = "/*";\n'})
         self.assertEqual(code, 0, lines)
@@ -122,7 +108,7 @@ class Layers(unittest.TestCase):
 
     def test_law(self):
         ring = LAW.replace("railgate_room(base ", "railgate_room(base ROOMS json ")
-        code, lines = run({**CLEAN, "gateway/CMakeLists.txt": ring})
+        code, lines = run_check(CHECK, {**CLEAN, "gateway/CMakeLists.txt": ring})
         self.assertEqual(code, 1, lines)
         self.assertTrue(any("ring" in line for line in lines), lines)
         self.refused("gateway/CMakeLists.txt:1",

@@ -273,7 +273,8 @@ static void put_event(struct world *w, const char *data)
     put_event_of(w, "payment.succeeded", data);
 }
 
-static void world_open(struct world *w, http_handler_fn *handler)
+/* The store's trouble of this kind begins with question `first`. */
+static void world_open(struct world *w, http_handler_fn *handler, enum trouble kind, unsigned first)
 {
     static const uint8_t host_key[32] = { 1, 2, 3 };
     char text[512];
@@ -286,7 +287,10 @@ static void world_open(struct world *w, http_handler_fn *handler)
                                        .webhooks_timeout_us = 15 * LOOP_US_PER_S,
                                        .webhooks_first_retry_us = 5 * LOOP_US_PER_S,
                                        .webhooks_give_up_us = 86400 * LOOP_US_PER_S } };
-    w->loop = loop_open_virtual(42, START_US);
+    memset(&trouble, 0, sizeof trouble);
+    trouble.kind = kind;
+    trouble.first = first;
+    trouble.loop = w->loop = loop_open_virtual(42, START_US);
     assert_int_equal(wire_open_memory(&w->wire, w->loop, NULL), STATUS_OK);
     assert_int_equal(store_keeper_open(&w->keeper, STORE_PATH), STATUS_OK);
     assert_int_equal(secrets_open(&w->secrets, w->loop), STATUS_OK);
@@ -318,6 +322,14 @@ static void world_close(struct world *w)
     loop_close(w->loop);
 }
 
+/* An endpoint, and an event that waits for it. */
+static void start_with_old(struct world *w)
+{
+    put_endpoint(w, "http://sink/old");
+    put_event(w, "{\"n\":1}");
+    outbox_start(w->outbox);
+}
+
 static void until(struct world *w, const unsigned *came)
 {
     int64_t until_us = loop_now_us(w->loop) + PATIENCE_US;
@@ -331,14 +343,8 @@ static void until(struct world *w, const unsigned *came)
 static void run(enum trouble kind, unsigned first)
 {
     struct world world, *w = &world;
-    trouble.kind = kind;
-    trouble.first = first;
-    trouble.asked = trouble.failures = 0;
-    world_open(w, on_request);
-    trouble.loop = w->loop;
-    put_endpoint(w, "http://sink/old");
-    put_event(w, "{\"n\":1}");
-    outbox_start(w->outbox);
+    world_open(w, on_request, kind, first);
+    start_with_old(w);
     until(w, &w->at_old);
     move_endpoint(w, "http://sink/new");
     put_event(w, "{\"n\":2}");
@@ -379,13 +385,8 @@ static void test_a_change_without_memory(void **state)
 {
     struct world world, *w = &world;
     (void)state;
-    trouble.first = QUESTIONS;
-    trouble.asked = 0;
-    world_open(w, on_request);
-    trouble.loop = w->loop;
-    put_endpoint(w, "http://sink/old");
-    put_event(w, "{\"n\":1}");
-    outbox_start(w->outbox);
+    world_open(w, on_request, TROUBLE_IO, QUESTIONS);
+    start_with_old(w);
     until(w, &w->at_old);
     calm(w);
     w->starved = true;
@@ -399,10 +400,7 @@ static void test_a_new_one_without_memory(void **state)
 {
     struct world world, *w = &world;
     (void)state;
-    trouble.first = QUESTIONS;
-    trouble.asked = 0;
-    world_open(w, on_request);
-    trouble.loop = w->loop;
+    world_open(w, on_request, TROUBLE_IO, QUESTIONS);
     outbox_start(w->outbox);
     calm(w);
     put_endpoint(w, "http://sink/old");
@@ -437,14 +435,8 @@ static void on_counted(struct http_request *request, void *arg)
 static void only_the_commit_is_repeated(enum trouble kind)
 {
     struct world world, *w = &world;
-    trouble.kind = kind;
-    trouble.first = QUESTIONS;
-    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
-    world_open(w, on_counted);
-    trouble.loop = w->loop;
-    put_endpoint(w, "http://sink/old");
-    put_event(w, "{\"n\":1}");
-    outbox_start(w->outbox);
+    world_open(w, on_counted, kind, QUESTIONS);
+    start_with_old(w);
     until(w, &w->posts);
     put_event(w, "{\"n\":2}");
     until(w, &w->taken);
@@ -470,46 +462,32 @@ static void on_gone_at_old(struct http_request *request, void *arg)
     http_respond(request, old ? 410 : 200, NULL, NULL, 0, VIEW_EMPTY);
 }
 
-static void test_what_the_former_place_answered_is_not_the_new_ones(void **state)
+static void moved_while_the_commit_fails(enum trouble kind)
 {
     struct world world, *w = &world;
-    (void)state;
-    trouble.kind = TROUBLE_IO;
-    trouble.first = QUESTIONS;
-    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
-    world_open(w, on_gone_at_old);
-    trouble.loop = w->loop;
-    put_endpoint(w, "http://sink/old");
-    put_event(w, "{\"n\":1}");
-    outbox_start(w->outbox);
+    world_open(w, on_gone_at_old, kind, QUESTIONS);
+    start_with_old(w);
     until(w, &trouble.commits_failed);
     move_endpoint(w, "http://sink/new");
     trouble.commits_left = 0;
+    if (kind == TROUBLE_LATE)
+        let_commit(w->store);
     until(w, &w->at_new);
     assert_int_equal(w->at_old, 1);
     world_close(w);
 }
 
+static void test_what_the_former_place_answered_is_not_the_new_ones(void **state)
+{
+    (void)state;
+    moved_while_the_commit_fails(TROUBLE_IO);
+}
+
 /* The move is committed while the outbox still means to write down what the old place has said. */
 static void test_what_is_written_behind_the_move_is_not_the_new_ones(void **state)
 {
-    struct world world, *w = &world;
     (void)state;
-    trouble.kind = TROUBLE_LATE;
-    trouble.first = QUESTIONS;
-    trouble.asked = trouble.commits_left = trouble.commits_failed = 0;
-    world_open(w, on_gone_at_old);
-    trouble.loop = w->loop;
-    put_endpoint(w, "http://sink/old");
-    put_event(w, "{\"n\":1}");
-    outbox_start(w->outbox);
-    until(w, &trouble.commits_failed);
-    trouble.commits_left = 0;
-    move_endpoint(w, "http://sink/new");
-    let_commit(w->store);
-    until(w, &w->at_new);
-    assert_int_equal(w->at_old, 1);
-    world_close(w);
+    moved_while_the_commit_fails(TROUBLE_LATE);
 }
 
 /* --- whom it is for ---------------------------------------------------------------------------
@@ -527,10 +505,7 @@ static void test_an_event_that_cannot_be_read_is_read_again(void **state)
     struct world world, *w = &world;
     char id[ID_TEXT_MAX], data[64];
     (void)state;
-    trouble.first = QUESTIONS;
-    trouble.asked = trouble.commits_left = trouble.starved = 0;
-    world_open(w, on_test);
-    trouble.loop = w->loop;
+    world_open(w, on_test, TROUBLE_IO, QUESTIONS);
     put_endpoint(w, "http://sink/old");
     id_format(ID_ENDPOINT, ENDPOINT, id);
     (void)snprintf(data, sizeof data, "{\"endpoint\":\"%s\"}", id);

@@ -161,15 +161,22 @@ static void put_done(struct store_txn *txn, void *arg)
     *(bool *)arg = true;
 }
 
+static void put(struct world *w, struct store_txn *txn)
+{
+    bool done = false;
+    txn->merchant = MERCHANT;
+    txn->done = put_done;
+    txn->arg = &done;
+    assert_int_equal(store_commit(w->store, txn), STATUS_OK);
+    while (!done)
+        assert_true(loop_step(w->loop, INT64_MAX));
+}
+
 /* held: what is kept of it; empty: it waits for nobody. */
 static void put_payment(struct world *w, struct arena *arena, struct view held)
 {
-    bool put = false;
     struct store_txn txn = {
         .arena = arena,
-        .merchant = MERCHANT,
-        .done = put_done,
-        .arg = &put,
         .payment = { .id = PAYMENT,
                      .merchant = MERCHANT,
                      .status = PAYMENT_PROCESSING,
@@ -199,9 +206,7 @@ static void put_payment(struct world *w, struct arena *arena, struct view held)
                   .data = held },
         .write_held = held.len > 0 ? STORE_INSERT : STORE_KEEP,
     };
-    assert_int_equal(store_commit(w->store, &txn), STATUS_OK);
-    while (!put)
-        assert_true(loop_step(w->loop, INT64_MAX));
+    put(w, &txn);
 }
 
 /* One that waits for an operator, and after his yes for the payer if that is wanted. */
@@ -368,14 +373,10 @@ static void test_a_cancel_takes_what_waits_for_the_payer_by_now(void **state)
 
 static void put_attempt(struct world *w, enum attempt_state state)
 {
-    bool put = false;
     struct arena arena;
     arena_init(&arena, (size_t)1 << 20);
     put_payment(w, &arena, VIEW_EMPTY);
     struct store_txn txn = { .arena = &arena,
-                             .merchant = MERCHANT,
-                             .done = put_done,
-                             .arg = &put,
                              .attempt = { .id = ATTEMPT,
                                           .payment = PAYMENT,
                                           .operation = FIRST,
@@ -389,9 +390,7 @@ static void put_attempt(struct world *w, enum attempt_state state)
                                           .created_us = START_US,
                                           .updated_us = START_US },
                              .write_attempt = STORE_INSERT };
-    assert_int_equal(store_commit(w->store, &txn), STATUS_OK);
-    while (!put)
-        assert_true(loop_step(w->loop, INT64_MAX));
+    put(w, &txn);
     arena_reset(&arena);
 }
 
