@@ -114,17 +114,14 @@ static const struct json_node *event_data(const struct event_row *event, struct 
 
 static enum status look_up_remedy(struct cli_store *cli, struct arena *page, struct looked_up *out)
 {
-    struct store_read read;
-    int64_t after = out->row->id;
+    struct store_read read = { .question = STORE_ATTEMPTS,
+                               .arena = page,
+                               .payment = out->row->payment,
+                               .through = out->row->id }; /* remedies come later */
     do {
-        arena_reset(page);
-        read = (struct store_read){
-            .question = STORE_ATTEMPTS, .arena = page, .payment = out->row->payment, .after = after
-        };
-        TRY(cli_ask(cli, &read));
+        TRY(cli_ask_page(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             const struct attempt_row *row = &read.attempts[i];
-            after = row->id;
             if (row->parent == out->row->id) /* its texts end with the page */
                 out->remedy = (struct attempt_row){
                     .id = row->id, .verb = row->verb, .state = row->state, .tries = row->tries
@@ -137,19 +134,14 @@ static enum status look_up_remedy(struct cli_store *cli, struct arena *page, str
 static enum status look_up_reason(struct cli_store *cli, struct arena *page, struct arena *arena,
                                   struct looked_up *out)
 {
-    struct store_read read;
-    int64_t after = 0;
+    struct store_read read = { .question = STORE_EVENTS_OF_PAYMENT,
+                               .arena = page,
+                               .payment = out->row->payment };
     do {
         struct view reason = VIEW_EMPTY;
-        arena_reset(page);
-        read = (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT,
-                                    .arena = page,
-                                    .payment = out->row->payment,
-                                    .after = after };
-        TRY(cli_ask(cli, &read));
+        TRY(cli_ask_page(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             const struct json_node *data = event_data(&read.events[i], page);
-            after = read.events[i].seq;
             if (data != NULL && is_about(data, out->row->id) && member_text(data, "reason").len > 0)
                 reason = member_text(data, "reason");
         }
@@ -447,21 +439,16 @@ static enum status each_event(struct cli_store *cli, const struct looked_up *fou
                                   .payment = found->row->payment };
     struct masks masks;
     struct view json;
-    int64_t after = 0;
-    struct store_read read;
+    struct store_read read = { .question = STORE_EVENTS_OF_PAYMENT,
+                               .arena = page,
+                               .payment = found->row->payment };
     TRY(cli_ask(cli, &payment));
     TRY(masked_payment(cli->settings, &payment.payments[0], arena, &masks, &json));
     do {
-        arena_reset(page);
-        read = (struct store_read){ .question = STORE_EVENTS_OF_PAYMENT,
-                                    .arena = page,
-                                    .payment = found->row->payment,
-                                    .after = after };
-        TRY(cli_ask(cli, &read));
+        TRY(cli_ask_page(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             struct event_row event = read.events[i];
             const struct json_node *data = event_data(&event, page);
-            after = event.seq;
             if (data == NULL || !is_about(data, found->row->id))
                 continue;
             TRY(masked_json(&masks, event.data_json, page, &event.data_json));

@@ -335,6 +335,15 @@ enum status cli_ask(struct cli_store *cli, struct store_read *read)
     return read->result;
 }
 
+enum status cli_ask_page(struct cli_store *cli, struct store_read *read)
+{
+    arena_reset(read->arena);
+    read->after = read->through;
+    read->count = 0;
+    read->more = false;
+    return cli_ask(cli, read);
+}
+
 static void committed(struct store_txn *txn, void *arg)
 {
     const struct cli_store *cli = arg;

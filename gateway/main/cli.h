@@ -79,6 +79,9 @@ bool cli_store_open_to_write(struct cli_store *cli, struct settings *settings);
 void cli_store_close(struct cli_store *cli);
 /* Asks and waits; done and arg of the question are set here. */
 enum status cli_ask(struct cli_store *cli, struct store_read *read);
+/* The same for a list too long for one answer: what is behind `through` (0: from the start), into
+ * an arena that is emptied before. Ask again while read->more. */
+enum status cli_ask_page(struct cli_store *cli, struct store_read *read);
 /* Commits and waits; done and arg are set here, and the judge's argument is cli. False: nothing was
  * committed, and stderr says why in the name of the command. */
 bool cli_commit(struct cli_store *cli, struct store_txn *txn, const char *command);

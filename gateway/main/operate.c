@@ -261,24 +261,18 @@ static void add_version(struct history *h, const struct profile_row *row)
 static enum status each_version(struct cli_store *cli, struct history *h, struct view region)
 {
     struct arena page;
-    struct store_read read = { .more = true };
-    int64_t after = 0;
-    enum status status = STATUS_OK;
+    struct store_read read = { .question = STORE_PROFILES, .arena = &page, .region = region };
+    enum status status;
     arena_init(&page, ARENA_BYTES);
-    while (status == STATUS_OK && read.more) {
-        arena_reset(&page);
-        read = (struct store_read){
-            .question = STORE_PROFILES, .arena = &page, .region = region, .after = after
-        };
-        status = cli_ask(cli, &read);
+    do {
+        status = cli_ask_page(cli, &read);
         for (size_t i = 0; status == STATUS_OK && i < read.count; i++, h->total++) {
-            after = read.profiles[i].seq;
             if (h->json)
                 status = print_version_json(h, &read.profiles[i], &page);
             else
                 add_version(h, &read.profiles[i]);
         }
-    }
+    } while (status == STATUS_OK && read.more);
     arena_reset(&page);
     return status;
 }

@@ -170,18 +170,13 @@ typedef enum status show_row_fn(struct showing *s, const struct store_read *read
 
 static enum status each_row(struct showing *s, enum store_question question, show_row_fn *show)
 {
-    struct store_read read = { .more = true };
+    struct store_read read = { .question = question, .arena = &s->page, .payment = s->payment->id };
     s->shown = 0;
-    while (read.more) {
-        int64_t after = read.through;
-        arena_reset(&s->page);
-        read = (struct store_read){
-            .question = question, .arena = &s->page, .payment = s->payment->id, .after = after
-        };
-        TRY(cli_ask(s->cli, &read));
+    do {
+        TRY(cli_ask_page(s->cli, &read));
         for (size_t i = 0; i < read.count; i++, s->shown++)
             TRY(show(s, &read, i));
-    }
+    } while (read.more);
     return STATUS_OK;
 }
 

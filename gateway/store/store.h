@@ -502,9 +502,10 @@ struct store_read {
                            not this merchant's), IO */
     size_t count;
     bool more;
-    int64_t through; /* PAYMENTS, EVENTS (also of a payment), DIFFERENCES_OPEN, ATTEMPTS_OF_CHANNEL:
-                        the next `after`. Up to here nothing else fits. It may be a row that does
-                        not, or one of another merchant's events */
+    int64_t through; /* PAYMENTS, EVENTS, DIFFERENCES_OPEN, ATTEMPTS_OF_CHANNEL, PROFILES, and the
+                        operations, attempts and events of a payment: the next `after`. Up to here
+                        nothing else fits. It may be a row that does not, or one of another
+                        merchant's events */
     size_t looked; /* by all but the last: rows (payments that have no index yet are not counted) */
     struct payment_row *payments;
     struct operation_row *operations;
