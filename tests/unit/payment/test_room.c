@@ -170,6 +170,7 @@ static void put(struct world *w, struct store_txn *txn)
     assert_int_equal(store_commit(w->store, txn), STATUS_OK);
     while (!done)
         assert_true(loop_step(w->loop, INT64_MAX));
+    txn->arg = NULL;
 }
 
 /* held: what is kept of it; empty: it waits for nobody. */
