@@ -198,7 +198,10 @@ class Node:
         self.log = os.path.join(stage.folder, f"{name}.log")
         self.out = os.path.join(stage.folder, f"{name}.out")
         self._ids = itertools.count(1)
-        command = [_anvil(folder), "--host", "127.0.0.1", "--port", "0", "--order", "fifo", *options]
+        # Old states: as many as a node has that is no archive, and none on the disk. Without that, thousands of
+        # blocks are gigabytes in the home folder, and they stay there.
+        command = [_anvil(folder), "--host", "127.0.0.1", "--port", "0", "--order", "fifo", "--prune-history", "128",
+                   "--cache-path", os.path.join(stage.folder, f"{name}.cache"), *options]  # fmt: skip
         with open(self.log, "ab") as log, open(self.out, "ab") as out:
             self.popen = subprocess.Popen(DIE_WITH_PARENT + command, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
                                           cwd=stage.folder, start_new_session=True)  # fmt: skip
