@@ -242,7 +242,7 @@ static void reviewed(void *arg, enum status status, struct view text)
         answer_problem(call, PROBLEM_NOT_FOUND, detail);
         return;
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && status != STATUS_REFUSED) {
         answer_problem(call, status == STATUS_BUSY ? PROBLEM_OVERLOADED : PROBLEM_STORE_FAILED,
                        detail);
         return;
@@ -253,7 +253,7 @@ static void reviewed(void *arg, enum status status, struct view text)
     json_out_init(&j, &w);
     json_open_object(&j, NULL);
     json_put_text(&j, "payment", call->subject);
-    json_put_text(&j, "result", VIEW("recorded"));
+    json_put_text(&j, "result", status == STATUS_OK ? VIEW("recorded") : VIEW("failed"));
     json_put_text(&j, "text", text);
     json_close_object(&j);
     answer(call, 200, w.overflow ? VIEW("{}") : writer_done(&w));

@@ -1,5 +1,5 @@
-/* cli.c - which subcommand; options; help. Every command takes --help; exit codes: 0 good, 1
- * findings, 2 could not run. */
+/* cli.c - which subcommand; options; help. Every command takes --help; exit codes: 0 done,
+ * 1 the answer is no, 2 could not run. */
 #include "main/cli.h"
 
 #include "base/ensure.h"
@@ -60,7 +60,9 @@ static void print_help(FILE *to)
             fprintf(to, "%s%s\n", i > 0 ? "\n" : "", commands[i].group);
         fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].sentence);
     }
-    fputs("\nexit codes: 0 good, 1 findings, 2 could not run\n", to);
+    fputs("\nexit codes: 0 done, and good; 1 it ran, and the answer is no: findings, not there, "
+          "refused, failed;\n2 it could not run: wrong use, a file, no database, no gateway\n",
+          to);
 }
 
 /* What a program prints is its answer: whoever reads a part of it must not take that for all. */

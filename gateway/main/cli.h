@@ -11,9 +11,10 @@
 
 #include <stdio.h>
 
-#define EXIT_GOOD      0
-#define EXIT_FINDINGS  1 /* it ran, and something is not as it should be */
-#define EXIT_COULD_NOT 2 /* it could not run: wrong usage, missing file, ... */
+/* The same for every command; docs/operator.md has the table. */
+#define EXIT_GOOD      0 /* done; what was asked about is good */
+#define EXIT_FINDINGS  1 /* it ran, and the answer is no: findings, no such payment, refused */
+#define EXIT_COULD_NOT 2 /* it could not run: wrong use, no such file, no gateway, ... */
 
 /* argv[0] is the subcommand's name. Returns the exit code. */
 typedef int command_fn(int argc, char **argv);

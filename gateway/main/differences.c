@@ -365,7 +365,9 @@ int reconcile_command_show(int argc, char **argv)
                                            : "the records cannot be read");
     arena_reset(&arena);
     cli_store_close(&cli);
-    return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+    return status == STATUS_OK          ? EXIT_GOOD
+           : status == STATUS_NOT_FOUND ? EXIT_FINDINGS
+                                        : EXIT_COULD_NOT;
 }
 
 /* --- resolve ------------------------------------------------------------------------------------
@@ -395,7 +397,9 @@ static int resolve(struct cli_store *cli, struct reconcile_resolution *resolutio
         printf("%s is resolved\n", id_format(ID_DIFFERENCE, row.id, id));
     }
     arena_reset(&arena);
-    return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
+    return status == STATUS_OK                                      ? EXIT_GOOD
+           : status == STATUS_NOT_FOUND || status == STATUS_REFUSED ? EXIT_FINDINGS
+                                                                    : EXIT_COULD_NOT;
 }
 
 int reconcile_command_resolve(int argc, char **argv)

@@ -595,7 +595,7 @@ static int run(struct listen *l, const char *ca, const char *secret_file)
     if (l->connected_once)
         summary(l);
     close_all(l);
-    return l->exit_code;
+    return l->exit_code == EXIT_GOOD && l->failed > 0 ? EXIT_FINDINGS : l->exit_code;
 }
 
 /* False: said why. */
@@ -628,7 +628,8 @@ int command_listen(int argc, char **argv)
         "The API key (scope payments:read) is read from RAILGATE_API_KEY, or with --key-file.\n"
         "On a terminal each event is a line for people; into a pipe or file, a line of JSON:\n"
         "{\"event\": {...}, \"forwarded\": {\"status\": 200, \"latency_ms\": 3}}\n"
-        "A failure is shown and not repeated. Ctrl-C ends it and tells the cursor to go on from.";
+        "A failure is shown and not repeated. Ctrl-C ends it and tells the cursor to go on from.\n"
+        "Exit code: 0 the receiver accepted all that was forwarded, 1 not all, 2 could not listen.";
     const char *api = "http://127.0.0.1:8080", *forward_to = NULL, *key_file = NULL, *ca = NULL,
                *secret_file = NULL, *cursor = NULL, *kind = NULL, *count_text = NULL;
     const struct option_row rows[] = {

@@ -197,7 +197,7 @@ static int profile_rollback(int argc, char **argv)
         strspn(argv[1], "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(argv[1]) ||
         snprintf(path, sizeof path, "/profiles/%s/rollback", argv[1]) >= (int)sizeof path) {
         fprintf(stderr, "railgate profile rollback: there is no such region\n");
-        return EXIT_COULD_NOT;
+        return EXIT_FINDINGS;
     }
     arena_init(&arena, ARENA_BYTES);
     int code =
@@ -442,9 +442,8 @@ static int review_list(int argc, char **argv)
 
 /* What came of the word, as the gateway says it: an approved payment may have to wait for its
  * payer, or have failed because its time was over or its card data is gone. */
-static void print_reviewed(const char *payment, const struct json_node *root)
+static void print_reviewed(const char *payment, struct view text)
 {
-    struct view text = text_at(root, "text");
     printf("%s: ", payment);
     print_safe(stdout, text.len > 0 ? text : VIEW("Recorded."));
     printf("\n");
@@ -467,6 +466,10 @@ static int review_decide(int argc, char **argv, const char *word)
                                  .sentence = approve
                                                  ? "Lets a payment that waits for a review go on."
                                                  : "Lets a payment that waits for a review fail.",
+                                 .more = approve
+                                             ? "Exit code: 0 it goes on, or waits for its payer; "
+                                               "1 it has failed, or waits for no review."
+                                             : NULL,
                                  .arguments = "PAYMENT --by NAME --why TEXT",
                                  .options = rows,
                                  .option_count = COUNT_OF(rows),
@@ -496,13 +499,16 @@ static int review_decide(int argc, char **argv, const char *word)
     json_close_object(&j);
     (void)snprintf(path, sizeof path, "/reviews/%s/%s", argv[1], word);
     int code = ask_gateway(command, config, "POST", path, writer_done(&w), &arena, &answer);
+    const struct json_node *root = code == EXIT_GOOD ? answer_tree(&answer, &arena) : NULL;
     if (code != EXIT_COULD_NOT && json) {
         cli_print(answer.body);
         cli_print(VIEW("\n"));
     } else if (code == EXIT_GOOD)
-        print_reviewed(argv[1], answer_tree(&answer, &arena));
+        print_reviewed(argv[1], text_at(root, "text"));
     else if (code == EXIT_FINDINGS)
         admin_print_problem(command, &answer, &arena);
+    if (view_is(text_at(root, "result"), "failed")) /* it was to go on */
+        code = EXIT_FINDINGS;
     arena_reset(&arena);
     return code;
 }

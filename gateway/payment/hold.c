@@ -82,7 +82,8 @@ static void after_forgo(struct work *work)
         hold_one_less(room);
     }
     if (txn->result == STORE_COMMITTED)
-        tell_reviewer(work, STATUS_OK, VIEW("Recorded: the payment has failed, nothing was sent."));
+        tell_reviewer(work, work->review_word == REVIEW_REJECT ? STATUS_OK : STATUS_REFUSED,
+                      VIEW("Recorded: the payment has failed, nothing was sent."));
     if (txn->result == STORE_COMMITTED && txn->answer_status != 0) {
         work_answer(work, (int)txn->answer_status, txn->answer_body, false);
         work_finish(work);

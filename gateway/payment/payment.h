@@ -151,8 +151,9 @@ struct review {
     enum review_word word;
     struct view by, why; /* both must be given; who and why, for the journal; copied */
 };
-/* OK: recorded (an approved payment goes on by itself); NOT_FOUND: it does not wait for a review;
- * BUSY, IO, ...: nothing was done. `text`: a sentence. Called once, possibly from inside. */
+/* OK: recorded (an approved payment goes on by itself); REFUSED: it was approved and has failed all
+ * the same, too late or without its card data; NOT_FOUND: it does not wait for a review; BUSY, IO,
+ * ...: nothing was done. `text`: a sentence. Called once, possibly from inside. */
 typedef void review_done_fn(void *arg, enum status status, struct view text);
 void payments_review(struct payments *payments, const struct review *review, review_done_fn *done,
                      void *arg);

@@ -1,4 +1,4 @@
-"""The command line: exit codes for scripts (0 good, 1 findings, 2 could not run), help everywhere, all errors of
+"""The command line: exit codes for scripts (0 done, 1 the answer is no, 2 could not run), help everywhere, all errors of
 a broken configuration at once with file and line, keys, payments, adapters."""
 
 import contextlib

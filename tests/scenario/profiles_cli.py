@@ -442,7 +442,8 @@ class Reload(Running):
         _, _, err = self.gateway.cli("profile", "rollback", "default", "999", "--by", "Ann", code=1)
         self.assertIn("profile history", err)
         self.gateway.cli("profile", "rollback", "default", code=2)
-        self.gateway.cli("profile", "rollback", "nowhere", "--by", "Ann", code=1)
+        for name in ("nowhere", "NO WHERE"):
+            self.gateway.cli("profile", "rollback", name, "--by", "Ann", code=1)
         self.assertEqual(self.version(), "2")
         _, out, _ = self.gateway.cli("diff", "default@1", "default@2", code=1)
         self.assertIn("limit look: max 400.00 EUR -> 460.00 EUR", out)

@@ -244,16 +244,18 @@ class ThenThePayer(Reviewed):
 class Killed(Reviewed):
     def test_between_parking_and_the_word(self):
         yes, no = self.parked(looked_at(cbdc_sale(700))), self.parked(looked_at(cbdc_sale(800)))
-        card = self.parked(looked_at(sale(900)))
+        card, other = self.parked(looked_at(sale(900))), self.parked(looked_at(sale(901)))
         self.gateway.kill()
         self.gateway.start()
-        self.assertEqual(self.waiting(), [yes["id"], no["id"], card["id"]])
-        for payment in (yes, no, card):
+        self.assertEqual(self.waiting(), [yes["id"], no["id"], card["id"], other["id"]])
+        for payment in (yes, no, card, other):
             self.assertEqual(self.api.payment(payment["id"]), payment)
         self.nothing_was_sent()
         self.decide("approve", yes)
         self.decide("reject", no)
-        self.assertIn("the payment has failed", self.decide("approve", card)[1])
+        self.assertIn("the payment has failed", self.decide("approve", card, code=1)[1])
+        said = json.loads(self.decide("approve", other, *BY, "--json", code=1)[1])
+        self.assertEqual((said["payment"], said["result"]), (other["id"], "failed"), "a script sees that it does not go on")
         self.assertEqual(self.api.final(yes["id"])["status"], "succeeded")
         self.assertEqual(self.api.final(no["id"])["status"], "failed")
         gone = self.api.final(card["id"])
