@@ -13,6 +13,8 @@
 #include "domain/refs.h"
 #include "secret/digest.h"
 
+#include "../tests/support/scratch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -213,14 +215,15 @@ static int reconcile(const char *store_path, const char *record, const char *loc
 int main(int argc, char **argv)
 {
     unsigned lines = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000000;
-    const char *base = argc > 2 && argv[2][0] != '\0' ? argv[2] : getenv("TMPDIR");
+    const char *base = argc > 2 && argv[2][0] != '\0' ? argv[2] : NULL;
     long kib_max = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
-    char folder[200], store[256], record[256], lock[256], command[300];
-    (void)snprintf(folder, sizeof folder, "%s/railgate-bench-XXXXXX", base != NULL ? base : "/tmp");
-    if (lines == 0 || mkdtemp(folder) == NULL) {
-        fprintf(stderr, "usage: bench_reconcile [LINES] [FOLDER]\n");
+    char folder[SCRATCH_MAX], store[SCRATCH_FILE_MAX], record[SCRATCH_FILE_MAX],
+        lock[SCRATCH_FILE_MAX];
+    if (lines == 0) {
+        fprintf(stderr, "usage: bench_reconcile [LINES [FOLDER [KIB]]]\n");
         return 2;
     }
+    scratch_folder_in(folder, base, "bench-reconcile");
     (void)snprintf(store, sizeof store, "%s/railgate.db", folder);
     (void)snprintf(record, sizeof record, "%s/day.csv", folder);
     (void)snprintf(lock, sizeof lock, "%s/lock", folder);
@@ -233,8 +236,6 @@ int main(int argc, char **argv)
     }
     if (filler > 0 && waitpid(filler, &status, 0) == filler && status == 0)
         status = reconcile(store, record, lock, lines, kib_max);
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    if (system(command) != 0)
-        fprintf(stderr, "%s is left\n", folder);
+    scratch_remove(folder);
     return status == 0 ? 0 : 1;
 }

@@ -10,6 +10,8 @@
  */
 #include "screening/screening.h"
 
+#include "../tests/support/scratch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -251,14 +253,13 @@ int main(int argc, char **argv)
     size_t lookups = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000;
     struct person *people = calloc(ENTRIES, sizeof *people);
     double *times = calloc(lookups > 0 ? lookups : 1, sizeof *times);
-    char path[] = "/tmp/bench_screening.XXXXXX";
-    int fd = mkstemp(path);
-    if (people == NULL || times == NULL || fd < 0 || lookups == 0) {
+    char path[SCRATCH_MAX];
+    if (people == NULL || times == NULL || lookups == 0) {
         free(people);
         free(times);
         return 2;
     }
-    close(fd);
+    close(scratch_file(path, "bench-screening"));
     write_list(path, people);
     struct screening_source source = { "made", SCREENING_CSV, path, 1 };
     struct screening *screening;

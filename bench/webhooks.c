@@ -10,6 +10,8 @@
  */
 #include "outbox/outbox.h"
 
+#include "../tests/support/scratch.h"
+
 #include "base/arena.h"
 #include "base/ensure.h"
 #include "domain/webhook.h"
@@ -33,7 +35,7 @@ struct bench {
     struct outbox *outbox;
     struct http_server *sink;
     struct log log;
-    char folder[64], database[96];
+    char folder[SCRATCH_MAX], database[SCRATCH_FILE_MAX];
     size_t endpoints, slow, events;
     bool slow_now;
     int64_t *committed_us; /* of the event that an endpoint waits for; 0: none */
@@ -168,8 +170,7 @@ static void open_all(struct bench *b)
     static const uint8_t host_key[32] = { 1, 2, 3 };
     char text[512];
     struct writer why = writer_over(text, sizeof text);
-    (void)snprintf(b->folder, sizeof b->folder, "/tmp/bench_webhooks.XXXXXX");
-    ENSURE(mkdtemp(b->folder) != NULL);
+    scratch_folder(b->folder, "bench-webhooks");
     (void)snprintf(b->database, sizeof b->database, "%s/railgate.db", b->folder);
     b->log = (struct log){ .fd = -1, .level = LOG_ERROR };
     b->loop = loop_open_real();
@@ -207,13 +208,7 @@ static void close_all(struct bench *b)
     wire_close(b->wire);
     secrets_close(b->secrets);
     loop_close(b->loop);
-    static const char *const ends[] = { "", "-wal", "-shm" };
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s%s", b->database, ends[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(b->folder);
+    scratch_remove(b->folder);
     free(b->committed_us);
     free(b->taken_us);
 }

@@ -3,6 +3,8 @@
 #include "base/ensure.h"
 #include "channel/loader.h"
 
+#include "../support/scratch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -18,8 +20,8 @@
 #define PLAIN ABI_OBJECTS "/abi_plain.so"
 
 struct fixture {
-    char folder[64];
-    char path[128]; /* folder/adapter.so: a copy of the plain one */
+    char folder[SCRATCH_MAX];
+    char path[SCRATCH_FILE_MAX]; /* folder/adapter.so: a copy of the plain one */
     char text[1024];
     struct loaded_adapter *adapter;
 };
@@ -39,8 +41,7 @@ static int set_up(void **state)
 {
     static struct fixture f;
     f = (struct fixture){ 0 };
-    snprintf(f.folder, sizeof f.folder, "/tmp/railgate-abi-XXXXXX");
-    assert_non_null(mkdtemp(f.folder));
+    scratch_folder(f.folder, "abi");
     snprintf(f.path, sizeof f.path, "%s/adapter.so", f.folder);
     copy_file(PLAIN, f.path);
     *state = &f;

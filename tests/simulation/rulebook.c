@@ -12,6 +12,8 @@
 #include "base/ensure.h"
 #include "main/replace.h"
 
+#include "../support/scratch.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +33,7 @@ static const char *const files[RULES_END] = {
 };
 
 struct rulebook {
-    char folder[PATH_MAX];
+    char folder[SCRATCH_MAX];
     struct arena arena;
     struct view texts[RULES_END];
     struct settings *settings[RULES_END]; /* NULL: broken */
@@ -65,12 +67,8 @@ static void write_file(const struct rulebook *book, const char *name, struct vie
 static bool make_folder(struct rulebook *book, const char *config)
 {
     char path[PATH_MAX + 64], channels[PATH_MAX];
-    const char *tmp = getenv("TMPDIR");
     struct view gateway;
-    (void)snprintf(book->folder, sizeof book->folder, "%s/railgate-simulate-XXXXXX",
-                   tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp");
-    if (mkdtemp(book->folder) == NULL)
-        return false;
+    scratch_folder(book->folder, "simulate");
     (void)snprintf(path, sizeof path, "%s/gateway.yaml", config);
     if (file_read(path, TEXT_MAX, &book->arena, &gateway) != STATUS_OK)
         return false;

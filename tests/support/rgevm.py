@@ -204,7 +204,8 @@ class Node:
                    "--cache-path", os.path.join(stage.folder, f"{name}.cache"), *options]  # fmt: skip
         with open(self.log, "ab") as log, open(self.out, "ab") as out:
             self.popen = subprocess.Popen(DIE_WITH_PARENT + command, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
-                                          cwd=stage.folder, start_new_session=True)  # fmt: skip
+                                          cwd=stage.folder, env={**os.environ, "HOME": stage.folder},
+                                          start_new_session=True)  # fmt: skip
         stage.processes.append(self)
         self.listen = until("the Ethereum node listens", self._listens, 30)
         self.accounts = self.rpc("eth_accounts")

@@ -141,7 +141,8 @@ DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setp
 
 
 class Process:
-    """A program that says in a ready-file where it listens."""
+    """A program that says in a ready-file where it listens. The stage's folder is its home: what it may leave
+    there goes with the folder, and the home of whoever runs the test stays as it is."""
 
     def __init__(self, stage, name, command, env=None):
         self.stage, self.name, self.command = stage, name, command
@@ -163,7 +164,7 @@ class Process:
                 stdout=out,
                 stderr=log,
                 cwd=self.stage.folder,
-                env={**os.environ, **self.env, **(env or {})},
+                env={**os.environ, "HOME": self.stage.folder, **self.env, **(env or {})},
                 start_new_session=True,  # Ctrl-C is for the test, which then tidies up
             )
         if wait:

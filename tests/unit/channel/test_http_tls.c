@@ -2,6 +2,8 @@
  * starts, in a folder of its own, and deleted after. */
 #include "web_fixture.h"
 
+#include "../../support/scratch.h"
+
 #include "base/ensure.h"
 
 #include <openssl/ec.h>
@@ -11,13 +13,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[64], certificate[96], key[96];
+static char folder[SCRATCH_MAX], certificate[SCRATCH_FILE_MAX], key[SCRATCH_FILE_MAX];
 
 static int make_certificate(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/railgate-http-tls-XXXXXX");
-    ENSURE(mkdtemp(folder) != NULL);
+    scratch_folder(folder, "http-tls");
     (void)snprintf(certificate, sizeof certificate, "%s/server.pem", folder);
     (void)snprintf(key, sizeof key, "%s/server.key", folder);
     EVP_PKEY *pair = EVP_EC_gen("P-256");

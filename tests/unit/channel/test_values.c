@@ -5,6 +5,8 @@
 #include "web_adapter.h"
 #include "web_fixture.h"
 
+#include "../../support/scratch.h"
+
 #include "channel/channel_int.h"
 
 #include <stdio.h>
@@ -113,7 +115,7 @@ static void test_http_needs_an_endpoint(void **state)
 /* --- files that settings name ---------------------------------------------------------------- */
 
 struct letter {
-    char folder[64];
+    char folder[SCRATCH_MAX];
     char why[1000];
     bool present;
     char text[128];
@@ -123,9 +125,8 @@ struct letter {
 /* Opens a channel whose setting `letter` is `path`; in `folder` there is a file "letter". */
 static bool open_letter(struct letter *l, const char *path, const char *content, size_t len)
 {
-    (void)snprintf(l->folder, sizeof l->folder, "/tmp/railgate-values-XXXXXX");
-    assert_non_null(mkdtemp(l->folder));
-    char file[96];
+    scratch_folder(l->folder, "values");
+    char file[SCRATCH_FILE_MAX];
     (void)snprintf(file, sizeof file, "%s/letter", l->folder);
     FILE *out = fopen(file, "w");
     assert_non_null(out);

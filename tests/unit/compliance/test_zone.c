@@ -2,6 +2,8 @@
  * fat, broken or somewhere else. */
 #include "profile_fixture.h"
 
+#include "../../support/scratch.h"
+
 #include "compliance/zone_int.h"
 
 #include <stdio.h>
@@ -327,13 +329,13 @@ static void names_that_are_paths_are_no_zones(void **state)
 static void the_folder_can_be_another(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/railgate-zone-XXXXXX", path[64];
+    char folder[SCRATCH_MAX], path[SCRATCH_FILE_MAX];
     uint8_t bytes[512];
     struct writer w = writer_over(bytes, sizeof bytes);
     struct arena arena;
     const struct zone *zone;
     arena_init(&arena, (size_t)1024 * 1024);
-    assert_non_null(mkdtemp(folder));
+    scratch_folder(folder, "zone");
     (void)snprintf(path, sizeof path, "%s/Mine", folder);
     struct view file = slim(&w, '2', 7 * 3600, "<+07>-7");
     FILE *out = fopen(path, "wb");

@@ -4,6 +4,8 @@
 #include "kit/conformance.h"
 #include "kit/symbols.h"
 
+#include "../../support/scratch.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,8 +141,8 @@ static void a_long_notice(void **state)
 {
     (void)state;
     static const char last[] = "expect notice about=status amount=10 more=0\n";
-    char text[8192], path[] = "/tmp/railgate-kit-XXXXXX";
-    FILE *from = fopen(NAUGHTY_HTTP_TRANSCRIPT, "r"), *to = fdopen(mkstemp(path), "w");
+    char text[8192], path[SCRATCH_MAX];
+    FILE *from = fopen(NAUGHTY_HTTP_TRANSCRIPT, "r"), *to = fdopen(scratch_file(path, "kit"), "w");
     assert_true(from != NULL && to != NULL);
     size_t len = fread(text, 1, sizeof text, from);
     fclose(from);
@@ -175,9 +177,8 @@ static void transcripts_that_lie(void **state)
         "10.\n>>>\n",
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
-        char path[] = "/tmp/railgate-kit-XXXXXX";
-        int fd = mkstemp(path);
-        FILE *file = fdopen(fd, "w");
+        char path[SCRATCH_MAX];
+        FILE *file = fdopen(scratch_file(path, "kit"), "w");
         assert_non_null(file);
         fprintf(file,
                 "configure\ncommand sale amount=10 currency=978 exponent=2 code=EUR trace=1 "

@@ -4,6 +4,8 @@
  */
 #include "reconcile/reconcile_int.h"
 
+#include "../../support/scratch.h"
+
 #include "base/ensure.h"
 #include "domain/refs.h"
 #include "domain/time.h"
@@ -36,7 +38,7 @@ struct stage {
     struct loop *loop;
     struct store *store;
     struct arena arena;
-    char folder[64], file[96], lock[96];
+    char folder[SCRATCH_MAX], file[SCRATCH_FILE_MAX], lock[SCRATCH_FILE_MAX];
     struct difference_row rows[DIFFERS_MAX];
     char names[DIFFERS_MAX][NAME_MAX_BYTES + 1], here[DIFFERS_MAX][40];
     size_t found;
@@ -208,14 +210,13 @@ static void write_day(struct stage *s, int64_t from_us, const struct booking *bo
 
 static void open_stage(struct stage *s, const char *name)
 {
-    *s = (struct stage){ .folder = "/tmp/railgate-reconcile-XXXXXX" };
+    *s = (struct stage){ .loop = loop_open_virtual(1, NOON_US) };
     char path[64], why[200];
     struct writer w = writer_over(why, sizeof why);
-    assert_non_null(mkdtemp(s->folder));
+    scratch_folder(s->folder, "reconcile");
     (void)snprintf(s->file, sizeof s->file, "%s/day.csv", s->folder);
     (void)snprintf(s->lock, sizeof s->lock, "%s/lock", s->folder);
     (void)snprintf(path, sizeof path, "memory:%s", name);
-    s->loop = loop_open_virtual(1, NOON_US);
     struct store_options options = { .path = path };
     assert_int_equal(store_open(&s->store, s->loop, &options, &w), STATUS_OK);
     arena_init(&s->arena, (size_t)16 << 20);

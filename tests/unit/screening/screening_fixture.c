@@ -1,32 +1,24 @@
 /* screening_fixture.c - see screening_fixture.h. */
 #include "screening_fixture.h"
 
-#include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 void folder_make(struct folder *folder)
 {
-    snprintf(folder->path, sizeof folder->path, "/tmp/screening.XXXXXX");
-    assert_non_null(mkdtemp(folder->path));
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
-{
-    (void)info, (void)type, (void)at;
-    return remove(path);
+    scratch_folder(folder->path, "screening");
 }
 
 void folder_remove(struct folder *folder)
 {
-    assert_int_equal(nftw(folder->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    scratch_remove(folder->path);
 }
 
 const char *folder_write(const struct folder *folder, const char *name, const void *bytes,
                          size_t len)
 {
-    static char path[256];
+    static char path[SCRATCH_FILE_MAX];
     snprintf(path, sizeof path, "%s/%s", folder->path, name);
     char *slash = strrchr(path, '/');
     *slash = '\0';

@@ -14,9 +14,11 @@
 #include "base/ensure.h"
 #include "screening/screening.h"
 
+#include "../../support/scratch.h"
+
 /* A fresh folder for files of one test; folder_remove takes it away again. */
 struct folder {
-    char path[64];
+    char path[SCRATCH_MAX];
 };
 void folder_make(struct folder *folder);
 void folder_remove(struct folder *folder);

@@ -87,7 +87,7 @@ static void test_without_a_date_the_files_date_counts(void **state)
         times[1].tv_sec = 1700000000 + (i == 1 ? -500 : (time_t)i);
         assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     }
-    char of[128];
+    char of[SCRATCH_FILE_MAX];
     snprintf(of, sizeof of, "%s/o", folder.path);
     s = open_one(SCREENING_OFAC_SDN, of);
     assert_true(screening_at(s, 0)->loaded);
@@ -126,7 +126,7 @@ static void test_not_there(void **state)
     (void)state;
     struct folder folder;
     folder_make(&folder);
-    char path[128];
+    char path[SCRATCH_FILE_MAX];
     snprintf(path, sizeof path, "%s/none.csv", folder.path);
     refused(SCREENING_CSV, path, "none.csv: No such file");
     refused(SCREENING_UN_XML, path, "none.csv: No such file");

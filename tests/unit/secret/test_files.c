@@ -3,6 +3,8 @@
 #include "secret/digest.h"
 #include "secret/secret.h"
 
+#include "../../support/scratch.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -17,8 +19,8 @@
 
 struct fixture {
     struct loop *loop;
-    char folder[64];
-    char path[96];
+    char folder[SCRATCH_MAX];
+    char path[SCRATCH_FILE_MAX];
     char why_text[512];
     struct writer why;
 };
@@ -27,8 +29,7 @@ static int set_up(void **state)
 {
     static struct fixture f;
     f.loop = loop_open_virtual(7, 1700000000000000);
-    snprintf(f.folder, sizeof f.folder, "/tmp/railgate-secret-XXXXXX");
-    assert_non_null(mkdtemp(f.folder));
+    scratch_folder(f.folder, "secret");
     snprintf(f.path, sizeof f.path, "%s/key", f.folder);
     f.why = writer_over(f.why_text, sizeof f.why_text);
     *state = &f;

@@ -6,6 +6,8 @@
 #include "base/vault.h"
 #include "secret/secret.h"
 
+#include "../../support/scratch.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +71,7 @@ struct fixture {
     struct loop *loop;
     struct secrets *secrets;
     size_t vault_before;
-    char path[64], why[512];
+    char path[SCRATCH_MAX], why[512];
 };
 
 static int set_up(void **state)
@@ -78,10 +80,7 @@ static int set_up(void **state)
     f.vault_before = vault_in_use();
     f.loop = loop_open_virtual(7, 1700000000000000);
     assert_int_equal(secrets_open(&f.secrets, f.loop), STATUS_OK);
-    (void)snprintf(f.path, sizeof f.path, "/tmp/railgate-sign-XXXXXX");
-    int fd = mkstemp(f.path);
-    assert_true(fd >= 0);
-    close(fd);
+    close(scratch_file(f.path, "sign"));
     *state = &f;
     return 0;
 }

@@ -18,6 +18,8 @@
 #include "settings/row_int.h"
 #include "settings/settings.h"
 
+#include "../../support/scratch.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +28,7 @@
 /* --- a folder to load from ----------------------------------------------------------------- */
 
 struct folder {
-    char path[64];
+    char path[SCRATCH_MAX];
     struct findings findings;
     struct settings *settings;
     enum status status;
@@ -34,7 +36,7 @@ struct folder {
 
 static inline void file_write(const struct folder *f, const char *name, const char *text)
 {
-    char path[256];
+    char path[SCRATCH_FILE_MAX];
     assert_true(snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -44,9 +46,8 @@ static inline void file_write(const struct folder *f, const char *name, const ch
 
 static inline void folder_make(struct folder *f, const char *gateway)
 {
-    char path[128];
-    snprintf(f->path, sizeof f->path, "/tmp/railgate-settings-XXXXXX");
-    assert_non_null(mkdtemp(f->path));
+    char path[SCRATCH_FILE_MAX];
+    scratch_folder(f->path, "settings");
     snprintf(path, sizeof path, "%s/channels", f->path);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/regions", f->path);
@@ -66,11 +67,9 @@ static inline void folder_load(struct folder *f)
 
 static inline void folder_drop(struct folder *f)
 {
-    char command[128];
     settings_free(f->settings);
     findings_clear(&f->findings);
-    snprintf(command, sizeof command, "rm -r '%s'", f->path);
-    assert_int_equal(system(command), 0);
+    scratch_remove(f->path);
     assert_int_equal(vault_in_use(), 0);
 }
 

@@ -83,7 +83,7 @@ static void everything_given_is_read(void **state)
     assert_int_equal(f.status, STATUS_OK);
     assert_int_equal(f.findings.count, 0);
     const struct settings *s = f.settings;
-    char expected[128];
+    char expected[SCRATCH_FILE_MAX];
     assert_string_equal(s->api_listen, "[::1]:0");
     snprintf(expected, sizeof expected, "%s/tls/a.pem", f.path);
     assert_string_equal(s->api_tls_certificate, expected);
@@ -153,7 +153,7 @@ static void a_file_may_be_named_instead_of_the_folder(void **state)
 {
     (void)state;
     struct folder f;
-    char path[128];
+    char path[SCRATCH_FILE_MAX];
     folder_make(&f, "mode: live\n");
     file_write(&f, "other.yaml", "mode: sandbox\n");
     snprintf(path, sizeof path, "%s/other.yaml", f.path);

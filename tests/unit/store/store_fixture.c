@@ -7,9 +7,7 @@
 
 static void make_folder(struct fixture *f)
 {
-    const char *base = getenv("TMPDIR");
-    snprintf(f->folder, sizeof f->folder, "%s/railgate-store-XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(f->folder));
+    scratch_folder(f->folder, "store");
     snprintf(f->path, sizeof f->path, "%s/0.db", f->folder);
 }
 
@@ -62,9 +60,7 @@ void fixture_close(struct fixture *f)
     loop_close(f->loop);
     if (f->folder[0] == '\0')
         return;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
-    assert_int_equal(system(command), 0);
+    scratch_remove(f->folder);
 }
 
 static void copy_file(const char *from, const char *to)
@@ -84,7 +80,7 @@ static void copy_file(const char *from, const char *to)
 
 void fixture_copy_files(struct fixture *f, struct store **old)
 {
-    char to[sizeof f->path], from_log[220], to_log[220];
+    char to[sizeof f->path], from_log[sizeof to + 4], to_log[sizeof to + 4];
     int number = atoi(strrchr(f->path, '/') + 1);
     snprintf(to, sizeof to, "%s/%d.db", f->folder, number + 1);
     snprintf(from_log, sizeof from_log, "%s-wal", f->path);

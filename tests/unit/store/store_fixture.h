@@ -5,6 +5,8 @@
 #include "base/ensure.h"
 #include "store/store.h"
 
+#include "../../support/scratch.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,8 +19,8 @@ struct fixture {
     struct loop *loop;
     struct store *store;
     struct store_options options;
-    char path[200];
-    char folder[160]; /* of the file; empty for memory */
+    char path[SCRATCH_FILE_MAX];
+    char folder[SCRATCH_MAX]; /* of the file; empty for memory */
     char why[400];
 };
 

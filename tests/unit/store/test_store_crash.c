@@ -300,7 +300,7 @@ static void the_files_are_nobody_elses(void **state)
     umask(before);
     static const char *const endings[] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
-        char name[220];
+        char name[sizeof f.path + 4];
         struct stat s;
         snprintf(name, sizeof name, "%s%s", f.path, endings[i]);
         assert_int_equal(stat(name, &s), 0);

@@ -3,6 +3,8 @@
 #include "base/vault.h"
 #include "wire/conn.h"
 
+#include "../../support/scratch.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -362,6 +364,18 @@ static void test_nothing_is_left(void **state)
 
 /* --- Unix sockets ------------------------------------------------------------------------- */
 
+#define LOCAL_MAX 101 /* bytes of a path that a socket can have, with its end */
+
+/* One whose sockets have a path that fits. */
+static void local_folder(char folder[static SCRATCH_MAX])
+{
+    scratch_folder(folder, "wire");
+    if (strlen(folder) + sizeof "/nobody" > LOCAL_MAX) {
+        rmdir(folder);
+        fail_msg("%s: too long for a Unix socket; choose a shorter TMPDIR", folder);
+    }
+}
+
 static void open_local(struct world *world, struct endpoint *at, const char *folder)
 {
     memset(world, 0, sizeof *world);
@@ -375,12 +389,12 @@ static void open_local(struct world *world, struct endpoint *at, const char *fol
 
 static void test_local_socket(void **state)
 {
-    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    char folder[SCRATCH_MAX];
     struct world world;
     struct endpoint at;
     struct stat file;
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    local_folder(folder);
     open_local(&world, &at, folder);
     assert_int_equal(stat(at.host, &file), 0);
     assert_true(S_ISSOCK(file.st_mode));
@@ -410,12 +424,12 @@ static void test_local_socket(void **state)
 
 static void test_local_left_over(void **state)
 {
-    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    char folder[SCRATCH_MAX];
     struct world world;
     struct endpoint at;
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    local_folder(folder);
     assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s/s", folder) > 0);
     /* As a process that was killed leaves it: the file is there and nobody listens. */
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -429,12 +443,12 @@ static void test_local_left_over(void **state)
 
 static void test_local_refused(void **state)
 {
-    char folder[] = "/tmp/railgate-wire-XXXXXX";
+    char folder[SCRATCH_MAX];
     struct world world;
     struct endpoint at = { 0 };
     struct listener *listener = NULL;
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    local_folder(folder);
     open_world(&world, 0);
     struct listen_options listen = { .accept = on_accept, .arg = &world };
     /* Another kind of file is somebody's: it stays. */
@@ -445,9 +459,9 @@ static void test_local_refused(void **state)
     assert_int_equal(listen_open(world.wire, &at, &listen, &listener), STATUS_EXISTS);
     assert_int_equal(unlink(at.host), 0);
     /* A path that no socket can have. */
-    memset(at.host, 'x', 101);
+    memset(at.host, 'x', LOCAL_MAX);
     at.host[0] = '/';
-    at.host[101] = '\0';
+    at.host[LOCAL_MAX] = '\0';
     assert_int_equal(listen_open(world.wire, &at, &listen, &listener), STATUS_RANGE);
     /* Nobody there. */
     assert_true(snprintf(at.host, sizeof at.host, "%s/nobody", folder) > 0);

@@ -7,6 +7,8 @@
 #include "wire/http_server.h"
 #include "wire/tls.h"
 
+#include "../../support/scratch.h"
+
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -22,7 +24,7 @@
 #include <cmocka.h>
 
 /* --- certificates ------------------------------------------------------------------------ */
-static char folder[64];
+static char folder[SCRATCH_MAX];
 
 static const char *path_of(char *out, size_t room, const char *name, const char *suffix)
 {
@@ -47,7 +49,7 @@ static struct identity make_identity(const char *file, const char *name,
                                      const struct identity *issuer, const char *alt)
 {
     static long serial = 1;
-    char path[128];
+    char path[SCRATCH_FILE_MAX];
     struct identity made = { .key = EVP_EC_gen("P-256"), .certificate = X509_new() };
     ENSURE(made.key != NULL && made.certificate != NULL);
     X509_set_version(made.certificate, 2);
@@ -82,8 +84,7 @@ static void drop_identity(struct identity *identity)
 static int make_certificates(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/railgate-test-tls-XXXXXX");
-    ENSURE(mkdtemp(folder) != NULL);
+    scratch_folder(folder, "tls");
     struct identity ca = make_identity("ca", "Test CA", NULL, NULL);
     struct identity stranger = make_identity("stranger_ca", "Strange CA", NULL, NULL);
     struct identity made[] = {
@@ -105,7 +106,7 @@ static int drop_certificates(void **state)
     (void)state;
     static const char *const files[] = { "ca",          "stranger_ca", "server",  "old_server",
                                          "other_names", "client",      "stranger" };
-    char path[128];
+    char path[SCRATCH_FILE_MAX];
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         (void)unlink(path_of(path, sizeof path, files[i], "pem"));
         (void)unlink(path_of(path, sizeof path, files[i], "key"));
@@ -116,7 +117,7 @@ static int drop_certificates(void **state)
 static struct tls_context *context(bool server, const char *identity, const char *ca,
                                    const char *name, uint32_t min_version)
 {
-    char certificate[128], key[128], trust[128], text[256];
+    char certificate[SCRATCH_FILE_MAX], key[SCRATCH_FILE_MAX], trust[SCRATCH_FILE_MAX], text[512];
     struct writer why = writer_over(text, sizeof text);
     struct tls_options options = {
         .certificate_path =
@@ -419,10 +420,10 @@ static void test_a_cut_without_close_notify_is_not_an_end(void **state)
 static void test_bad_files_are_explained(void **state)
 {
     (void)state;
-    char text[256];
+    char text[512];
     struct writer why = writer_over(text, sizeof text - 1);
     struct tls_context *made = NULL;
-    char certificate[128], key[128];
+    char certificate[SCRATCH_FILE_MAX], key[SCRATCH_FILE_MAX];
     struct tls_options options = { .certificate_path =
                                        path_of(certificate, sizeof certificate, "server", "pem"),
                                    .key_path = path_of(key, sizeof key, "client", "key") };
