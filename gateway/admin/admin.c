@@ -215,6 +215,11 @@ static void run_reviews(struct admin_call *call)
     char after[64];
     struct writer w = writer_over(after, sizeof after);
     int64_t id = 0;
+    struct view name;
+    if (http_query_names(http_query(call->http), "after", &name) != HTTP_NAMES_GOOD) {
+        answer_problem(call, PROBLEM_INVALID_PARAMETER, "There is one parameter, `after`, once.");
+        return;
+    }
     enum status given = http_query_value(http_query(call->http), "after", &w);
     if (given != STATUS_NOT_FOUND &&
         (given != STATUS_OK || id_parse(ID_PAYMENT, writer_done(&w), &id) != STATUS_OK)) {

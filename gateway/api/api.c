@@ -10,35 +10,37 @@
 
 #include <stdlib.h>
 
+#define NAME_TOLD_MAX 64
+
 static const struct route_row_api routes[] = {
-    { "POST", "/v1/payments", SCOPE_PAYMENTS_WRITE, run_create },
-    { "GET", "/v1/payments", SCOPE_PAYMENTS_READ, run_list },
-    { "GET", "/v1/payments/{id}", SCOPE_PAYMENTS_READ, run_read },
-    { "POST", "/v1/payments/{id}/capture", SCOPE_PAYMENTS_WRITE, run_capture },
-    { "POST", "/v1/payments/{id}/cancel", SCOPE_PAYMENTS_WRITE, run_cancel },
-    { "POST", "/v1/payments/{id}/confirm", SCOPE_PAYMENTS_WRITE, run_confirm },
-    { "POST", "/v1/payments/{id}/refunds", SCOPE_REFUNDS_WRITE, run_refund },
-    { "GET", "/v1/payments/{id}/refunds", SCOPE_PAYMENTS_READ, run_refunds_list },
-    { "GET", "/v1/payments/{id}/captures", SCOPE_PAYMENTS_READ, run_captures_list },
-    { "GET", "/v1/payments/{id}/events", SCOPE_PAYMENTS_READ, run_events },
-    { "GET", "/v1/payments/{id}/code.svg", SCOPE_PAYMENTS_READ, run_code_svg },
-    { "GET", "/v1/payments/{id}/code.png", SCOPE_PAYMENTS_READ, run_code_png },
-    { "GET", "/v1/methods", SCOPE_PAYMENTS_READ, run_methods },
-    { "GET", "/v1/limits", SCOPE_PAYMENTS_READ, run_limits },
-    { "POST", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoint_create },
-    { "GET", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoints_list },
-    { "GET", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_read },
-    { "PATCH", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_change },
-    { "DELETE", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_delete },
-    { "POST", "/v1/webhook_endpoints/{id}/rotate_secret", SCOPE_WEBHOOKS_WRITE,
-      run_endpoint_rotate },
-    { "POST", "/v1/webhook_endpoints/{id}/test", SCOPE_WEBHOOKS_WRITE, run_endpoint_test },
-    { "GET", "/v1/webhook_endpoints/{id}/deliveries", SCOPE_WEBHOOKS_WRITE,
-      run_endpoint_deliveries },
-    { "GET", "/v1/events", SCOPE_PAYMENTS_READ, run_all_events },
-    { "GET", "/v1/events/stream", SCOPE_PAYMENTS_READ, run_event_stream },
-    { "POST", "/v1/events/{id}/resend", SCOPE_WEBHOOKS_WRITE, run_event_resend },
-    { "GET", "/v1/openapi.json", 0, run_openapi }, /* for everybody */
+    { "POST", "/v1/payments", SCOPE_PAYMENTS_WRITE, run_create, "" },
+    { "GET", "/v1/payments", SCOPE_PAYMENTS_READ, run_list, "cursor limit reference status" },
+    { "GET", "/v1/payments/{id}", SCOPE_PAYMENTS_READ, run_read, "" },
+    { "POST", "/v1/payments/{id}/capture", SCOPE_PAYMENTS_WRITE, run_capture, "" },
+    { "POST", "/v1/payments/{id}/cancel", SCOPE_PAYMENTS_WRITE, run_cancel, "" },
+    { "POST", "/v1/payments/{id}/confirm", SCOPE_PAYMENTS_WRITE, run_confirm, "" },
+    { "POST", "/v1/payments/{id}/refunds", SCOPE_REFUNDS_WRITE, run_refund, "" },
+    { "GET", "/v1/payments/{id}/refunds", SCOPE_PAYMENTS_READ, run_refunds_list, "" },
+    { "GET", "/v1/payments/{id}/captures", SCOPE_PAYMENTS_READ, run_captures_list, "" },
+    { "GET", "/v1/payments/{id}/events", SCOPE_PAYMENTS_READ, run_events, "cursor limit" },
+    { "GET", "/v1/payments/{id}/code.svg", SCOPE_PAYMENTS_READ, run_code_svg, "size" },
+    { "GET", "/v1/payments/{id}/code.png", SCOPE_PAYMENTS_READ, run_code_png, "size" },
+    { "GET", "/v1/methods", SCOPE_PAYMENTS_READ, run_methods, "amount country currency region" },
+    { "GET", "/v1/limits", SCOPE_PAYMENTS_READ, run_limits, "" },
+    { "POST", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoint_create, "" },
+    { "GET", "/v1/webhook_endpoints", SCOPE_WEBHOOKS_WRITE, run_endpoints_list, "cursor limit" },
+    { "GET", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_read, "" },
+    { "PATCH", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_change, "" },
+    { "DELETE", "/v1/webhook_endpoints/{id}", SCOPE_WEBHOOKS_WRITE, run_endpoint_delete, "" },
+    { "POST", "/v1/webhook_endpoints/{id}/rotate_secret", SCOPE_WEBHOOKS_WRITE, run_endpoint_rotate,
+      "" },
+    { "POST", "/v1/webhook_endpoints/{id}/test", SCOPE_WEBHOOKS_WRITE, run_endpoint_test, "" },
+    { "GET", "/v1/webhook_endpoints/{id}/deliveries", SCOPE_WEBHOOKS_WRITE, run_endpoint_deliveries,
+      "" },
+    { "GET", "/v1/events", SCOPE_PAYMENTS_READ, run_all_events, "cursor kind limit" },
+    { "GET", "/v1/events/stream", SCOPE_PAYMENTS_READ, run_event_stream, "cursor kind" },
+    { "POST", "/v1/events/{id}/resend", SCOPE_WEBHOOKS_WRITE, run_event_resend, "" },
+    { "GET", "/v1/openapi.json", 0, run_openapi, "" }, /* for everybody */
 };
 
 enum path_match { PATH_OTHER = 1, PATH_BAD_ID, PATH_MATCHES };
@@ -63,6 +65,25 @@ static enum path_match path_matches(const char *pattern, struct view path, int64
     return id_parse(kind, view_slice(rest, 0, end), id) == STATUS_OK ? PATH_MATCHES : PATH_BAD_ID;
 }
 
+void run_route(struct call *call)
+{
+    struct view name;
+    const char *known = call->route->query;
+    enum http_query_names names = http_query_names(http_query(call->http), known, &name);
+    if (names == HTTP_NAMES_GOOD) {
+        call->route->run(call);
+        return;
+    }
+    struct view told = redact_copy(&call->arena, view_slice(name, 0, NAME_TOLD_MAX));
+    if (names == HTTP_NAME_TWICE)
+        reply_problem(call, PROBLEM_INVALID_PARAMETER, "The parameter `%.*s` is given twice.",
+                      (int)told.len, (const char *)told.ptr);
+    else
+        reply_problem(call, PROBLEM_INVALID_PARAMETER, "There is no parameter `%.*s` here.%s%s",
+                      (int)told.len, (const char *)told.ptr, known[0] != '\0' ? " Known: " : "",
+                      known);
+}
+
 static void dispatch(struct call *call)
 {
     struct view path = http_path(call->http);
@@ -81,7 +102,7 @@ static void dispatch(struct call *call)
         }
         call->route = &routes[i];
         if (routes[i].scope == 0)
-            routes[i].run(call);
+            run_route(call);
         else
             authenticate(call);
         return;

@@ -52,6 +52,7 @@ struct route_row_api {
     const char *path; /* {id} stands for a payment's id */
     uint32_t scope;   /* that the API key must have; 0: no key is needed */
     call_fn *run;
+    const char *query; /* the parameters that may be in its query, a blank between them; or "" */
 };
 
 struct api {
@@ -81,6 +82,10 @@ void reply_errors(struct call *call, enum problem problem, struct view detail,
                   const struct problem_error *errors, size_t count);
 void reply_payment(void *call, int http_status, struct view body, bool replayed);
 http_refusal_fn refuse_http;
+
+/* api.c: runs call->route, or answers 400 when its query has a parameter that the route has not: a
+ * filter with a misspelt name would find everything. */
+void run_route(struct call *call);
 
 /* --- auth.c ------------------------------------------------------------------------------------
  */

@@ -124,7 +124,7 @@ static void proceed(struct call *call, struct cached_key *key)
         return;
     }
     call->merchant = key->row.merchant;
-    call->route->run(call);
+    run_route(call);
 }
 
 /* --- the cache

@@ -351,16 +351,56 @@ static enum status percent_decode(struct view text, struct writer *out)
     return writer_status(out);
 }
 
+/* Takes one `name=value` off the query; *name and *value as they were sent. */
+static void query_take(struct view *query, struct view *name, struct view *value)
+{
+    size_t end = view_find(*query, '&');
+    struct view pair = view_slice(*query, 0, end);
+    size_t equals = view_find(pair, '=');
+    *query = view_slice(*query, end + 1, query->len);
+    *name = view_slice(pair, 0, equals);
+    *value = view_slice(pair, equals + 1, pair.len);
+}
+
+static bool is_word_of(const char *words, struct view wanted)
+{
+    for (struct view rest = view_text(words); rest.len > 0;) {
+        size_t end = view_find(rest, ' ');
+        if (view_equal(view_slice(rest, 0, end), wanted))
+            return true;
+        rest = view_slice(rest, end + 1, rest.len);
+    }
+    return false;
+}
+
+enum http_query_names http_query_names(struct view query, const char *known, struct view *out)
+{
+    struct view rest = query, value;
+    while (rest.len > 0) {
+        const uint8_t *at = rest.ptr;
+        query_take(&rest, out, &value);
+        if (out->len == 0 && value.len == 0) /* nothing, between or behind '&' */
+            continue;
+        if (!is_word_of(known, *out))
+            return HTTP_NAME_UNKNOWN;
+        struct view before = view_slice(query, 0, (size_t)(at - query.ptr)), name;
+        while (before.len > 0) {
+            query_take(&before, &name, &value);
+            if (view_equal(name, *out))
+                return HTTP_NAME_TWICE;
+        }
+    }
+    *out = VIEW_EMPTY;
+    return HTTP_NAMES_GOOD;
+}
+
 enum status http_query_value(struct view query, const char *name, struct writer *out)
 {
-    struct view wanted = view_text(name);
+    struct view wanted = view_text(name), found, value;
     while (query.len > 0) {
-        size_t end = view_find(query, '&');
-        struct view pair = view_slice(query, 0, end);
-        size_t equals = view_find(pair, '=');
-        query = view_slice(query, end + 1, query.len);
-        if (view_equal(view_slice(pair, 0, equals), wanted))
-            return percent_decode(view_slice(pair, equals + 1, pair.len), out);
+        query_take(&query, &found, &value);
+        if (view_equal(found, wanted))
+            return percent_decode(value, out);
     }
     return STATUS_NOT_FOUND;
 }

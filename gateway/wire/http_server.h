@@ -105,6 +105,10 @@ void http_stream_end(struct http_request *request);
 /* The same, but what the client has not read yet is dropped with the connection. */
 void http_stream_drop(struct http_request *request);
 
+/* Are the names of a query, as they were sent, all of `known` (with a blank between them), and each
+ * there once? Else *out is the first that is not. */
+enum http_query_names { HTTP_NAMES_GOOD = 1, HTTP_NAME_UNKNOWN, HTTP_NAME_TWICE };
+enum http_query_names http_query_names(struct view query, const char *known, struct view *out);
 /* Percent-decodes one value of a query (`name=`); NOT_FOUND when absent, MALFORMED, FULL. */
 enum status http_query_value(struct view query, const char *name, struct writer *out);
 const char *http_reason(int http_status);

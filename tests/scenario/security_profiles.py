@@ -117,6 +117,8 @@ class Socket(Profiles):
                         pass
                 except (BrokenPipeError, ConnectionResetError):
                     pass
+        for query, status in (("", 200), ("?after=pay_1m81se8t60000", 200), ("?afer=pay_1m81se8t60000", 400), ("?after=x&after=y", 400)):
+            self.assertEqual(call(self.gateway, "GET", f"/reviews{query}")[0], status, query)
         deep = b"[" * 5000
         self.assertEqual(call(self.gateway, "POST", "/profiles/default/rollback", deep)[0], 400)
         for body in (b'{"by":"a\\nb"}', b'{"by":""}', b'{"by":"x","seq":-1}', b'{"by":"x","seq":1.5}', b'{"by":"x","more":1}', b"[]"):

@@ -268,6 +268,26 @@ class OpenApi(Story):
             example = self.example(path, next(iter(content["examples"].values()))["value"])
             self.problem(self.send(method, path, {**example, "surprise": 1}), 422, "unknown_field", "/surprise")
 
+    def test_a_parameter_that_is_not_in_the_document_is_refused(self):
+        """A misspelt filter that finds everything would be taken for an answer. The table of routes and the document
+        name the same parameters."""
+        rows = re.findall(r'\{ "([A-Z]+)", "(/v1/[^"]*)", [A-Z_0]+,\s+run_\w+,\s+"([^"]*)"', source("gateway/api/api.c"))
+        known = {(method.lower(), path): names.split() for method, path, names in rows}
+        for path, method, operation in self.operations():
+            parameters = [self.schema.resolve(row) for row in operation.get("parameters", [])]
+            named = [row["name"] for row in parameters if row["in"] == "query"]
+            self.assertEqual(sorted(named), known.pop((method, path)), f"{method} {path}")
+            url = path.replace("{id}", self.named_by(path)) if "{id}" in path else path
+            wrong = [(f"surprise={'x' * 80}", "surprise"), ("lim%69t=1", "lim%69t"), ("%3Climit%3E=1", "%3Climit%3E")]
+            wrong += [("4111111111111111=1", "411111******1111"), (f"{'x' * 80}=1", f"{'x' * 64}")]
+            wrong += [(f"{name}=1&{name}=1", name) for name in named] + [(f"{name}s=1", f"{name}s") for name in named]
+            for query, told in wrong:
+                answer = request(self.gateway.url, method.upper(), f"{url}?{query}", {}, self.client.headers(fresh_key()))
+                self.fits(answer, path, method)
+                self.assertIn(f"`{told}`", self.problem(answer, 400, "invalid_parameter")["detail"])
+        self.assertEqual(known, {})
+        self.assertEqual(self.client.get("/v1/payments?&limit=1&").status, 200)
+
     def test_members_that_the_document_names_are_known(self):
         """Every member of every request object, sent with a wrong type, is complained about as wrong, never
         as unknown."""

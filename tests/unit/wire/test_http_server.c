@@ -302,6 +302,33 @@ static void test_query_values(void **state)
     assert_int_equal(http_query_value(query, "bb", &w), STATUS_FULL);
 }
 
+static void test_names_of_a_query(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *known, *told;
+        enum http_query_names is;
+    } cases[] = {
+        { "", "", "", HTTP_NAMES_GOOD },
+        { "limit=2&cursor=limits", "cursor limit", "", HTTP_NAMES_GOOD },
+        { "&limit&&", "limit", "", HTTP_NAMES_GOOD },
+        { "limit=2", "", "limit", HTTP_NAME_UNKNOWN },
+        { "limit=2&limits=2", "cursor limit", "limits", HTTP_NAME_UNKNOWN },
+        { "limi=2", "cursor limit", "limi", HTTP_NAME_UNKNOWN },
+        { "cursor%20limit=2", "cursor limit", "cursor%20limit", HTTP_NAME_UNKNOWN },
+        { "=2", "limit", "", HTTP_NAME_UNKNOWN },
+        { "Limit=2", "limit", "Limit", HTTP_NAME_UNKNOWN },
+        { "limit=2&cursor=1&limit=2", "cursor limit", "limit", HTTP_NAME_TWICE },
+        { "limit&limit", "limit", "limit", HTTP_NAME_TWICE },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct view told;
+        assert_int_equal(http_query_names(view_text(cases[i].query), cases[i].known, &told),
+                         cases[i].is);
+        assert_true(view_is(told, cases[i].told));
+    }
+}
+
 static void test_no_vault_memory_is_left(void **state)
 {
     (void)state;
@@ -329,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_drain_answers_what_runs),
         cmocka_unit_test(test_a_crash_leaves_nothing_to_answer),
         cmocka_unit_test(test_query_values),
+        cmocka_unit_test(test_names_of_a_query),
         cmocka_unit_test(test_no_vault_memory_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
