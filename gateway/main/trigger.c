@@ -32,6 +32,31 @@ static int append(struct cli_store *cli, struct view kind, int64_t merchant)
     return done ? EXIT_GOOD : EXIT_COULD_NOT;
 }
 
+/* Merchants are those that have a key, revoked or not. An event of any other would arrive nowhere,
+ * and look as if it had. */
+static int append_for(struct cli_store *cli, struct view kind, int64_t merchant)
+{
+    struct arena arena;
+    arena_init(&arena, (size_t)1024 * 1024);
+    char id[ID_TEXT_MAX];
+    struct store_read read = {
+        .question = STORE_KEYS, .arena = &arena, .merchant = merchant, .limit = 1
+    };
+    enum status status = cli_ask(cli, &read);
+    bool is_there = read.count > 0;
+    arena_reset(&arena);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "railgate " COMMAND ": the keys cannot be read: %s\n", status_text(status));
+        return EXIT_COULD_NOT;
+    }
+    if (is_there)
+        return append(cli, kind, merchant);
+    fprintf(stderr,
+            "railgate " COMMAND ": there is no merchant %s; `railgate keys list` shows them\n",
+            id_format(ID_MERCHANT, merchant, id));
+    return EXIT_FINDINGS;
+}
+
 /* A whole kind, of those that merchants get. */
 static bool kind_is_good(struct view kind)
 {
@@ -75,7 +100,7 @@ int command_trigger(int argc, char **argv)
         return EXIT_COULD_NOT;
     int code = EXIT_COULD_NOT;
     if (cli.settings->mode == SETTINGS_SANDBOX)
-        code = append(&cli, view_text(argv[1]), merchant);
+        code = append_for(&cli, view_text(argv[1]), merchant);
     else
         fprintf(stderr,
                 "railgate " COMMAND ": only in mode sandbox; live, events are what happened\n");

@@ -464,6 +464,12 @@ class Webhooks(HookStory):
         for words in (["payment.*"], ["compliance.report"], ["payment"], ["webhook_endpoint.test"], []):
             gateway.cli("trigger", *words, "--merchant", client.merchant, code=2)
         gateway.cli("trigger", "payment.succeeded", code=2)
+        nobody = "mer_0000000000001"
+        _, out, err = gateway.cli("trigger", "payment.succeeded", "--merchant", nobody, code=1)
+        self.assertEqual(out, "")
+        self.assertIn(f"there is no merchant {nobody}", err)
+        gateway.cli("keys", "revoke", json.loads(gateway.cli("keys", "list", "--json")[1])[0]["id"])
+        gateway.cli("trigger", "payment.succeeded", "--merchant", client.merchant)  # his endpoints go on
         gateway.write("gateway.yaml", {**gateway.settings, "mode": "live", "keys": None, "webhooks": None})
         _, _, err = gateway.cli("trigger", "payment.succeeded", "--merchant", client.merchant, code=2)
         self.assertIn("only in mode sandbox", err)
