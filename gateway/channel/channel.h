@@ -80,6 +80,7 @@ struct exchange_command {
     int64_t time_us; /* wall clock; the first one's for a repeat */
     uint8_t random[16];
     int64_t attempt_id;
+    int64_t payment_id;  /* for messages to people; 0: not said */
     struct view details; /* refs.h set of the method's fields, REF_SENSITIVE where due; lives until
                             the exchange is done (vault memory) */
     struct view refs;    /* refs.h set of the attempt referred to, unsealed; may be empty */
@@ -165,9 +166,18 @@ typedef void trace_take_fn(void *arg, const char *name, uint64_t count, trace_ta
  * (an absolute path), or NULL: then the file is loaded. For the simulation and for tests. */
 typedef const struct rg_adapter *adapter_entry_fn(uint32_t host_abi);
 typedef adapter_entry_fn *builtin_fn(void *arg, const char *adapter);
-/* An answer that came after its exchange had ended as unknown (or was dropped). */
-typedef void late_fn(void *arg, struct channel *channel, int64_t attempt_id,
-                     enum operation operation, const struct exchange_result *result);
+/* An answer that came after its exchange had ended as unknown (or was dropped). `asked` is what was
+ * sent; its details and refs are gone. Both live during the call. OK: taken, whatever becomes of
+ * it; nothing else keeps it. Else it stays where it is, in memory that it has, and is offered again
+ * each second until it is taken. */
+typedef enum status late_fn(void *arg, struct channel *channel,
+                            const struct exchange_command *asked,
+                            const struct exchange_result *result);
+/* One line of level error with all that a person needs to book it by hand; nothing that is
+ * sensitive. Takes no memory. */
+void late_answer_log(const struct log *log, const char *id, const struct channel *channel,
+                     const struct exchange_command *asked, const struct exchange_result *said,
+                     struct view why);
 
 struct channels_options {
     const struct settings *settings; /* lives as long as the channels; so do the next four */
@@ -194,6 +204,8 @@ void channels_close(struct channels *channels);
 /* Simulated crash, after wire_crash: frees everything, touches no connection, calls nobody. What
  * was asked of take_traces must not be answered any more. */
 void channels_abandon(struct channels *channels);
+/* Late answers that nobody has taken yet. */
+size_t channels_untold(const struct channels *channels);
 size_t channels_count(const struct channels *channels);
 struct channel *channels_at(struct channels *channels, size_t index);
 struct channel *channels_find(struct channels *channels, struct view name);

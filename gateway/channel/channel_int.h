@@ -212,9 +212,11 @@ struct exchange {
     bool dropped;
     bool delivering; /* `done` is being called */
     bool in_map;
+    bool untold; /* LATE: its answer is here, and was not taken yet */
     uint32_t expects_reply;
     uint64_t key_generation;
-    struct timer timer; /* SENT: deadline; WAITING: connect wait; LATE: end of the window */
+    struct timer timer; /* SENT: deadline; WAITING: connect wait; LATE: end of the window, or
+                           when an answer that was not taken is offered again */
     struct task task;
     int64_t started_us, deadline_us; /* monotonic */
     exchange_done_fn *done;
@@ -383,8 +385,13 @@ enum status judge_grants(struct link *link, const struct rg_table *grants, struc
 /* --- late.c -------------------------------------------------------------------------------- */
 /* The exchange is over for its owner; keeps it for the late window. False: there is no window. */
 bool late_keep(struct exchange *exchange);
+/* Its answer is in exchange->result: to whoever takes it, now or later. Then the exchange may be
+ * gone. */
+void late_tell(struct exchange *exchange);
 /* It is not awaited any more: leaves list and map. Freed if it was dropped. */
 void late_end(struct exchange *exchange);
+/* The channels are closed: what nobody has taken is told to people. */
+void late_forget(struct exchange *exchange);
 
 /* --- the set ------------------------------------------------------------------------------- */
 struct channel {

@@ -584,21 +584,19 @@ void exchanges_flush(struct channel *channel)
 static void answered_late(struct exchange *exchange, bool readable)
 {
     struct channel *channel = exchange->channel;
-    const struct channels_options *options = &channel->set->options;
     exchange->result.late = true;
     if (!readable) {
         channel->unmatched++;
         CHANNEL_LOG(channel, LOG_WARN, "channel.late_reply_unreadable",
                     LOG_TEXT("operation", operation_word(exchange->command.operation)));
-    } else {
-        channel->late_answers++;
-        CHANNEL_LOG(channel, LOG_WARN, "channel.late_reply",
-                    LOG_TEXT("operation", operation_word(exchange->command.operation)),
-                    LOG_TEXT("outcome", outcome_word(exchange->result.outcome)));
-        options->late(options->arg, channel, exchange->command.attempt_id,
-                      exchange->command.operation, &exchange->result);
+        late_end(exchange);
+        return;
     }
-    late_end(exchange);
+    channel->late_answers++;
+    CHANNEL_LOG(channel, LOG_WARN, "channel.late_reply",
+                LOG_TEXT("operation", operation_word(exchange->command.operation)),
+                LOG_TEXT("outcome", outcome_word(exchange->result.outcome)));
+    late_tell(exchange);
 }
 
 /* A further message of the same exchange, on the same link, within the same deadline. NULL, or what
@@ -706,6 +704,7 @@ void exchanges_fini(struct channel *channel)
         list_remove(&exchange->siblings);
         timer_stop(&exchange->timer);
         http_forget(exchange);
+        late_forget(exchange);
         exchange->link = NULL;
         exchange->channel = NULL;
         exchange->dropped = true;

@@ -214,7 +214,9 @@ void judge_done(struct exchange *exchange)
         .action = (enum channel_action)o->action,
         .expires_in_s = o->expires_in_s,
     };
-    if (!result_copy(exchange)) {
+    /* Without memory nothing says what the answer is about, and it can be asked for again. Nobody
+     * asks again for a late one: what it says of money needs no memory, its texts are left out. */
+    if (!result_copy(exchange) && exchange->state != EXCHANGE_LATE) {
         exchange_diagnose(exchange, "memory is out while the answer is read");
         judge_host(exchange, OUTCOME_UNKNOWN);
         return;

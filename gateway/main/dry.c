@@ -11,10 +11,11 @@ static void take_nothing(void *arg, const char *name, uint64_t count, trace_take
     (void)arg, (void)name, (void)count, (void)taken, (void)taken_arg;
 }
 
-static void no_late(void *arg, struct channel *channel, int64_t attempt_id,
-                    enum operation operation, const struct exchange_result *result)
+static enum status no_late(void *arg, struct channel *channel, const struct exchange_command *asked,
+                           const struct exchange_result *result)
 {
-    (void)arg, (void)channel, (void)attempt_id, (void)operation, (void)result;
+    (void)arg, (void)channel, (void)asked, (void)result;
+    return STATUS_OK;
 }
 
 static size_t open_keys(struct dry *dry, struct writer *out)

@@ -86,12 +86,13 @@ static void take_traces(void *arg, const char *name, uint64_t count, trace_taken
     }
 }
 
-static void late_answer(void *arg, struct channel *channel, int64_t attempt_id,
-                        enum operation operation, const struct exchange_result *result)
+static enum status late_answer(void *arg, struct channel *channel,
+                               const struct exchange_command *asked,
+                               const struct exchange_result *result)
 {
     struct gateway *gateway = arg;
     ENSURE_MAGIC(gateway, GATEWAY_MAGIC);
-    payments_late_answer(gateway->payments, channel, attempt_id, operation, result);
+    return payments_late_answer(gateway->payments, channel, asked, result);
 }
 
 static void framed_notice(void *arg, struct channel *channel, const struct notice_read *read,
@@ -441,7 +442,9 @@ static void drain_look(struct timer *timer, void *arg)
 {
     struct gateway *g = arg;
     ENSURE_MAGIC(g, GATEWAY_MAGIC);
-    bool waiting = payments_waiting(g->payments) > 0 || api_running(g->api) > 0;
+    /* A late answer that is not recorded yet is not said again; it is tried each second. */
+    bool waiting = payments_waiting(g->payments) > 0 || api_running(g->api) > 0 ||
+                   payments_lates(g->payments) > 0 || channels_untold(g->channels) > 0;
     if (waiting && loop_now_us(g->o.loop) < g->drain_until_us) {
         timer_start(timer, 10 * LOOP_US_PER_MS);
         return;

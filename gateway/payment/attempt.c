@@ -24,6 +24,7 @@ enum status try_prepare(struct work *work, struct try *try, struct view details,
                                         .trace = try->trace,
                                         .time_us = try->time_us,
                                         .attempt_id = try->attempt,
+                                        .payment_id = work->payment,
                                         .details = details,
                                         .refs = refs };
     memcpy(command.random, try->random, sizeof command.random);

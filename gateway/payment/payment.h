@@ -69,14 +69,20 @@ bool payments_ready(const struct payments *payments);
 /* Works whose merchant still waits for an answer / all works. */
 size_t payments_waiting(const struct payments *payments);
 size_t payments_working(const struct payments *payments);
-/* Lets no work go on. Before store_close, which still brings the commits in flight to their end. */
+/* Late answers that are not recorded yet. */
+size_t payments_lates(const struct payments *payments);
+/* Lets no work go on; late answers that wait to be recorded are tried for the last time, and what
+ * cannot be recorded then is logged, with all that it said. Before store_close, which still brings
+ * the commits in flight to their end. */
 void payments_stop(struct payments *payments);
 /* After store_close (or store_crash). Forgets all works without a word: what is recorded is taken
  * up again at the next start. No answer function is called afterwards. */
 void payments_close(struct payments *payments);
-/* To be given to channels_open (arg: the payments, set before any answer can come). */
-void payments_late_answer(void *payments, struct channel *channel, int64_t attempt_id,
-                          enum operation operation, const struct exchange_result *result);
+/* To be given to channels_open (arg: the payments, set before any answer can come). NO_MEMORY: it
+ * must be offered again; BUSY: we end. */
+enum status payments_late_answer(void *payments, struct channel *channel,
+                                 const struct exchange_command *asked,
+                                 const struct exchange_result *result);
 
 /* An entry of a notice (channel.h); `channel` is who said it. `done` is called once, possibly from
  * inside: OK when it may be acknowledged (it is recorded, was known before, or is only a hint);

@@ -461,9 +461,11 @@ void payments_recover(struct payments *room, void (*recovered)(void *arg, enum s
 struct late {
     struct list link;
     struct payments *room;
+    struct channel *channel;
     struct arena arena, rows; /* what was said; what the store loads, of each try */
+    struct exchange_command asked;
+    struct exchange_result said; /* texts and refs in `arena`; the rest of its views are empty */
     struct change change;
-    int64_t attempt;
     struct store_txn txn;
     struct timer again;
 };
@@ -477,11 +479,15 @@ static void late_free(struct late *late)
     free(late);
 }
 
-/* Nobody says it again: it is kept until it is recorded, or we end. */
+/* Nobody says it again: it is kept until it is recorded, or we end. Each time with all it says: the
+ * process may be killed before it is. */
 static void late_not_recorded(struct late *late, struct view why, bool may_work)
 {
-    LOG(late->room->o.log, LOG_ERROR, "payment.late_answer_not_recorded", LOG_VIEW("why", why));
-    if (may_work && !late->room->stopping)
+    bool kept = may_work && !late->room->stopping;
+    late_answer_log(late->room->o.log,
+                    kept ? "payment.late_answer_not_recorded" : "payment.late_answer_lost",
+                    late->channel, &late->asked, &late->said, why);
+    if (kept)
         timer_start(&late->again, LOOP_US_PER_S);
     else
         late_free(late);
@@ -519,35 +525,67 @@ static void late_commit(struct timer *timer, void *arg)
                                     .judge = judge_late,
                                     .done = late_recorded,
                                     .arg = &late->change,
-                                    .load_attempt = late->attempt };
+                                    .load_attempt = late->asked.attempt_id };
     if (store_commit(late->room->o.store, &late->txn) != STATUS_OK)
         late_not_recorded(late, VIEW("the store's queue is full"), true);
 }
 
-void payments_late_answer(void *payments, struct channel *channel, int64_t attempt_id,
-                          enum operation operation, const struct exchange_result *result)
+size_t payments_lates(const struct payments *room)
+{
+    size_t count = 0;
+    for (const struct list *at = room->lates.next; at != &room->lates; at = at->next)
+        count++;
+    return count;
+}
+
+/* What people and the record need of it. False: no memory now. */
+static bool late_keep_said(struct late *late, const struct exchange_result *said)
+{
+    struct arena *arena = &late->arena;
+    late->said = (struct exchange_result){ .outcome = said->outcome,
+                                           .conflict = said->conflict,
+                                           .late = true,
+                                           .category = said->category,
+                                           .amount_minor = said->amount_minor,
+                                           .latency_us = said->latency_us,
+                                           .rail_code = arena_copy(arena, said->rail_code),
+                                           .reference = arena_copy(arena, said->reference),
+                                           .refs = arena_copy(arena, said->refs) };
+    late->change = (struct change){ .outcome = said->outcome,
+                                    .contradicted = said->conflict,
+                                    .rail_code = late->said.rail_code,
+                                    .channel = view_text(channel_name(late->channel)),
+                                    .public_refs = refs_members(arena, said->refs),
+                                    .latency_us = said->latency_us,
+                                    .reason = VIEW("an answer came after its time") };
+    return !arena->starved;
+}
+
+enum status payments_late_answer(void *payments, struct channel *channel,
+                                 const struct exchange_command *asked,
+                                 const struct exchange_result *result)
 {
     struct payments *room = payments;
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
-    (void)operation;
-    struct late *late = room->stopping ? NULL : calloc(1, sizeof *late);
+    if (room->stopping)
+        return STATUS_BUSY;
+    struct late *late = calloc(1, sizeof *late);
     if (late == NULL)
-        return;
+        return STATUS_NO_MEMORY;
     late->room = room;
-    late->attempt = attempt_id;
-    list_append(&room->lates, &late->link);
+    late->channel = channel;
+    late->asked = *asked;
+    late->asked.details = late->asked.refs = VIEW_EMPTY;
     arena_init(&late->arena, TXN_ARENA_MAX);
     arena_init(&late->rows, TXN_ARENA_MAX);
     timer_init(&late->again, room->o.loop, late_commit, late);
-    /* What there is no memory for is left out; that it came is not. */
-    late->change = (struct change){ .outcome = result->outcome,
-                                    .contradicted = result->conflict,
-                                    .rail_code = arena_copy(&late->arena, result->rail_code),
-                                    .channel = view_text(channel_name(channel)),
-                                    .public_refs = refs_members(&late->arena, result->refs),
-                                    .latency_us = result->latency_us,
-                                    .reason = VIEW("an answer came after its time") };
+    list_append(&room->lates, &late->link);
+    if (!late_keep_said(late, result)) {
+        late_free(late);
+        return STATUS_NO_MEMORY;
+    }
     late_commit(&late->again, late);
+    return STATUS_OK;
 }
 
 /* --- stop, close
@@ -557,9 +595,15 @@ void payments_stop(struct payments *room)
 {
     ENSURE_MAGIC(room, PAYMENTS_MAGIC);
     room->stopping = true;
-    for (struct list *item = room->lates.next; item != &room->lates; item = item->next)
-        timer_stop(&CONTAINER_OF(item, struct late, link)->again);
     struct list *next;
+    for (struct list *item = room->lates.next; item != &room->lates; item = next) {
+        struct late *late = CONTAINER_OF(item, struct late, link);
+        next = item->next;
+        if (timer_is_armed(&late->again)) { /* else its commit is on its way */
+            timer_stop(&late->again);
+            late_commit(&late->again, late);
+        }
+    }
     for (struct list *item = room->works.next; item != &room->works; item = next) {
         struct work *work = CONTAINER_OF(item, struct work, link);
         next = item->next;

@@ -4,6 +4,7 @@ was answered is forgotten, and when there is room again every payment ends by it
 import json
 import os
 import resource
+import signal
 import threading
 import time
 
@@ -13,6 +14,7 @@ from rgrails import metric
 from rgtest import Gateway, Story, main, ops, sale, until
 
 FULL_SECONDS = 6  # several tries to write; those that come after it only have to succeed
+LOG_ROOM = 64 * 1024  # the gateway's log may grow to so much; its database is larger already, and may not
 
 
 class FullDisk(Story):
@@ -152,6 +154,41 @@ class FullDisk(Story):
         rows = json.loads(gateway.cli("profile", "history", "default", "--json")[1])
         self.assertEqual([row["version"] for row in rows], ["3", "1"])
         compare(api, sim)
+
+    def late_on_a_full_disk(self, drain):
+        """An approval that comes after the reversal cannot be recorded, and the gateway is asked to end."""
+        sim = self.stage.simulator()
+        gateway, api = self.start(sim, channel={"deadline": "1s", "late_window": "60s"}, settings={"shutdown": {"drain_time": drain}})
+        sim.fault("late", mti="0200", ms=5000, next=1)
+        payment = api.final(api.post("/v1/payments", sale(100)).json()["id"])
+        self.assertEqual(payment["status"], "reversed", payment)
+        self.assertGreater(os.path.getsize(gateway.database + "-wal"), LOG_ROOM)
+        self.room(gateway, LOG_ROOM)
+        until("it cannot be recorded", lambda: "payment.late_answer_not_recorded" in gateway.log_text(), 30)
+        gateway.popen.send_signal(signal.SIGTERM)
+        until("it is asked to end", lambda: "gateway.stopping" in gateway.log_text())
+        return sim, gateway, api, payment
+
+    def test_a_stop_waits_until_it_is_recorded(self):
+        sim, gateway, api, payment = self.late_on_a_full_disk("60s")
+        self.room(gateway)
+        self.assertEqual(gateway.wait_end(60), 0)
+        self.assertNotIn("payment.late_answer_lost", gateway.log_text())
+        self.assertIn("payment.conflict", gateway.log_text())
+        gateway.start()
+        self.assertIn("attempt.conflict", [event["kind"] for event in api.events(payment["id"])])
+        compare(api, sim, allow_open=True)
+
+    def test_what_a_stop_cannot_record_is_in_the_log(self):
+        _, gateway, _, payment = self.late_on_a_full_disk("1s")
+        self.assertEqual(gateway.wait_end(60), 0)
+        lines = [json.loads(line) for line in gateway.log_text().splitlines() if "payment.late_answer_lost" in line]
+        self.assertEqual(len(lines), 1, lines)
+        told = {name: lines[0][name] for name in ("level", "payment", "operation", "outcome", "amount", "currency", "code")}
+        self.assertEqual(told, {"level": "error", "payment": payment["id"], "operation": "sale", "outcome": "approved",
+                                "amount": 100, "currency": "EUR", "code": "00"}, lines)  # fmt: skip
+        self.assertRegex(lines[0]["attempt"], "^att_")
+        self.assertIn("rrn=", lines[0]["refs"])
 
 
 if __name__ == "__main__":

@@ -162,14 +162,19 @@ static void take_traces(void *arg, const char *name, uint64_t count, trace_taken
         timer_start(&f->trace_timer, 100);
 }
 
-static void on_late(void *arg, struct channel *channel, int64_t attempt_id,
-                    enum operation operation, const struct exchange_result *result)
+static enum status on_late(void *arg, struct channel *channel, const struct exchange_command *asked,
+                           const struct exchange_result *result)
 {
     struct fixture *f = arg;
     assert_ptr_equal(channel, f->channel);
+    if (f->late_refused > 0) {
+        f->late_refused--;
+        return STATUS_NO_MEMORY;
+    }
     assert_true(f->late_count < LATE_MAX);
     f->late[f->late_count++] =
-        (struct late_call){ attempt_id, operation, result->outcome, result->late };
+        (struct late_call){ asked->attempt_id, asked->operation, result->outcome, result->late };
+    return STATUS_OK;
 }
 
 static adapter_entry_fn *builtin(void *arg, const char *adapter)

@@ -109,6 +109,7 @@ struct fixture {
 
     struct late_call late[LATE_MAX];
     size_t late_count;
+    unsigned late_refused; /* so many late answers are not taken */
     struct call calls[CALLS_MAX];
     size_t calls_count;
     uint32_t next_trace;

@@ -117,15 +117,15 @@ static void take_traces(void *arg, const char *name, uint64_t count, trace_taken
     taken(taken_arg, 1, count, STATUS_OK);
 }
 
-static void on_late(void *arg, struct channel *channel, int64_t attempt_id,
-                    enum operation operation, const struct exchange_result *result)
+static enum status on_late(void *arg, struct channel *channel, const struct exchange_command *asked,
+                           const struct exchange_result *result)
 {
     (void)channel;
-    (void)attempt_id;
-    (void)operation;
+    (void)asked;
     struct world *w = arg;
     w->late++;
     w->late_outcome = result->outcome;
+    return STATUS_OK;
 }
 
 static adapter_entry_fn *builtin(void *arg, const char *adapter)

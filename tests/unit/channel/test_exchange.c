@@ -2,8 +2,34 @@
 #include "channel_fixture.h"
 
 #include "base/vault.h"
+#include "channel/channel_int.h"
 #include "domain/refs.h"
 #include "tiny_adapter.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* There is no memory while an answer is judged. */
+static struct {
+    bool without, now;
+} memory;
+
+void *__real_vault_alloc(size_t size);
+void *__wrap_vault_alloc(size_t size);
+void __real_judge_done(struct exchange *exchange);
+void __wrap_judge_done(struct exchange *exchange);
+
+void *__wrap_vault_alloc(size_t size)
+{
+    return memory.now ? NULL : __real_vault_alloc(size);
+}
+
+void __wrap_judge_done(struct exchange *exchange)
+{
+    memory.now = memory.without;
+    __real_judge_done(exchange);
+    memory.now = false;
+}
 
 static const struct raw_setting raw[] = {
     { .name = "terminal", .text = "T1", .file = "f", .line = 1, .column = 1 },
@@ -134,6 +160,109 @@ static void test_late_answer_while_the_owner_still_holds_it(void **state)
     f_run(&f, 5);
     assert_int_equal(f.late_count, 1);
     assert_int_equal(f.late[0].outcome, OUTCOME_DECLINED);
+    fixture_close(&f);
+}
+
+static void late_and_untold(struct fixture *f, unsigned refused)
+{
+    f->late_refused = refused;
+    (void)f_call(f, OPERATION_AUTHORISE, 100, "");
+    f_run(f, 1100);
+    f_answer(f, f->frames_count - 1, "A");
+    f_run(f, 5);
+    assert_int_equal(f->late_count, 0);
+    assert_int_equal(f_health(f).late, 1);
+}
+
+/* Nobody says it again, so it waits; also when its window is over by then. */
+static void test_a_late_answer_waits_until_it_is_taken(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_ready(&f, PLAN(0));
+    late_and_untold(&f, 7);
+    assert_int_equal(channels_untold(f.channels), 1);
+    f_run(&f, 6500);
+    assert_int_equal(f.late_count, 0);
+    f_answer(&f, 0, "D"); /* another copy, that says something else: nobody waits for it */
+    f_run(&f, 1000);
+    assert_int_equal(f_health(&f).unmatched, 1);
+    assert_int_equal(f.late_count, 1);
+    assert_int_equal(f.late[0].outcome, OUTCOME_APPROVED);
+    assert_true(f.late[0].late);
+    assert_int_equal(channels_untold(f.channels), 0);
+    f_run(&f, 10000);
+    assert_int_equal(f.late_count, 1);
+    assert_int_equal(f_health(&f).late, 1);
+    fixture_close(&f);
+}
+
+static void assert_lost(FILE *log, const char *why)
+{
+    char text[16384];
+    ssize_t got = pread(fileno(log), text, sizeof text - 1, 0);
+    assert_true(got >= 0);
+    text[got] = '\0';
+    static const char id[] = "\"id\":\"channel.late_reply_lost\"";
+    const char *line = strstr(text, id);
+    assert_non_null(line);
+    assert_null(strstr(line + 1, id)); /* once */
+    assert_non_null(strstr(line, why));
+    assert_non_null(strstr(line, "\"attempt\":\"att_"));
+    assert_non_null(strstr(line, "\"asked_amount\":100,"));
+    assert_non_null(strstr(line, "\"outcome\":\"approved\""));
+    assert_non_null(strstr(line, "\"reference\":\"REF1\""));
+}
+
+static void test_a_late_answer_that_nobody_took_is_logged(void **state)
+{
+    (void)state;
+    struct fixture f;
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    open_ready(&f, PLAN(0));
+    f.log.fd = fileno(log);
+    late_and_untold(&f, 1000);
+    fixture_close(&f);
+    assert_lost(log, "the gateway ended");
+    (void)fclose(log);
+}
+
+static void test_a_late_answer_for_which_there_is_no_place_is_logged(void **state)
+{
+    (void)state;
+    struct fixture f;
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    open_ready(&f, PLAN(0));
+    f.channel->late_max = 1;
+    f.log.fd = fileno(log);
+    late_and_untold(&f, 1000);
+    (void)f_call(&f, OPERATION_AUTHORISE, 200, "");
+    f_run(&f, 1100);
+    assert_lost(log, "too many late answers");
+    f.late_refused = 0;
+    f_run(&f, 2000);
+    assert_int_equal(f.late_count, 0); /* it is told to people, and not once more */
+    fixture_close(&f);
+    (void)fclose(log);
+}
+
+/* There is no memory for its texts; what it says of money is kept. */
+static void test_a_late_answer_needs_no_memory_to_be_read(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_ready(&f, PLAN(0));
+    struct call *c = f_call(&f, OPERATION_AUTHORISE, 100, "");
+    f_run(&f, 1100);
+    assert_int_equal(c->result.outcome, OUTCOME_UNKNOWN);
+    f_answer(&f, 0, "A");
+    memory.without = true;
+    f_run(&f, 5);
+    memory.without = false;
+    assert_int_equal(f.late_count, 1);
+    assert_int_equal(f.late[0].outcome, OUTCOME_APPROVED);
     fixture_close(&f);
 }
 
@@ -430,6 +559,10 @@ int main(void)
         cmocka_unit_test(test_deadline_then_late_answer),
         cmocka_unit_test(test_after_the_window_an_answer_is_unmatched),
         cmocka_unit_test(test_late_answer_while_the_owner_still_holds_it),
+        cmocka_unit_test(test_a_late_answer_waits_until_it_is_taken),
+        cmocka_unit_test(test_a_late_answer_that_nobody_took_is_logged),
+        cmocka_unit_test(test_a_late_answer_for_which_there_is_no_place_is_logged),
+        cmocka_unit_test(test_a_late_answer_needs_no_memory_to_be_read),
         cmocka_unit_test(test_dropped_in_flight_its_answer_is_late),
         cmocka_unit_test(test_no_link_is_not_sent),
         cmocka_unit_test(test_waits_for_the_link_to_come_up),

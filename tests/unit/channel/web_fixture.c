@@ -111,14 +111,15 @@ static void take_traces(void *arg, const char *name, uint64_t count, trace_taken
         timer_start(&w->trace_timer, 10);
 }
 
-static void on_late(void *arg, struct channel *channel, int64_t attempt_id,
-                    enum operation operation, const struct exchange_result *result)
+static enum status on_late(void *arg, struct channel *channel, const struct exchange_command *asked,
+                           const struct exchange_result *result)
 {
     struct web *w = arg;
     assert_ptr_equal(channel, w->channel);
-    assert_int_equal(operation, OPERATION_SALE);
+    assert_int_equal(asked->operation, OPERATION_SALE);
     assert_true(result->late && w->late_count < COUNT_OF(w->late));
-    w->late[w->late_count++] = (struct web_late){ attempt_id, result->outcome };
+    w->late[w->late_count++] = (struct web_late){ asked->attempt_id, result->outcome };
+    return STATUS_OK;
 }
 
 static adapter_entry_fn *builtin(void *arg, const char *adapter)

@@ -4,6 +4,8 @@
  *     a confirmation whose look at the payment fails     nobody knows: 503, never "there is none"
  *     a cancel that meets an operator's word             what is answered is kept under its key
  *     a late answer that cannot be recorded              is recorded when that works
+ *     ... for which there is no memory                   is not taken, and nothing of it is left
+ *     ... when the room stops                            is tried once more; else it is in the log
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +17,12 @@
 #include "payment/payment_int.h"
 
 #include "base/ensure.h"
+#include "base/vault.h"
 #include "channel/channel_int.h"
+#include "domain/refs.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 #define STORE_PATH "memory:room"
 #define START_US   1700000000000000
@@ -39,7 +46,29 @@ static struct {
     unsigned commits_fail; /* the next ones: by turns there is no place, and it does not work */
     struct task commit_task;
     struct store_txn *broken;
+    bool commits_refused;                   /* there is never a place */
+    unsigned allocations, allocation_fails; /* the n-th from now on; 0: none */
 } told;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_vault_alloc(size_t size);
+void *__wrap_vault_alloc(size_t size);
+
+static bool allocation_fails(void)
+{
+    return told.allocation_fails != 0 && ++told.allocations == told.allocation_fails;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_vault_alloc(size_t size)
+{
+    return allocation_fails() ? NULL : __real_vault_alloc(size);
+}
 
 enum status __real_store_ask(struct store *store, struct store_read *read);
 enum status __wrap_store_ask(struct store *store, struct store_read *read);
@@ -77,6 +106,8 @@ static void break_commit(struct task *task)
 
 enum status __wrap_store_commit(struct store *store, struct store_txn *txn)
 {
+    if (told.commits_refused)
+        return STATUS_BUSY;
     if (told.commits_fail > 0 && told.commits_fail-- % 2 == 0) {
         told.broken = txn;
         told.commit_task.run = break_commit;
@@ -395,35 +426,161 @@ static void put_attempt(struct world *w, enum attempt_state state)
     arena_reset(&arena);
 }
 
-static void late_approval(struct world *w)
+static enum status late_approval(struct world *w)
 {
     static const struct channel_settings settings = { .name = "bank" };
     static struct channel channel = { .settings = &settings };
-    const struct exchange_result result = { .outcome = OUTCOME_APPROVED, .amount_minor = AMOUNT };
-    payments_late_answer(w->room, &channel, ATTEMPT, OPERATION_SALE, &result);
+    const struct currency *euro = NULL;
+    uint8_t refs[64];
+    struct writer said = writer_over(refs, sizeof refs);
+    refs_put(&said, VIEW("stan"), VIEW("000123"), 0);
+    refs_put(&said, VIEW("track"), VIEW("not to be seen"), REF_SENSITIVE);
+    assert_int_equal(currency_by_code(VIEW("EUR"), &euro), STATUS_OK);
+    const struct exchange_command asked = { .operation = OPERATION_SALE,
+                                            .attempt_id = ATTEMPT,
+                                            .payment_id = PAYMENT,
+                                            .amount_minor = AMOUNT,
+                                            .currency = euro };
+    const struct exchange_result result = { .outcome = OUTCOME_APPROVED,
+                                            .amount_minor = AMOUNT,
+                                            .rail_code = VIEW("ACSC"),
+                                            .reference = VIEW("BANK-77"),
+                                            .refs = writer_done(&said) };
+    return payments_late_answer(w->room, &channel, &asked, &result);
+}
+
+static void for_a_minute(struct world *w)
+{
     int64_t until_us = loop_now_us(w->loop) + 60 * LOOP_US_PER_S;
     while (loop_step(w->loop, until_us))
         ;
 }
 
+static uint64_t conflicts(struct world *w)
+{
+    struct payments_stats stats;
+    payments_stats(w->room, &stats);
+    return stats.conflicts;
+}
+
 static void test_a_late_answer_is_kept_until_it_is_recorded(void **state)
 {
     struct world world, *w = &world;
-    struct payments_stats stats;
     (void)state;
     world_open(w);
     put_attempt(w, ATTEMPT_REVERSED);
     told.commits_fail = 5;
-    late_approval(w);
+    assert_int_equal(late_approval(w), STATUS_OK);
+    assert_int_equal(payments_lates(w->room), 1);
+    for_a_minute(w);
     assert_int_equal(told.commits_fail, 0);
-    payments_stats(w->room, &stats);
-    assert_int_equal(stats.conflicts, 1);
-    late_approval(w); /* what is a conflict already is none again */
-    payments_stats(w->room, &stats);
-    assert_int_equal(stats.conflicts, 1);
-    told.commits_fail = 1000; /* it still waits when the room is closed */
-    late_approval(w);
+    assert_int_equal(payments_lates(w->room), 0);
+    assert_int_equal(conflicts(w), 1);
+    assert_int_equal(late_approval(w), STATUS_OK); /* what is a conflict already is none again */
+    for_a_minute(w);
+    assert_int_equal(conflicts(w), 1);
     world_close(w);
+}
+
+static void test_without_memory_a_late_answer_is_not_taken(void **state)
+{
+    struct world world, *w = &world;
+    (void)state;
+    world_open(w);
+    put_attempt(w, ATTEMPT_REVERSED);
+    size_t before = vault_in_use();
+    enum status status;
+    told.commits_refused = true; /* the room's own memory, not the store's */
+    do {
+        told.allocations = 0;
+        told.allocation_fails++;
+        status = late_approval(w);
+        if (status != STATUS_OK) {
+            assert_int_equal(status, STATUS_NO_MEMORY);
+            assert_int_equal(payments_lates(w->room), 0);
+            assert_int_equal(vault_in_use(), before);
+        }
+        assert_true(told.allocation_fails < 100);
+    } while (status != STATUS_OK);
+    assert_in_range(told.allocation_fails, 3, 99); /* its place and what it said */
+    assert_true(told.allocations < told.allocation_fails);
+    told.allocation_fails = 0;
+    told.commits_refused = false;
+    for_a_minute(w);
+    assert_int_equal(conflicts(w), 1);
+    world_close(w);
+}
+
+/* What was logged, in one piece. */
+static const char *log_of(struct world *w, char *text, size_t size)
+{
+    ssize_t got = pread(w->log.fd, text, size - 1, 0);
+    assert_in_range(got, 0, size - 2);
+    text[got] = '\0';
+    return text;
+}
+
+static void test_a_stop_records_what_waits(void **state)
+{
+    struct world world, *w = &world;
+    char text[16384];
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    world_open(w);
+    w->log.fd = fileno(file);
+    put_attempt(w, ATTEMPT_REVERSED);
+    told.commits_refused = true;
+    assert_int_equal(late_approval(w), STATUS_OK);
+    assert_int_equal(payments_lates(w->room), 1);
+    told.commits_refused = false;
+    payments_stop(w->room); /* before a second is over */
+    store_close(w->store);
+    assert_int_equal(payments_lates(w->room), 0);
+    assert_int_equal(conflicts(w), 1);
+    assert_non_null(strstr(log_of(w, text, sizeof text), "payment.conflict"));
+    assert_null(strstr(text, "late_answer_lost"));
+    assert_int_equal(late_approval(w), STATUS_BUSY); /* nobody would record it */
+    payments_close(w->room);
+    secrets_close(w->secrets);
+    store_keeper_close(w->keeper);
+    loop_close(w->loop);
+    (void)fclose(file);
+}
+
+static void test_what_a_stop_cannot_record_is_logged(void **state)
+{
+    struct world world, *w = &world;
+    char text[16384];
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    world_open(w);
+    w->log.fd = fileno(file);
+    put_attempt(w, ATTEMPT_REVERSED);
+    told.commits_refused = true;
+    assert_int_equal(late_approval(w), STATUS_OK);
+    world_close(w);
+    const char *line = strstr(log_of(w, text, sizeof text), "\"id\":\"payment.late_answer_lost\"");
+    assert_non_null(line);
+    static const char *const facts[] = {
+        "\"channel\":\"bank\"",
+        "\"payment\":\"pay_",
+        "\"attempt\":\"att_",
+        "\"operation\":\"sale\"",
+        "\"asked_amount\":10000",
+        "\"currency\":\"EUR\"",
+        "\"outcome\":\"approved\"",
+        "\"amount\":10000",
+        "\"code\":\"ACSC\"",
+        "\"reference\":\"BANK-77\"",
+        "stan=000123",
+    };
+    for (size_t i = 0; i < COUNT_OF(facts); i++)
+        if (strstr(line, facts[i]) == NULL)
+            fail_msg("%s is not in %s", facts[i], line);
+    assert_null(strstr(text, "not to be seen"));
+    (void)fclose(file);
 }
 
 int main(void)
@@ -433,6 +590,9 @@ int main(void)
         cmocka_unit_test(test_a_cancel_that_comes_after_the_word_keeps_its_answer),
         cmocka_unit_test(test_a_cancel_takes_what_waits_for_the_payer_by_now),
         cmocka_unit_test(test_a_late_answer_is_kept_until_it_is_recorded),
+        cmocka_unit_test(test_without_memory_a_late_answer_is_not_taken),
+        cmocka_unit_test(test_a_stop_records_what_waits),
+        cmocka_unit_test(test_what_a_stop_cannot_record_is_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
