@@ -89,6 +89,11 @@ static void print_reloaded(const struct json_node *root)
     }
     if (regions == NULL || regions->first == NULL)
         printf("  no profile has changed\n");
+    if (text_at(root, "kept").len > 0) {
+        printf("  what the file held before: ");
+        print_safe(stdout, text_at(root, "kept"));
+        printf("\n");
+    }
     const struct json_node *lists = json_member(root, "lists");
     for (const struct json_node *row = lists != NULL ? lists->first : NULL; row != NULL;
          row = row->next)
@@ -163,6 +168,8 @@ static int profile_rollback(int argc, char **argv)
             "Writes an older version of a profile back into its file and reloads. SEQ is the "
             "number that\n`railgate profile history` shows; the version before the one in "
             "force when left out.",
+        .more = "Words of the file that were never in force stay beside it, as "
+                "FILE.kept-TIME; a file that cannot be\nread is not written over.",
         .arguments = "REGION [SEQ] --by NAME",
         .options = rows,
         .option_count = COUNT_OF(rows),

@@ -7,7 +7,9 @@
  *
  * A run takes the first request that waits, and with it all plain ones behind it up to the next
  * rollback. A rollback first writes the region's file, on the worker, and puts the old bytes back
- * when the result cannot be loaded: a gateway that was restarted then would not start.
+ * when the result cannot be loaded: a gateway that was restarted then would not start. What the
+ * file held stays beside it, under a name with the time, unless it is in force and so in the
+ * history; a file that cannot be read is not written over.
  *
  * The new versions are on disk before the first payment is decided by them: after a crash the file
  * may be another one, and then no other place holds the words. While the store does not work, the
@@ -28,6 +30,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RELOAD_MAGIC   0x52454c4fu
@@ -36,6 +39,8 @@
 #define LOG_TEXT_BYTES 2048
 #define FILE_BYTES_MAX ((size_t)256 * 1024)
 #define BY_BYTES_MAX   80
+
+#define KEPT_PER_SECOND_MAX 100
 
 struct request {
     struct list link;
@@ -74,7 +79,9 @@ struct reload {
     struct arena arena;
     struct store_read read;
     char path[4096];          /* rollback: the file; else "" */
+    char kept[4096 + 64];     /* where its bytes from before stay; "": nowhere */
     struct view text, before; /* what the file is to hold, and what it held */
+    struct view in_force;     /* the words of the region, empty: there are none */
     enum status before_read;  /* NOT_FOUND: there was none */
     enum status not_recorded;
     char by[HISTORY_BY_MAX + 1];
@@ -183,7 +190,54 @@ static void put_back(struct reload *r)
                     : r->before_read == STATUS_OK && file_replace(r->path, r->before) == STATUS_OK;
     if (!done)
         finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.not_put_back",
-                    "the file could not be put back as it was; it holds the older version");
+                    "the file could not be put back as it was; it holds the older version%s%s",
+                    r->kept[0] != '\0' ? ", and what it held is in " : "", r->kept);
+    else if (r->kept[0] != '\0')
+        (void)unlink(r->kept);
+}
+
+/* default.yaml.kept-20260301T213000Z: no profile by its name. */
+static enum status keep(struct reload *r)
+{
+    char stamp[32];
+    struct tm utc;
+    time_t at_s = r->wall_us / LOOP_US_PER_S;
+    (void)gmtime_r(&at_s, &utc);
+    (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    enum status status = STATUS_EXISTS;
+    for (int i = 1; status == STATUS_EXISTS && i <= KEPT_PER_SECOND_MAX; i++) {
+        int len = snprintf(r->kept, sizeof r->kept, "%s.kept-%s", r->path, stamp);
+        if (i > 1)
+            (void)snprintf(r->kept + len, sizeof r->kept - (size_t)len, "-%d", i);
+        status = file_keep(r->path, r->kept);
+    }
+    if (status != STATUS_OK)
+        r->kept[0] = '\0';
+    return status;
+}
+
+/* An operator's words that were never in force are nowhere else. False: they would be lost. */
+static bool save_before(struct reload *r)
+{
+    r->before_read = file_read(r->path, FILE_BYTES_MAX, &r->arena, &r->before);
+    if (r->before_read == STATUS_NOT_FOUND ||
+        (r->before_read == STATUS_OK &&
+         (view_equal(r->before, r->in_force) || view_equal(r->before, r->text))))
+        return true;
+    if (r->before_read != STATUS_OK) {
+        finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.unreadable",
+                    "what the file holds cannot be read (%s), so it is not written over; move it "
+                    "away or make it readable, and go back again",
+                    status_text(r->before_read));
+        return false;
+    }
+    enum status status = keep(r);
+    if (status != STATUS_OK)
+        finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.not_kept",
+                    "what the file holds was never in force, and cannot be kept beside it (%s), so "
+                    "it is not written over; move it away, and go back again",
+                    status_text(status));
+    return status == STATUS_OK;
 }
 
 static void run_job(void *ctx, struct job *first, size_t count)
@@ -199,10 +253,13 @@ static void run_job(void *ctx, struct job *first, size_t count)
         load(r);
         return;
     }
-    r->before_read = file_read(r->path, FILE_BYTES_MAX, &r->arena, &r->before);
+    if (!save_before(r))
+        return;
     if (file_replace(r->path, r->text) != STATUS_OK) {
         finding_add(&r->findings, FINDING_ERROR, r->path, 0, 0, "reload.write",
                     "the file could not be written; look at its folder's rights and at the disk");
+        if (r->kept[0] != '\0')
+            (void)unlink(r->kept); /* it is where it was */
         return;
     }
     load(r);
@@ -257,6 +314,7 @@ static void compose(struct reload *r, const struct settings *old)
     struct notes notes = { .text = writer_over(restart, sizeof restart), .j = &j };
     change_needs_restart(r->first, r->settings, note_restart, &notes);
     json_close_array(&j);
+    json_put_text_if(&j, "kept", view_text(r->kept));
     json_put_i64(&j, "warnings", (int64_t)r->findings.warnings);
     json_close_object(&j);
     r->answer_len = w.overflow ? 0 : w.len;
@@ -409,10 +467,13 @@ static void cannot(struct reload *r, const char *code, int http_status, const ch
 static bool path_of(struct reload *r, const char *region)
 {
     const struct settings *now = gateway_settings(r->gateway);
+    r->in_force = VIEW_EMPTY;
     for (size_t i = 0; i < now->regions_count; i++)
-        if (!now->regions[i].shadow && strcmp(now->regions[i].region, region) == 0)
+        if (!now->regions[i].shadow && strcmp(now->regions[i].region, region) == 0) {
+            r->in_force = arena_copy(&r->arena, now->regions[i].text);
             return snprintf(r->path, sizeof r->path, "%s", now->regions[i].file) <
                    (int)sizeof r->path;
+        }
     return snprintf(r->path, sizeof r->path, "%s/%s.yaml", now->regions_folder, region) <
            (int)sizeof r->path;
 }
@@ -472,6 +533,7 @@ static void begin(struct reload *r)
     list_append(&r->served, &first->link);
     r->waiting_count--;
     r->path[0] = '\0';
+    r->kept[0] = '\0';
     if (first->rollback) {
         (void)snprintf(r->by, sizeof r->by, "rollback by %s", first->by);
         find_version(r, first);

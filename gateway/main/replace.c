@@ -103,6 +103,11 @@ enum status file_replace(const char *path, struct view bytes)
     return status;
 }
 
+enum status file_keep(const char *path, const char *name)
+{
+    return link(path, name) == 0 ? STATUS_OK : status_of(errno);
+}
+
 enum status file_create(const char *path, struct view bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

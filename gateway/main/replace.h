@@ -9,6 +9,9 @@
 enum status file_read(const char *path, size_t bytes_max, struct arena *arena, struct view *out);
 /* Written beside it, flushed, renamed; the rights of the file that was there stay. */
 enum status file_replace(const char *path, struct view bytes);
+/* A second name for a file in the same file system: the bytes stay there when `path` is replaced.
+ * EXISTS when there is one of that name; DENIED also where files have one name only. */
+enum status file_keep(const char *path, const char *name);
 /* Mode 0644; EXISTS when there is one. */
 enum status file_create(const char *path, struct view bytes);
 

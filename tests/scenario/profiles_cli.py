@@ -307,9 +307,20 @@ class Running(Story):
         with open(os.path.join(self.gateway.config, "regions", name), "w", encoding="utf-8") as file:
             file.write(at_noon(text))
 
+    def path(self):
+        return os.path.join(self.gateway.config, "regions", "default.yaml")
+
     def text(self):
-        with open(os.path.join(self.gateway.config, "regions", "default.yaml"), encoding="utf-8") as file:
+        with open(self.path(), encoding="utf-8") as file:
             return file.read()
+
+    def kept(self):
+        """What a rollback left beside the file: {path: text}."""
+        found = {}
+        for path in glob.glob(glob.escape(self.path()) + ".*"):
+            with open(path, encoding="utf-8") as file:
+                found[path] = file.read()
+        return found
 
     def metric(self, name):
         for line in ops(self.gateway, "/metrics").body.decode().splitlines():
@@ -381,8 +392,32 @@ class Reload(Running):
         self.put("nonsense")
         self.gateway.cli("reload", code=1)
         newest = self.history()[0]
-        self.gateway.cli("profile", "rollback", "default", str(newest["seq"]), "--by", "Ann")
+        back = ("profile", "rollback", "default", str(newest["seq"]), "--by", "Ann")
+        _, out, _ = self.gateway.cli(*back)
         self.assertEqual((self.version(), self.text()), ("2", second))
+        # Whoever wrote it may want it back: it was never in force, so it is in no history.
+        kept = self.kept()
+        self.assertEqual(list(kept.values()), ["nonsense"])
+        self.assertIn(f"what the file held before: {next(iter(kept))}", out)
+        self.assertEqual(self.gateway.cli("check", "--quiet")[2], "")
+        os.chmod(self.path(), 0o600)
+        self.put(profile(version="3"))
+        self.assertIn(json.loads(self.gateway.cli(*back, "--json")[1])["kept"], self.kept())
+        self.assertEqual(sorted(self.kept().values()), sorted([at_noon(profile(version="3")), "nonsense"]))
+        self.assertEqual(sorted(os.stat(path).st_mode & 0o777 for path in self.kept())[0], 0o600)
+        self.assertNotIn("kept", json.loads(self.gateway.cli(*back, "--json")[1]), "it was in force")
+
+    def test_rollback_over_a_file_that_cannot_be_read(self):
+        self.put(profile(version="2"))
+        self.gateway.cli("reload")
+        large = at_noon(profile(version="3")) + "#" * 300000
+        self.put(large)
+        _, _, err = self.gateway.cli("profile", "rollback", "default", "--by", "Ann", code=1)
+        self.assertIn("not written over; move it away", err)
+        self.assertEqual((self.version(), self.text(), self.kept()), ("2", large, {}))
+        os.rename(self.path(), os.path.join(self.stage.folder, "mine"))
+        self.gateway.cli("profile", "rollback", "default", "--by", "Ann")
+        self.assertEqual((self.version(), self.kept()), ("1", {}))
 
     def test_rollback_that_does_not_load_leaves_the_file(self):
         self.put(profile(version="2"))
@@ -390,8 +425,10 @@ class Reload(Running):
         second = self.text()
         with open(os.path.join(self.gateway.config, "regions", "other.yaml"), "w", encoding="utf-8") as file:
             file.write("nonsense")
-        self.gateway.cli("profile", "rollback", "default", "--by", "Ann", code=1)
-        self.assertEqual((self.version(), self.text()), ("2", second))
+        for text in (second, at_noon(profile(version="3"))):
+            self.put(text)
+            self.gateway.cli("profile", "rollback", "default", "--by", "Ann", code=1)
+            self.assertEqual((self.version(), self.text(), self.kept()), ("2", text, {}))
 
     def test_rollback_of_a_region_that_is_gone_leaves_no_file(self):
         """When it cannot be loaded: the next start would stumble over it."""

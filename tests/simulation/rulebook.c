@@ -14,9 +14,11 @@
 
 #include "../support/scratch.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,10 +124,29 @@ static void remove_file(const struct rulebook *book, const char *name)
     (void)remove(path); /* may never have been made */
 }
 
+/* What a rollback has kept of a file, which it names by the time: the same in the next run. */
+static void remove_kept(const struct rulebook *book)
+{
+    char path[PATH_MAX + 512];
+    (void)snprintf(path, sizeof path, "%s/regions", book->folder);
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (strstr(entry->d_name, ".kept-") == NULL)
+            continue;
+        (void)snprintf(path, sizeof path, "%s/regions/%s", book->folder, entry->d_name);
+        (void)remove(path);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+}
+
 void rulebook_close(struct rulebook *book)
 {
     if (book == NULL)
         return;
+    if (book->folder[0] != '\0')
+        remove_kept(book);
     static const char *const made[] = { "regions/default.yaml", "regions", "channels",
                                         "gateway.yaml", "" };
     for (size_t i = 0; book->folder[0] != '\0' && i < COUNT_OF(made); i++)
@@ -145,6 +166,8 @@ void rulebook_put(const struct rulebook *book, enum rules_text text, unsigned se
 {
     char comment[48];
     int len = snprintf(comment, sizeof comment, "\n# written %u\n", serial);
+    if (serial == 0) /* a run begins */
+        remove_kept(book);
     write_file(book, "regions/default.yaml", book->texts[text], view_of(comment, (size_t)len));
 }
 
