@@ -32,6 +32,7 @@ struct load {
     const char *shown;  /* the same as the operator wrote it */
     struct settings *settings;
     bool gateway_only; /* no channels, regions, tests */
+    bool no_regions;   /* their folder could not be opened, which was said */
 };
 
 /* --- files --------------------------------------------------------------------------------- */
@@ -144,9 +145,10 @@ static enum status folder_list(struct load *load, enum files files, const char *
     if (shown == NULL)
         return STATUS_NO_MEMORY;
     DIR *dir = opendir(folder);
-    if (dir == NULL && files == FILES_TESTS)
+    if (dir == NULL && files == FILES_TESTS && load->no_regions)
         return STATUS_OK; /* said already: the profiles are in the same folder */
     if (dir == NULL) {
+        load->no_regions = files == FILES_REGIONS;
         finding_add(load->findings, FINDING_ERROR, shown, 0, 0, "settings.folder",
                     "cannot open the folder: %s", strerror(errno));
         return STATUS_OK;

@@ -1,6 +1,7 @@
 /* test_lists.c - files as they come: good, old, cut off, hostile. All entries are invented. */
 #include "screening_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -377,6 +378,76 @@ static void test_xml_text(void **state)
     folder_remove(&folder);
 }
 
+/* --- a disk that fails ----------------------------------------------------------------------- */
+
+/* Of the files that are opened from now on the n-th read fails, and those behind it work. */
+static struct {
+    unsigned reads, fails; /* 0: none */
+} disk;
+
+FILE *__real_fdopen(int fd, const char *mode);
+FILE *__wrap_fdopen(int fd, const char *mode);
+
+static ssize_t read_some(void *cookie, char *to, size_t size)
+{
+    if (++disk.reads == disk.fails) {
+        errno = EIO;
+        return -1;
+    }
+    return read(*(int *)cookie, to, size < 400 ? size : 400);
+}
+
+static int close_it(void *cookie)
+{
+    int closed = close(*(int *)cookie);
+    free(cookie);
+    return closed;
+}
+
+FILE *__wrap_fdopen(int fd, const char *mode)
+{
+    if (disk.fails == 0)
+        return __real_fdopen(fd, mode);
+    int *cookie = malloc(sizeof *cookie);
+    assert_non_null(cookie);
+    *cookie = fd;
+    FILE *file =
+        fopencookie(cookie, mode, (cookie_io_functions_t){ .read = read_some, .close = close_it });
+    assert_non_null(file);
+    return file;
+}
+
+/* Half a list would let the others pass. */
+static void expect_none_is_half(enum screening_format format, const char *path, size_t entries)
+{
+    disk.fails = 0;
+    for (;;) {
+        disk.reads = 0;
+        disk.fails++;
+        struct screening *s = open_one(format, path);
+        bool failed = disk.reads >= disk.fails;
+        const struct screening_list *list = screening_at(s, 0);
+        assert_int_equal(list->entries, failed ? 0 : entries);
+        if (list->loaded == failed || (failed && list->why[0] == '\0'))
+            fail_msg("%s: read %u failed, and the list is %s: %s", path, disk.fails,
+                     list->loaded ? "loaded" : "not loaded", list->why);
+        screening_close(s);
+        if (!failed)
+            break;
+        assert_true(disk.fails < 1000);
+    }
+    assert_in_range(disk.fails, 3, 1000); /* 400 bytes at a time, and the end */
+    disk.fails = 0;
+}
+
+static void test_a_list_that_cannot_be_read_to_its_end(void **state)
+{
+    (void)state;
+    expect_none_is_half(SCREENING_CSV, LISTS_FOLDER "/plain.csv", 11);
+    expect_none_is_half(SCREENING_UN_XML, LISTS_FOLDER "/un.xml", 4);
+    expect_none_is_half(SCREENING_OFAC_SDN, LISTS_FOLDER "/ofac", 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_xml_that_is_not_loaded),
         cmocka_unit_test(test_xml_cut_anywhere),
         cmocka_unit_test(test_xml_text),
+        cmocka_unit_test(test_a_list_that_cannot_be_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
