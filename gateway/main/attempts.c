@@ -2,7 +2,8 @@
  * runs (read only); and `railgate attempt resolve`: a person's word, through the gateway's socket.
  *
  * The list goes page by page and prints as it goes, so its length does not matter. Beside each
- * attempt stands what reverses or asks about it, and the last reason that the journal gives.
+ * attempt stands what reverses or asks about it, and the last reason that the journal gives: looked
+ * up for all of a page at once, since one payment may have most of them.
  */
 #include "main/cli.h"
 
@@ -38,7 +39,7 @@ struct total {
 struct listing {
     struct cli_store cli;
     const struct wanted *wanted;
-    struct arena page, row; /* attempts of a page; what is asked beside one of them */
+    struct arena page, beside; /* attempts of a page; what is asked beside them */
     int64_t now_us;
     int channel_width;
     uint64_t printed;
@@ -50,7 +51,9 @@ struct listing {
 struct looked_up {
     const struct attempt_row *row;
     struct attempt_row remedy; /* the last one that reverses or asks about it; id 0: none */
-    struct view reason;
+    struct view reason;        /* in `room` */
+    uint8_t *room;
+    size_t room_len;
 };
 
 static const char *text_of(struct writer *w)
@@ -94,13 +97,18 @@ static struct view member_text(const struct json_node *object, const char *name)
     return text;
 }
 
+/* The id in an event's data; 0: there is none. */
+static int64_t member_attempt(const struct json_node *data, const char *name)
+{
+    int64_t id = 0;
+    return id_parse(ID_ATTEMPT, member_text(data, name), &id) == STATUS_OK ? id : 0;
+}
+
 /* Of this attempt, or of one that serves it. */
 static bool is_about(const struct json_node *data, int64_t attempt)
 {
-    char id[ID_TEXT_MAX];
-    struct view text = view_text(id_format(ID_ATTEMPT, attempt, id));
-    return view_equal(member_text(data, "attempt"), text) ||
-           view_equal(member_text(data, "of_attempt"), text);
+    return member_attempt(data, "attempt") == attempt ||
+           member_attempt(data, "of_attempt") == attempt;
 }
 
 static const struct json_node *event_data(const struct event_row *event, struct arena *arena)
@@ -112,18 +120,36 @@ static const struct json_node *event_data(const struct event_row *event, struct 
     return data;
 }
 
-static enum status look_up_remedy(struct cli_store *cli, struct arena *page, struct looked_up *out)
+/* Some attempts of one payment, by id: what is asked about one of them is asked about all at once,
+ * for each question goes through all that the payment has. */
+struct group {
+    int64_t payment;
+    struct looked_up *rows[STORE_PAGE_MAX];
+    size_t count;
+};
+
+static struct looked_up *in_group(const struct group *group, int64_t attempt)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->rows[i]->row->id == attempt)
+            return group->rows[i];
+    return NULL;
+}
+
+static enum status look_up_remedies(struct cli_store *cli, struct arena *page,
+                                    const struct group *group)
 {
     struct store_read read = { .question = STORE_ATTEMPTS,
                                .arena = page,
-                               .payment = out->row->payment,
-                               .through = out->row->id }; /* remedies come later */
+                               .payment = group->payment,
+                               .through = group->rows[0]->row->id }; /* remedies come later */
     do {
         TRY(cli_ask_page(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             const struct attempt_row *row = &read.attempts[i];
-            if (row->parent == out->row->id) /* its texts end with the page */
-                out->remedy = (struct attempt_row){
+            struct looked_up *of = row->parent != 0 ? in_group(group, row->parent) : NULL;
+            if (of != NULL) /* its texts end with the page */
+                of->remedy = (struct attempt_row){
                     .id = row->id, .verb = row->verb, .state = row->state, .tries = row->tries
                 };
         }
@@ -131,36 +157,71 @@ static enum status look_up_remedy(struct cli_store *cli, struct arena *page, str
     return STATUS_OK;
 }
 
-static enum status look_up_reason(struct cli_store *cli, struct arena *page, struct arena *arena,
-                                  struct looked_up *out)
+/* The last one counts, and takes the room of those before it. */
+static void note_reason(struct looked_up *of, struct arena *arena, struct view reason)
+{
+    if (of == NULL)
+        return;
+    if (of->room_len < reason.len) {
+        of->room = arena_alloc(arena, 2 * reason.len);
+        of->room_len = of->room != NULL ? 2 * reason.len : 0;
+    }
+    struct writer w = writer_over(of->room, of->room_len);
+    writer_view(&w, reason);
+    of->reason = writer_done(&w);
+}
+
+static enum status look_up_reasons(struct cli_store *cli, struct arena *page, struct arena *arena,
+                                   const struct group *group)
 {
     struct store_read read = { .question = STORE_EVENTS_OF_PAYMENT,
                                .arena = page,
-                               .payment = out->row->payment };
+                               .payment = group->payment };
     do {
-        struct view reason = VIEW_EMPTY;
         TRY(cli_ask_page(cli, &read));
         for (size_t i = 0; i < read.count; i++) {
             const struct json_node *data = event_data(&read.events[i], page);
-            if (data != NULL && is_about(data, out->row->id) && member_text(data, "reason").len > 0)
-                reason = member_text(data, "reason");
+            struct view reason = member_text(data, "reason");
+            if (reason.len == 0)
+                continue;
+            int64_t attempt = member_attempt(data, "attempt"),
+                    served = member_attempt(data, "of_attempt");
+            note_reason(in_group(group, attempt), arena, reason);
+            if (served != attempt)
+                note_reason(in_group(group, served), arena, reason);
         }
-        if (reason.len > 0)
-            out->reason = arena_copy(arena, reason);
     } while (read.more);
     return STATUS_OK;
 }
 
 /* A payment may have very many attempts and events: only what was found of them is kept. */
-static enum status look_up(struct cli_store *cli, struct arena *arena, struct looked_up *out)
+static enum status look_up(struct cli_store *cli, struct arena *arena, const struct group *group)
 {
     struct arena page;
     arena_init(&page, ARENA_BYTES);
-    enum status status = look_up_remedy(cli, &page, out);
+    enum status status = look_up_remedies(cli, &page, group);
     if (status == STATUS_OK)
-        status = look_up_reason(cli, &page, arena, out);
+        status = look_up_reasons(cli, &page, arena, group);
     arena_reset(&page);
     return status;
+}
+
+/* Rows of a page, of any payments; those of one stand anywhere among them. */
+static enum status look_up_all(struct cli_store *cli, struct arena *arena, struct looked_up *found,
+                               size_t count)
+{
+    bool done[STORE_PAGE_MAX] = { false };
+    for (size_t i = 0; i < count; i++) {
+        struct group group = { .payment = found[i].row->payment };
+        for (size_t j = i; j < count; j++)
+            if (!done[j] && found[j].row->payment == group.payment) {
+                group.rows[group.count++] = &found[j];
+                done[j] = true;
+            }
+        if (group.count > 0)
+            TRY(look_up(cli, arena, &group));
+    }
+    return STATUS_OK;
 }
 
 /* --- one row ---------------------------------------------------------------------------------- */
@@ -231,7 +292,7 @@ static void put_members(struct json_out *j, const struct looked_up *found, int64
 
 static void print_json_row(struct listing *l, const struct looked_up *found)
 {
-    uint8_t *room = arena_alloc(&l->row, LINE_BYTES);
+    uint8_t *room = arena_alloc(&l->beside, LINE_BYTES);
     struct writer w = writer_over(room, room != NULL ? LINE_BYTES : 0);
     struct json_out j;
     json_out_init(&j, &w);
@@ -318,6 +379,29 @@ static uint32_t states_wanted(const struct wanted *w)
     return states;
 }
 
+static enum status print_page(struct listing *l, const struct store_read *read)
+{
+    struct looked_up found[STORE_PAGE_MAX] = { 0 };
+    size_t count = 0;
+    for (size_t i = 0; i < read->count; i++)
+        if (is_wanted(l, &read->attempts[i]))
+            found[count++].row = &read->attempts[i];
+    arena_reset(&l->beside);
+    TRY(look_up_all(&l->cli, &l->beside, found, count));
+    for (size_t i = 0; i < count; i++) {
+        if (l->wanted->json)
+            print_json_row(l, &found[i]);
+        else {
+            if (l->printed == 0)
+                print_head(l);
+            print_row(l, &found[i]);
+        }
+        l->printed++;
+        add_total(l, found[i].row);
+    }
+    return STATUS_OK;
+}
+
 static enum status list_pages(struct listing *l)
 {
     struct store_read read;
@@ -329,23 +413,9 @@ static enum status list_pages(struct listing *l)
                                     .states = states_wanted(l->wanted),
                                     .after = after };
         TRY(cli_ask(&l->cli, &read));
-        for (size_t i = 0; i < read.count; i++) {
-            struct looked_up found = { .row = &read.attempts[i] };
-            after = found.row->id;
-            if (!is_wanted(l, found.row))
-                continue;
-            arena_reset(&l->row);
-            TRY(look_up(&l->cli, &l->row, &found));
-            if (l->wanted->json)
-                print_json_row(l, &found);
-            else {
-                if (l->printed == 0)
-                    print_head(l);
-                print_row(l, &found);
-            }
-            l->printed++;
-            add_total(l, found.row);
-        }
+        if (read.count > 0)
+            after = read.attempts[read.count - 1].id;
+        TRY(print_page(l, &read));
     } while (read.more);
     return STATUS_OK;
 }
@@ -370,7 +440,7 @@ static int list(const struct wanted *wanted)
     l->now_us = loop_wall_us(l->cli.loop);
     l->channel_width = widest_channel(l->cli.settings);
     arena_init(&l->page, ARENA_BYTES);
-    arena_init(&l->row, ARENA_BYTES);
+    arena_init(&l->beside, ARENA_BYTES);
     if (wanted->json)
         cli_print(VIEW("{\"data\":["));
     enum status status = list_pages(l);
@@ -379,7 +449,7 @@ static int list(const struct wanted *wanted)
     else
         fprintf(stderr, "railgate attempts: the records cannot be read: %s\n", status_text(status));
     arena_reset(&l->page);
-    arena_reset(&l->row);
+    arena_reset(&l->beside);
     cli_store_close(&l->cli);
     free(l);
     return status == STATUS_OK ? EXIT_GOOD : EXIT_COULD_NOT;
@@ -554,7 +624,7 @@ static int attempts_show(int argc, char **argv)
     enum status status = cli_ask(&cli, &read);
     if (status == STATUS_OK) {
         found.row = &read.attempts[0];
-        status = look_up(&cli, &arena, &found);
+        status = look_up_all(&cli, &arena, &found, 1);
     }
     if (status == STATUS_OK)
         status =

@@ -272,6 +272,48 @@ class Seen(Trouble):
         self.assertEqual((len(self.ids("--parked")), len(self.ids("--conflict"))), (226, 225))
         self.assertEqual((gauge(self.gateway, "parked"), gauge(self.gateway, "conflict")), (226, 225))
 
+    def test_each_has_its_own_remedy_and_reason(self):
+        """Of payments with many attempts each, in turns, over some pages: what stands beside one is its own, and the last."""
+        made = [self.parked(sale(amount))[0] for amount in (1, 2)]
+        self.gateway.stop()
+        store = sqlite3.connect(self.gateway.database)
+        columns = [row[1] for row in store.execute("pragma table_info(attempts)")]
+        rest = ", ".join(c for c in columns if c not in ("id", "parent", "tries"))
+        copy = f"insert into attempts (id, parent, tries, {rest}) select ?, ?, ?, {rest} from attempts where id = ?"
+        first = [row[0] for row in store.execute("select id from attempts where parent = 0 order by id")]
+        last = store.execute("select max(id) from attempts").fetchone()[0]
+        for n in range(1, 250):
+            store.execute(copy, (last + 64 * n, 0, 1, first[n % 2]))
+        store.commit()
+        names = [row["id"] for row in self.listed()["data"]]
+        ids = [row[0] for row in store.execute("select id from attempts where parent = 0 order by id")]
+        self.assertEqual(len(names), 251)
+        remedy = store.execute("select id from attempts where parent <> 0 limit 1").fetchone()[0]
+        end = store.execute("select max(seq) from journal").fetchone()[0]
+        told = range(2, 251, 7)
+        for step in ("first", "then"):
+            for n in told:
+                payment = store.execute("select payment from attempts where id = ?", (ids[n],)).fetchone()[0]
+                last = store.execute("select max(id) from attempts").fetchone()[0]
+                store.execute(copy, (last + 64, ids[n], 1000 + n if step == "then" else 7, remedy))
+                store.execute("update attempts set payment = ? where id = ?", (payment, last + 64))
+                end += 1
+                name = "attempt" if n % 2 else "of_attempt"
+                data = json.dumps({name: names[n], "reason": f"{step} {n}" + " and more" * (n % 3)})
+                store.execute("insert into journal values (?, 1, 1, ?, 'attempt.parked', ?)", (end, payment, data))
+        store.commit()
+        store.close()
+        rows = self.listed()["data"]
+        self.assertEqual([row["id"] for row in rows], names)
+        self.assertEqual({row["payment"] for row in rows}, set(made))
+        for n, row in enumerate(rows[2:], 2):
+            said = (f"then {n}" + " and more" * (n % 3), 1000 + n) if n in told else (None, None)
+            self.assertEqual((row.get("reason"), row.get("remedy", {}).get("tries")), said, n)
+            if n in told[:3]:
+                whole = json.loads(self.gateway.cli("attempts", "show", row["id"], "--json")[1])
+                self.assertEqual((whole["reason"], whole["remedy"]), (row["reason"], row["remedy"]))
+                self.assertEqual(len(whole["events"]), 2)
+
     def alert(self, name="unknown_count"):
         return metric(self.gateway, f'railgate_alert{{name="{name}"}}')
 
