@@ -386,6 +386,7 @@ void check_hooks(struct world *world)
         else
             wrong(world, 0, "endpoint %zu could not be made", i);
     check_moves(side, &j);
+    check_resends(side, &j);
     free(due);
     free(j.lines);
 }

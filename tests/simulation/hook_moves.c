@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define MOVE_RUNS_PERCENT 30
+#define HURRY_PERCENT     70
 #define CALL_US           (20 * LOOP_US_PER_S)
 #define LOST_US           (10 * LOOP_US_PER_S) /* reset, refused: what was read is done by then */
 #define LATE_US           (60 * LOOP_US_PER_S) /* no answer: it may be held up on its way */
@@ -38,6 +39,7 @@ struct hook_moves {
     bool reading, calling, stopped;
     enum phase phase;
     struct hook_mover *about;
+    struct hook_mover *hurry; /* is moved while its receiver says 410; or NULL */
     enum doing doing;
     struct hook_version next; /* what the change is to lead to */
     bool says_place, says_kinds;
@@ -84,6 +86,16 @@ static bool may_lead_to(const struct hook_mover *m, enum hook_place place)
     return false;
 }
 
+/* A receiver that says 410 takes its time: often its merchant has moved the endpoint meanwhile. */
+static void hurry(struct hook_moves *moves, struct hook_mover *m)
+{
+    if (moves->phase != PHASE_CHOOSE || moves->side->world->calm || moves->acts_left == 0 ||
+        dice_percent(&moves->dice, 100 - HURRY_PERCENT))
+        return;
+    moves->hurry = m;
+    timer_start(&moves->act, dice_between(&moves->dice, 0, 2 * LOOP_US_PER_S));
+}
+
 /* Where it does not lead any more only that may come which was under way: nothing that was
  * committed after the change was answered, nothing later than a request can be held up, and, where
  * the network does no harm, one try at most. */
@@ -91,8 +103,11 @@ void hook_moves_arrival(struct hook_mover *m, enum hook_place place, int64_t seq
 {
     struct hook_side *side = m->e.side;
     size_t left = m->count;
-    if (may_lead_to(m, place))
+    if (may_lead_to(m, place)) {
+        if (place == PLACE_GONE)
+            hurry(side->moves, m);
         return;
+    }
     while (left > 0 && (m->versions[left - 1].deleted || m->versions[left - 1].place != place))
         left--;
     if (left == 0) {
@@ -385,6 +400,8 @@ static void choose(struct hook_moves *moves)
     bool calm = moves->side->world->calm;
     int64_t now_us = loop_now_us(moves->side->world->loop);
     struct hook_mover *m = &moves->movers[dice_below(&moves->dice, moves->count)];
+    if (moves->hurry != NULL)
+        m = moves->hurry;
     for (size_t i = 0; i < moves->count; i++)
         if (!moves->movers[i].e.made || (calm && !over(&moves->movers[i])))
             m = &moves->movers[i];
@@ -404,8 +421,11 @@ static void choose(struct hook_moves *moves)
         moves->doing = last_act(moves);
     } else {
         moves->acts_left--;
-        moves->doing = draw_act(moves);
+        moves->doing = m == moves->hurry && newest(m)->place == PLACE_GONE
+                           ? change(moves, true, false, dice_percent(&moves->dice, 50))
+                           : draw_act(moves);
     }
+    moves->hurry = NULL;
     moves->phase = moves->doing <= DOING_DELETE ? PHASE_BEFORE : PHASE_CALL;
     if (moves->phase == PHASE_BEFORE)
         ask_end(moves);

@@ -254,6 +254,7 @@ static void say_taken(struct hook_conn *c, struct view body)
     uint64_t turn = ++c->endpoint->side->turn;
     if (got->taken_turn == 0)
         got->taken_turn = turn;
+    hook_resends_taken(c->endpoint->side->resends, c->endpoint, c->seq);
     say(c, "200 OK", "", body);
 }
 

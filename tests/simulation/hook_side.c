@@ -1,5 +1,5 @@
 /* hook_side.c - what merchants do about their webhooks: make endpoints, change secrets, ask for
- * tests and for events once more, look after endpoints that were disabled.
+ * tests, look after endpoints that were disabled. Events once more: hook_resends.c.
  *
  * One call at a time. What may be repeated is repeated until it is answered; a secret is changed
  * only once when the answer is lost: then there is a secret that nobody knows, and the one from
@@ -29,8 +29,7 @@ enum doing {
     DOING_LOOK,
     DOING_ENABLE,
     DOING_ROTATE,
-    DOING_TEST,
-    DOING_RESEND
+    DOING_TEST
 };
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ void hook_put_kinds(struct writer *w, const char *kinds)
 
 static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing doing)
 {
-    char path[128], key[32], id[ID_TEXT_MAX], text[512];
+    char path[128], key[32], text[512];
     struct writer body = writer_over(text, sizeof text);
     const char *method = "POST", *idempotency = NULL;
     (void)snprintf(path, sizeof path, "/v1/webhook_endpoints/%s", e->id);
@@ -161,11 +160,6 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
         (void)strcat(path, "/rotate_secret");
         writer_text(&body, "{\"overlap_seconds\":604800}");
         break;
-    case DOING_RESEND:
-        (void)snprintf(path, sizeof path, "/v1/events/%s/resend",
-                       id_format(ID_EVENT, e->got[dice_below(&side->dice, e->got_count)].seq, id));
-        writer_format(&body, "{\"endpoint\":\"%s\"}", e->id);
-        break;
     }
     side->about = e;
     side->doing = (int)doing;
@@ -190,8 +184,6 @@ static enum doing draw_act(struct hook_side *side, struct hook_endpoint *e)
         return DOING_ROTATE;
     if (die < 5)
         return DOING_TEST;
-    if (die < 8 && e->got_count > 0)
-        return DOING_RESEND;
     return DOING_LOOK;
 }
 
@@ -277,21 +269,12 @@ void hook_settings(struct world *world)
     s->webhooks_connections = 4; /* fewer than may be slow at once */
 }
 
-enum status hook_side_open(struct hook_side **out, struct world *world)
+/* Draws whether this run has endpoints that stay, and which. */
+static enum status open_endpoints(struct hook_side *side)
 {
     static const char *const kinds[] = { "*", "payment.*", "payment.succeeded refund.*",
                                          "attempt.* webhook_endpoint.disabled" };
-    struct hook_side *side = calloc(1, sizeof *side);
-    if (side == NULL)
-        return STATUS_NO_MEMORY;
-    *side = (struct hook_side){ .magic = HOOK_MAGIC, .world = world };
-    side->dice.state = world->options->seed ^ 0x4007;
-    timer_init(&side->act, world->loop, on_act, side);
-    *out = side;
-    struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
-    TRY(endpoint_parse(VIEW("gateway:80"), &client.to));
-    TRY(http_client_open(&side->client, world->wire, world->loop, &client));
-    TRY(hook_moves_open(&side->moves, side));
+    struct world *world = side->world;
     if (!dice_percent(&side->dice, HOOK_RUNS_PERCENT))
         return STATUS_OK;
     side->count = 2 + dice_below(&side->dice, HOOK_ENDPOINTS_MAX - 1);
@@ -316,6 +299,23 @@ enum status hook_side_open(struct hook_side **out, struct world *world)
     return STATUS_OK;
 }
 
+enum status hook_side_open(struct hook_side **out, struct world *world)
+{
+    struct hook_side *side = calloc(1, sizeof *side);
+    if (side == NULL)
+        return STATUS_NO_MEMORY;
+    *side = (struct hook_side){ .magic = HOOK_MAGIC, .world = world };
+    side->dice.state = world->options->seed ^ 0x4007;
+    timer_init(&side->act, world->loop, on_act, side);
+    *out = side;
+    struct http_client_options client = { .conns_max = 1, .one_call_each = true, .owner = world };
+    TRY(endpoint_parse(VIEW("gateway:80"), &client.to));
+    TRY(http_client_open(&side->client, world->wire, world->loop, &client));
+    TRY(hook_moves_open(&side->moves, side));
+    TRY(open_endpoints(side));
+    return hook_resends_open(&side->resends, side);
+}
+
 /* Not in a run without faults. */
 void hook_side_trouble(struct hook_side *side)
 {
@@ -329,6 +329,7 @@ void hook_side_calm(struct hook_side *side)
     if (side->count > 0 && !side->calling)
         timer_start(&side->act, 0);
     hook_moves_calm(side->moves);
+    hook_resends_calm(side->resends);
 }
 
 bool hook_side_quiet(const struct hook_side *side)
@@ -338,7 +339,8 @@ bool hook_side_quiet(const struct hook_side *side)
     bool none = side->count == 0 && hook_moves_count(side->moves) == 0;
     if (none || !side->world->calm) /* trouble ends when the payments have ended */
         return true;
-    if (side->calling || !hook_moves_quiet(side->moves, &changed))
+    if (side->calling || !hook_moves_quiet(side->moves, &changed) ||
+        !hook_resends_quiet(side->resends))
         return false;
     for (size_t i = 0; i < side->count; i++)
         if (!hook_done(&side->endpoints[i]))
@@ -357,6 +359,7 @@ void hook_side_stop(struct hook_side *side)
     side->stopped = true;
     timer_stop(&side->act);
     hook_moves_stop(side->moves);
+    hook_resends_stop(side->resends);
     http_client_close(side->client);
 }
 
@@ -379,6 +382,7 @@ void hook_side_close(struct hook_side *side)
     for (size_t i = 0; i < hook_moves_count(side->moves); i++)
         forget_arrivals(&hook_moves_at(side->moves, i)->e);
     hook_moves_close(side->moves);
+    hook_resends_close(side->resends);
     side->magic = 0;
     free(side);
 }

@@ -2,9 +2,11 @@
  *
  *     hook_side.c    endpoints made through the API, the API calls about them
  *     hook_moves.c   other endpoints, which their merchants change: URL, kinds, enabled, deleted
+ *     hook_resends.c events asked for once more
  *     hook_serve.c   the receivers on the memory network, and their accidents
  *     check_hooks.c  when all is quiet: what came against the journal
  *     check_moves.c  the same for endpoints that change
+ *     check_resends.c  whether each resend that was promised has come
  *
  * Not every run has endpoints: a delivery is a commit, and most runs are about payments.
  */
@@ -96,8 +98,20 @@ struct hook_mover {
     unsigned tests;
 };
 
+/* An event that a merchant has asked to be sent once more. */
+struct hook_resend {
+    struct hook_endpoint *e;
+    int64_t event;
+    uint64_t asked_turn; /* of hook_side.turn, before the first try */
+    bool keyed; /* has an Idempotency-Key: however often it is sent, it is carried out once */
+    unsigned tries;
+    unsigned said;  /* answers 202 */
+    unsigned takes; /* of the event at the endpoint, since it was asked for */
+};
+
 struct hook_server;
 struct hook_moves;
+struct hook_resends;
 
 #define HOOK_MAGIC 0x484f4f4bu
 struct hook_side {
@@ -110,6 +124,7 @@ struct hook_side {
     size_t count; /* 0: this run is without */
     struct hook_server *server;
     struct hook_moves *moves;
+    struct hook_resends *resends;
     uint64_t turn;
     /* calls */
     struct http_client *client;
@@ -150,6 +165,22 @@ void hook_url(const struct hook_mover *m, enum hook_place place, char out[64]);
 /* An event has come there. */
 void hook_moves_arrival(struct hook_mover *m, enum hook_place place, int64_t seq);
 
+/* --- hook_resends.c */
+/* After all endpoints: they are asked for in every run that has some. */
+enum status hook_resends_open(struct hook_resends **out, struct hook_side *side);
+void hook_resends_calm(struct hook_resends *resends);
+/* Each has been answered, and there are no more to come. */
+bool hook_resends_quiet(const struct hook_resends *resends);
+void hook_resends_stop(struct hook_resends *resends);
+void hook_resends_close(struct hook_resends *resends);
+/* How many were asked for. */
+unsigned hook_resends_of(const struct hook_resends *resends, const struct hook_endpoint *e,
+                         int64_t event);
+/* In the order in which they were asked for. */
+const struct hook_resend *hook_resends_all(const struct hook_resends *resends, size_t *count);
+/* An event was answered with a whole 2xx there. */
+void hook_resends_taken(struct hook_resends *resends, const struct hook_endpoint *e, int64_t event);
+
 /* --- check_hooks.c: the journal */
 struct line {
     int64_t seq, merchant, time_us;
@@ -167,6 +198,8 @@ bool kind_wanted(const char *kinds, const char *kind);
 void check_signed_and_shown(struct hook_endpoint *e, const struct journal *j);
 /* check_moves.c */
 void check_moves(struct hook_side *side, const struct journal *j);
+/* check_resends.c */
+void check_resends(struct hook_side *side, const struct journal *j);
 
 /* --- hook_serve.c */
 enum status hook_server_open(struct hook_server **out, struct hook_side *side);
