@@ -225,7 +225,7 @@ class Static(Wallet):
 
 
 class Expiry(Wallet):
-    settings = {"code_expires_s": 1}
+    settings = {"code_expires_s": 3}  # on the wire in whole seconds: the last begun one does not count
 
     def expired(self, value=1250):
         payment = settled(self.api, self.shown(value)["id"])
