@@ -157,11 +157,11 @@ static bool only_warnings(struct reload *r)
         return false;
     /* A list that became stale is no reason to keep an older one; one that cannot be read is. */
     policy_check_lists(r->policy, r->settings, r->wall_us, &r->findings);
+    size_t stale = 0;
     for (size_t i = 0; i < r->findings.count; i++)
-        if (r->findings.rows[i].severity == FINDING_ERROR &&
-            strcmp(r->findings.rows[i].id, "lists.stale") != 0)
-            return false;
-    return true;
+        stale += r->findings.rows[i].severity == FINDING_ERROR &&
+                 strcmp(r->findings.rows[i].id, "lists.stale") == 0;
+    return r->findings.errors == stale; /* one for which there was no memory is counted, too */
 }
 
 static void drop_loaded(struct reload *r)

@@ -310,7 +310,9 @@ static void syntax_errors(struct reading *r, struct fy_diag *diag)
     void *position = NULL;
     struct fy_diag_error *error = fy_diag_errors_iterate(diag, &position);
     if (error == NULL) {
-        complain(r, 1, 1, "settings.yaml_syntax", "this is not YAML");
+        complain(r, 1, 1, "settings.yaml_syntax",
+                 "it cannot be read to its end, and the library does not say why: memory is out, "
+                 "or this is not YAML");
         return;
     }
     /* The first tells the cause; the others are what it led to. */
@@ -323,9 +325,7 @@ static enum status events_read(struct reading *r, struct fy_parser *parser, stru
 {
     for (;;) {
         struct fy_event *event = fy_parser_parse(parser);
-        if (event == NULL) {
-            if (!fy_parser_get_stream_error(parser))
-                return STATUS_OK;
+        if (event == NULL) { /* what ends as it should ends with an event */
             syntax_errors(r, diag);
             return STATUS_MALFORMED;
         }

@@ -158,7 +158,8 @@ class FullDisk(Story):
     def late_on_a_full_disk(self, drain):
         """An approval that comes after the reversal cannot be recorded, and the gateway is asked to end."""
         sim = self.stage.simulator()
-        gateway, api = self.start(sim, channel={"deadline": "1s", "late_window": "60s"}, settings={"shutdown": {"drain_time": drain}})
+        channel, settings = {"deadline": "1s", "late_window": "60s"}, {"shutdown": {"drain_time": drain}}
+        gateway, api = self.start(sim, channel=channel, settings=settings)
         sim.fault("late", mti="0200", ms=5000, next=1)
         payment = api.final(api.post("/v1/payments", sale(100)).json()["id"])
         self.assertEqual(payment["status"], "reversed", payment)
@@ -184,9 +185,9 @@ class FullDisk(Story):
         self.assertEqual(gateway.wait_end(60), 0)
         lines = [json.loads(line) for line in gateway.log_text().splitlines() if "payment.late_answer_lost" in line]
         self.assertEqual(len(lines), 1, lines)
-        told = {name: lines[0][name] for name in ("level", "payment", "operation", "outcome", "amount", "currency", "code")}
-        self.assertEqual(told, {"level": "error", "payment": payment["id"], "operation": "sale", "outcome": "approved",
-                                "amount": 100, "currency": "EUR", "code": "00"}, lines)  # fmt: skip
+        told = {"level": "error", "payment": payment["id"], "operation": "sale", "outcome": "approved", "amount": 100,
+                "currency": "EUR", "code": "00"}  # fmt: skip
+        self.assertEqual(told, {name: lines[0][name] for name in told}, lines)
         self.assertRegex(lines[0]["attempt"], "^att_")
         self.assertIn("rrn=", lines[0]["refs"])
 

@@ -8,8 +8,11 @@ although the first try was carried out: that nothing was done it cannot know.
 """
 
 import errno
+import http.client
 import os
+import re
 import shutil
+import socket
 import sys
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
@@ -19,29 +22,38 @@ import rgtest
 from calls import torture_program
 from four import LOST
 from hooks import FAST
-from rgtest import Story, request, sale, until
+from rgprofile import noon, put_profile
+from rgtest import Story, ops, request, sale, until
 
 ALLOCATIONS_MAX = 500  # no request has so many
+RELOAD_ALLOCATIONS_MAX = 5000  # and no reload so many
 HOOK = {"url": "https://shop.example/webhooks", "events": ["nothing.happens"]}
 
 
-class Starved(Story):
+class Starving(Story):
     def setUp(self):
         super().setUp()
         why = inject.unavailable()
         if why:
             self.skipTest(why)
         self.injection = inject.Injection(self.stage)
+
+    def start_gateway(self, **how):
         before = rgtest.gateway_program()
         os.environ["RAILGATE_BIN"] = torture_program()
         try:
-            hooks = {**FAST["webhooks"], "endpoints_per_merchant": 1000}
-            settings = {"webhooks": hooks, "limits": {"requests_per_second_per_key": 0}}
-            self.gateway = self.stage.gateway(self.stage.simulator(), settings=settings, env=self.injection.environment)
+            self.gateway = self.stage.gateway(self.stage.simulator(), env=self.injection.environment, **how)
         finally:
             os.environ["RAILGATE_BIN"] = before
         self.api = self.gateway.client()
         until("the library is loaded", lambda: self.injection.attached == self.gateway.pid)
+
+
+class Starved(Starving):
+    def setUp(self):
+        super().setUp()
+        hooks = {**FAST["webhooks"], "endpoints_per_merchant": 1000}
+        self.start_gateway(settings={"webhooks": hooks, "limits": {"requests_per_second_per_key": 0}})
 
     def ask(self, method, path, body=None, key=None):
         return request(self.gateway.url, method, path, body, self.api.headers(key))
@@ -141,6 +153,109 @@ class Starved(Story):
         self.gateway.kill()
         self.injection.disarm()
         return calls
+
+
+LIST = {"name": "house", "format": "csv", "path": "lists/house.csv", "max_age": "30d"}
+# libfyaml 0.7 writes into memory that it did not get: no gateway survives that one.
+LIBRARY_ENDS_IT = "fy_input_alloc"
+
+
+class StarvedReload(Starving):
+    """New profiles, while one after another each allocation of a reload fails: they come into force as a whole, or
+    those from before stay, and somebody is told why."""
+
+    def version(self, number):
+        limits = [{"id": "single", "max": [f"{100 + number}.00 EUR"]}]
+        return noon(version=str(number), limits=limits, screening={"lists": [row["name"] for row in self.lists]})
+
+    def start_with(self, *lists):
+        self.lists = lists  # pylint: disable=attribute-defined-outside-init
+        self.start_gateway(region=self.version(1), settings={"lists": list(lists)})
+
+    def write_list(self):
+        os.makedirs(os.path.join(self.gateway.config, "lists"), exist_ok=True)
+        with open(os.path.join(self.gateway.config, "lists", "house.csv"), "w", encoding="utf-8") as file:
+            file.write("name\nTarvold Mesk\n")
+
+    def in_force(self):
+        page = ops(self.gateway, "/metrics").body.decode()
+        (version,) = re.findall(r'railgate_profile_info\{region="default",version="([^"]*)"', page)
+        return int(version)
+
+    def reload(self):
+        """Status and body, or None when the line was lost."""
+        line = http.client.HTTPConnection("localhost")
+        line.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.sock.settimeout(60 * rgtest.SLOW)
+            line.sock.connect(os.path.join(self.gateway.var, "admin.sock"))
+            line.request("POST", "/reload")
+            answer = line.getresponse()
+            return answer.status, answer.read().decode()
+        except LOST:
+            return None
+        finally:
+            line.close()
+
+    def survived(self):
+        """Connections are lost for want of memory, too; then the gateway goes on."""
+        try:
+            return ops(self.gateway, "/livez").status == 200
+        except LOST:
+            self.gateway.wait_end()
+            self.assertIn(LIBRARY_ENDS_IT, self.injection.told())
+            self.gateway.start()
+            return False
+
+    def each_allocation(self, kinds, otherwise):
+        """What was answered, whether an allocation failed, the versions in force before and afterwards, and for a
+        failing test all of it. `otherwise`: the answer when none fails."""
+        number, fired = 0, True
+        while fired:
+            number += 1
+            self.assertLess(number, RELOAD_ALLOCATIONS_MAX)
+            before = self.in_force()
+            put_profile(self.gateway, self.version(before + 1))
+            self.injection.arm(kinds, errno.ENOMEM, number)
+            answer = self.reload()
+            fired = self.injection.disarm()
+            where = f"allocation {number}: {answer}\n{self.injection.told() if fired else 'none failed'}"
+            if answer is None and self.survived():
+                self.assertEqual(self.reload()[0], otherwise, where)
+            yield answer, fired, before, self.in_force(), where
+        self.assertEqual(answer[0], otherwise, where)
+
+    def whole_or_not_at_all(self, kinds):
+        refused = 0
+        for answer, _, before, now, where in self.each_allocation(kinds, 200):
+            self.assertIn(now, (before, before + 1), where)
+            if answer is None:
+                continue
+            status, body = answer
+            self.assertEqual(now, before + (status == 200), where)
+            if status != 200:
+                refused += 1
+                self.assertIn(status, (422, 503), where)
+                self.assertRegex(body, "(?i)memory|overloaded", where)
+        self.assertGreater(refused, 5)
+        payment = self.api.post("/v1/payments", sale(1000)).json()
+        self.assertEqual(int(payment["decision"]["version"]), self.in_force())
+
+    def test_memory_of_profiles(self):
+        self.start_with(LIST)
+        self.write_list()
+        self.whole_or_not_at_all(inject.VAULT)
+
+    def test_all_other_memory(self):
+        self.start_with()  # no list: ICU, which reads their letters, ends the process when it gets none
+        self.whole_or_not_at_all(inject.MALLOC)
+
+    def test_a_list_that_is_missing_is_never_passed_over(self):
+        self.start_with(LIST)
+        for answer, fired, _, now, where in self.each_allocation(inject.VAULT, 422):
+            self.assertEqual(now, 1, where)
+            self.assertTrue(answer is None or answer[0] in (422, 503), where)
+            self.assertTrue(fired or "house.csv" in answer[1], where)
 
 
 if __name__ == "__main__":
