@@ -1,16 +1,11 @@
 /* hook_serve.c - the receivers of webhooks: plain bytes in, one fate for each request.
- *
- * Signatures are made here anew from the specification (Standard Webhooks 1.0), with OpenSSL alone:
- * a mistake in the gateway's own code must not be shared.
+ * Whose signatures a request bears is looked at in hook_sign.c.
  */
 #include "hooks.h"
 
 #include "base/ensure.h"
 #include "base/map.h"
 #include "json/json_read.h"
-
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,74 +51,6 @@ struct hook_server {
 uint64_t hook_hash(struct view bytes)
 {
     return siphash(0x4e55, bytes.len, bytes);
-}
-
-/* --- signatures --------------------------------------------------------------------------------
- */
-
-static bool signed_with(const struct hook_endpoint *e, size_t which, struct view text,
-                        const char *signature)
-{
-    unsigned char mac[32], base64[48];
-    unsigned len = 0;
-    ENSURE(HMAC(EVP_sha256(), e->secrets[which], (int)e->secret_lens[which], text.ptr, text.len,
-                mac, &len) != NULL &&
-           len == sizeof mac);
-    ENSURE(EVP_EncodeBlock(base64, mac, sizeof mac) == 44);
-    for (const char *at = signature; at != NULL; at = strchr(at, ' ')) {
-        at += *at == ' ';
-        if (strncmp(at, "v1,", 3) == 0 && strncmp(at + 3, (const char *)base64, 44) == 0 &&
-            (at[47] == '\0' || at[47] == ' '))
-            return true;
-    }
-    return false;
-}
-
-static bool signed_well(const struct hook_endpoint *e, struct view text, const char *signature)
-{
-    int64_t now_us = loop_now_us(e->side->world->loop);
-    for (size_t i = 0; i < e->secret_count; i++)
-        if (e->secret_from_us[i] <= now_us && signed_with(e, i, text, signature))
-            return true;
-    return false;
-}
-
-void hook_verify_again(struct hook_endpoint *e)
-{
-    struct hook_unverified **at = &e->unverified, *row;
-    while ((row = *at) != NULL) {
-        if (!signed_well(e, view_of(row->text, row->len), row->signature)) {
-            at = &row->next;
-            continue;
-        }
-        *at = row->next;
-        free(row);
-    }
-}
-
-/* A receiver knows the secrets that its people have put in; while one is changed that must do. Only
- * the very first may come later than what it signs: then it is looked at again. */
-static void verify(struct hook_endpoint *e, const char *id, const char *timestamp,
-                   const char *signature, struct view body)
-{
-    size_t room = body.len + 128;
-    struct hook_unverified *row = calloc(1, sizeof *row + room);
-    ENSURE(row != NULL);
-    struct writer w = writer_over(row->text, room);
-    writer_format(&w, "%s.%s.", id, timestamp);
-    writer_view(&w, body);
-    ENSURE(!w.overflow);
-    row->len = w.len;
-    (void)snprintf(row->signature, sizeof row->signature, "%s", signature);
-    if (signed_well(e, writer_done(&w), signature)) {
-        free(row);
-        return;
-    }
-    if (e->made)
-        wrong(e->side->world, 0, "endpoint %u knows no secret that fits: %.80s", e->index,
-              row->text);
-    row->next = e->unverified;
-    e->unverified = row;
 }
 
 /* --- what came
@@ -193,8 +120,8 @@ static bool take(struct hook_conn *c, const char *head, struct view body)
            view_equal(kind, type);
     if (good) {
         world_trace(world, e->id, view_text(id));
-        verify(e, id, timestamp, signature, body);
         note(e, c->seq, body, json_raw(data, body));
+        hook_signed(e, id, timestamp, signature, body);
         if (e->mover != NULL)
             hook_moves_arrival(e->mover, c->place, c->seq);
     } else {

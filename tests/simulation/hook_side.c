@@ -1,9 +1,8 @@
 /* hook_side.c - what merchants do about their webhooks: make endpoints, change secrets, ask for
  * tests, look after endpoints that were disabled. Events once more: hook_resends.c.
  *
- * One call at a time. What may be repeated is repeated until it is answered; a secret is changed
- * only once when the answer is lost: then there is a secret that nobody knows, and the one from
- * before signs as well for the whole run.
+ * One call at a time. What may be repeated is repeated until it is answered; so is a change of the
+ * secret, which has an Idempotency-Key: the same secret is told again.
  */
 #include "hooks.h"
 
@@ -11,8 +10,6 @@
 #include "outbox/outbox.h"
 #include "wire/http_client.h"
 #include "json/json_read.h"
-
-#include <openssl/evp.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,24 +32,6 @@ enum doing {
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-void hook_add_secret(struct hook_endpoint *e, struct view text)
-{
-    char base64[128];
-    ENSURE(e->secret_count < HOOK_SECRETS_MAX && view_starts_with(text, VIEW("whsec_")));
-    ENSURE(view_to_text(view_slice(text, 6, text.len), base64, sizeof base64) == STATUS_OK);
-    size_t len = strlen(base64), pad = 0;
-    while (pad < len && base64[len - 1 - pad] == '=')
-        pad++;
-    ENSURE(len <= 84);
-    int got = EVP_DecodeBlock(e->secrets[e->secret_count], (const unsigned char *)base64, (int)len);
-    ENSURE(got > 0);
-    e->secret_lens[e->secret_count] = (size_t)got - pad;
-    if (e->secret_count > 0) /* people take their time */
-        e->secret_from_us[e->secret_count] = loop_now_us(e->side->world->loop) +
-                                             dice_between(&e->side->dice, 0, 300 * LOOP_US_PER_S);
-    e->secret_count++;
-}
-
 static void read_answer(struct hook_side *side, int http_status, struct view body)
 {
     struct hook_endpoint *e = side->about;
@@ -61,11 +40,14 @@ static void read_answer(struct hook_side *side, int http_status, struct view bod
     struct view text = VIEW_EMPTY;
     arena_init(&arena, (size_t)1 << 20);
     bool good = http_status / 100 == 2 && json_read(body, NULL, &arena, &root, NULL) == STATUS_OK;
-    if (side->doing == DOING_ROTATE && !good && http_status / 100 != 4)
-        e->secret_lost = true;
+    if (side->doing == DOING_ROTATE && http_status / 100 == 4 && http_status != 429 &&
+        http_status != 408)
+        wrong(side->world, 0, "another secret of endpoint %u was answered %d %.*s", e->index,
+              http_status, (int)body.len, (const char *)body.ptr);
     if (good && (side->doing == DOING_MAKE || side->doing == DOING_ROTATE)) {
         ENSURE(json_text(json_member(root, "secret"), &text) == STATUS_OK);
         hook_add_secret(e, text);
+        e->rotating = false;
     }
     if (good && side->doing == DOING_MAKE) {
         ENSURE(json_text(json_member(root, "id"), &text) == STATUS_OK &&
@@ -132,6 +114,12 @@ void hook_put_kinds(struct writer *w, const char *kinds)
     writer_u8(w, '"');
 }
 
+static int64_t draw_overlap_s(struct hook_side *side)
+{
+    static const int64_t overlaps_s[] = { 0, 1, 4, 15, 60, 604800 };
+    return overlaps_s[dice_below(&side->dice, COUNT_OF(overlaps_s))];
+}
+
 static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing doing)
 {
     char path[128], key[32], text[512];
@@ -157,8 +145,14 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
         writer_text(&body, "{\"status\":\"enabled\"}");
         break;
     case DOING_ROTATE:
+        if (!e->rotating)
+            hook_secret_asked(e, draw_overlap_s(side) * LOOP_US_PER_S);
+        e->rotating = true;
         (void)strcat(path, "/rotate_secret");
-        writer_text(&body, "{\"overlap_seconds\":604800}");
+        (void)snprintf(key, sizeof key, "rotate-%u-%zu", e->index, e->secret_count);
+        idempotency = key;
+        writer_format(&body, "{\"overlap_seconds\":%lld}",
+                      (long long)(e->secrets[e->secret_count].overlap_us / LOOP_US_PER_S));
         break;
     }
     side->about = e;
@@ -168,21 +162,14 @@ static void act_now(struct hook_side *side, struct hook_endpoint *e, enum doing 
     ENSURE(side->calling);
 }
 
-/* Not before the last one is in use. */
-static bool may_rotate(const struct hook_endpoint *e)
-{
-    return !e->secret_lost && e->secret_count > 0 && e->secret_count < HOOK_SECRETS_MAX &&
-           e->secret_from_us[e->secret_count - 1] <= loop_now_us(e->side->world->loop);
-}
-
 static enum doing draw_act(struct hook_side *side, struct hook_endpoint *e)
 {
     uint64_t die = dice_below(&side->dice, 10);
     if (e->found_off)
         return DOING_ENABLE;
-    if (die < 3 && may_rotate(e))
+    if (die < 5 && e->secret_count > 0 && e->secret_count < HOOK_SECRETS_MAX)
         return DOING_ROTATE;
-    if (die < 5)
+    if (die < 8)
         return DOING_TEST;
     return DOING_LOOK;
 }
@@ -190,7 +177,27 @@ static enum doing draw_act(struct hook_side *side, struct hook_endpoint *e)
 /* After all calmed down there is nothing more to call for. */
 static bool hook_done(const struct hook_endpoint *e)
 {
-    return e->made && (e->sure_from != 0 || e->dead) && e->looked && (!e->found_off || e->dead);
+    return e->made && !e->rotating && (e->sure_from != 0 || e->dead) && e->looked &&
+           (!e->found_off || e->dead);
+}
+
+/* What has to be done first; NOTHING: whatever is drawn. */
+static enum doing due(const struct hook_endpoint *e)
+{
+    if (!e->made)
+        return DOING_MAKE;
+    if (e->rotating)
+        return DOING_ROTATE;
+    if (e->sure_from != 0 || e->dead)
+        return DOING_NOTHING;
+    return e->found_off ? DOING_ENABLE : DOING_MARK;
+}
+
+static void draw_now(struct hook_side *side, unsigned *left)
+{
+    struct hook_endpoint *e = &side->endpoints[dice_below(&side->dice, side->count)];
+    (*left)--;
+    act_now(side, e, e->dead ? DOING_LOOK : draw_act(side, e));
 }
 
 static void on_act(struct timer *timer, void *arg)
@@ -199,22 +206,28 @@ static void on_act(struct timer *timer, void *arg)
     (void)timer;
     ENSURE_MAGIC(side, HOOK_MAGIC);
     for (size_t i = 0; i < side->count; i++) {
-        struct hook_endpoint *e = &side->endpoints[i];
-        bool off = e->made && e->found_off && !e->dead;
-        if (side->world->calm ? hook_done(e) : e->made && (e->sure_from != 0 || e->dead))
-            continue;
-        act_now(side, e,
-                !e->made                        ? DOING_MAKE
-                : off                           ? DOING_ENABLE
-                : e->sure_from == 0 && !e->dead ? DOING_MARK
-                                                : DOING_LOOK);
+        enum doing doing = due(&side->endpoints[i]);
+        if (doing != DOING_NOTHING) {
+            act_now(side, &side->endpoints[i], doing);
+            return;
+        }
+    }
+    if (!side->world->calm) {
+        if (side->acts_left > 0)
+            draw_now(side, &side->acts_left);
         return;
     }
-    if (side->world->calm || side->acts_left == 0)
+    if (side->calm_acts_left > 0) {
+        draw_now(side, &side->calm_acts_left);
         return;
-    side->acts_left--;
-    struct hook_endpoint *e = &side->endpoints[dice_below(&side->dice, side->count)];
-    act_now(side, e, e->dead ? DOING_LOOK : draw_act(side, e));
+    }
+    for (size_t i = 0; i < side->count; i++) {
+        struct hook_endpoint *e = &side->endpoints[i];
+        if (!hook_done(e)) {
+            act_now(side, e, e->found_off && !e->dead ? DOING_ENABLE : DOING_LOOK);
+            return;
+        }
+    }
 }
 
 static void next_act(struct hook_side *side)
@@ -293,6 +306,7 @@ static enum status open_endpoints(struct hook_side *side)
         e->nobody = e->dead && dice_percent(&own, 50);
     }
     side->acts_left = 6 + (unsigned)dice_below(&side->dice, 30);
+    side->calm_acts_left = (unsigned)dice_below(&side->dice, 12);
     if (side->server == NULL)
         TRY(hook_server_open(&side->server, side));
     timer_start(&side->act, 0);
@@ -339,8 +353,8 @@ bool hook_side_quiet(const struct hook_side *side)
     bool none = side->count == 0 && hook_moves_count(side->moves) == 0;
     if (none || !side->world->calm) /* trouble ends when the payments have ended */
         return true;
-    if (side->calling || !hook_moves_quiet(side->moves, &changed) ||
-        !hook_resends_quiet(side->resends))
+    if (side->calling || (side->count > 0 && side->calm_acts_left > 0) ||
+        !hook_moves_quiet(side->moves, &changed) || !hook_resends_quiet(side->resends))
         return false;
     for (size_t i = 0; i < side->count; i++)
         if (!hook_done(&side->endpoints[i]))
@@ -363,14 +377,10 @@ void hook_side_stop(struct hook_side *side)
     http_client_close(side->client);
 }
 
-/* What came, with what could not be verified. */
+/* What came, and how it was signed. */
 static void forget_arrivals(struct hook_endpoint *e)
 {
-    struct hook_unverified *row;
-    while ((row = e->unverified) != NULL) {
-        e->unverified = row->next;
-        free(row);
-    }
+    hook_sign_forget(e);
     free(e->got);
 }
 

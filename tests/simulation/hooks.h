@@ -3,6 +3,7 @@
  *     hook_side.c    endpoints made through the API, the API calls about them
  *     hook_moves.c   other endpoints, which their merchants change: URL, kinds, enabled, deleted
  *     hook_resends.c events asked for once more
+ *     hook_sign.c    secrets and signatures
  *     hook_serve.c   the receivers on the memory network, and their accidents
  *     check_hooks.c  when all is quiet: what came against the journal
  *     check_moves.c  the same for endpoints that change
@@ -32,9 +33,25 @@ struct hook_got {
     uint32_t arrivals, taken;      /* all; those that we answered with a whole 2xx */
 };
 
-/* An arrival before the answer that tells the first secret. */
+/* A secret of an endpoint, and how it came to be: made with it, or by a change of the secret. */
+struct hook_secret {
+    uint8_t bytes[64];
+    size_t len;
+    int64_t asked_us, answered_us; /* the gateway's clock: first try, answer; 0: none yet */
+    int64_t overlap_us;            /* so long the one before signs, too */
+};
+
+/* What the signatures of an arrival said. */
+struct hook_bears {
+    int64_t at_s; /* its timestamp */
+    uint8_t count;
+    uint8_t which[2]; /* secrets, in the order of the header */
+};
+
+/* An arrival before the answer that tells the secret of one of its signatures. */
 struct hook_unverified {
     struct hook_unverified *next;
+    int64_t at_s;
     char signature[160];
     size_t len;
     char text[]; /* id.timestamp.body */
@@ -55,10 +72,11 @@ struct hook_endpoint {
     bool found_off;    /* it was seen disabled */
     bool said_gone;    /* we have answered 410 */
     int64_t sure_from; /* the event that was recorded after it was made; 0: not known yet */
-    uint8_t secrets[HOOK_SECRETS_MAX][64];
-    size_t secret_lens[HOOK_SECRETS_MAX], secret_count;
-    int64_t secret_from_us[HOOK_SECRETS_MAX]; /* when the receiver is told it */
-    bool secret_lost;                         /* there is one that nobody was told */
+    struct hook_secret secrets[HOOK_SECRETS_MAX];
+    size_t secret_count;
+    bool rotating; /* a change of the secret is asked for, and not answered yet */
+    struct hook_bears *bears;
+    size_t bears_count, bears_room;
     struct hook_unverified *unverified;
     struct hook_got *got;
     size_t got_count, got_room;
@@ -132,7 +150,7 @@ struct hook_side {
     bool calling, stopped;
     struct hook_endpoint *about;
     int doing;
-    unsigned acts_left;
+    unsigned acts_left, calm_acts_left; /* some more after all has calmed down */
 };
 
 /* --- hook_side.c */
@@ -146,8 +164,6 @@ enum status hook_call(struct http_client *client, const struct merchant *merchan
                       http_done_fn *done, void *arg);
 /* "payment.* refund.*" to "payment.*","refund.*" */
 void hook_put_kinds(struct writer *w, const char *kinds);
-/* whsec_... of an answer. */
-void hook_add_secret(struct hook_endpoint *e, struct view text);
 
 /* --- hook_moves.c */
 /* Draws whether this run has such endpoints; moves are there in any case. */
@@ -201,11 +217,21 @@ void check_moves(struct hook_side *side, const struct journal *j);
 /* check_resends.c */
 void check_resends(struct hook_side *side, const struct journal *j);
 
+/* --- hook_sign.c */
+/* whsec_... of an answer. */
+void hook_add_secret(struct hook_endpoint *e, struct view text);
+/* Another secret is about to be asked for, with this overlap. */
+void hook_secret_asked(struct hook_endpoint *e, int64_t overlap_us);
+/* An arrival: id, timestamp and signature of its head. */
+void hook_signed(struct hook_endpoint *e, const char *id, const char *timestamp,
+                 const char *signature, struct view body);
+/* When all is quiet: each arrival bears the signatures that it must. */
+void check_signatures(struct hook_endpoint *e);
+void hook_sign_forget(struct hook_endpoint *e);
+
 /* --- hook_serve.c */
 enum status hook_server_open(struct hook_server **out, struct hook_side *side);
 void hook_server_close(struct hook_server *server);
-/* Tries once more those that no secret fitted. */
-void hook_verify_again(struct hook_endpoint *endpoint);
 uint64_t hook_hash(struct view bytes);
 
 #endif
