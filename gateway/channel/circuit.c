@@ -9,6 +9,11 @@
  * It is advice to those who choose a channel: what must go out anyway (a reversal) goes out, and
  * its answer closes the circuit as well. A failure is an exchange without a readable answer
  * (unknown, or not sent); a decline is an answer.
+ *
+ * An answer that contradicts its request (another amount or currency) counts as a failure, too. It
+ * proves that the other side is there, but each one is money that a person must look for, so a
+ * channel that gives nothing else must not get the next payment. One of them among answers that fit
+ * is no outage, and opens nothing: only so many in a row do, as with all failures.
  */
 #include "channel/channel_int.h"
 

@@ -519,6 +519,46 @@ static void test_circuit_opens_and_probes(void **state)
     fixture_close(&f);
 }
 
+static void answered_with(struct fixture *f, const char *answer, bool conflict)
+{
+    struct call *c = f_call(f, OPERATION_AUTHORISE, 100, "");
+    f_run(f, 5);
+    f_answer(f, f->frames_count - 1, answer);
+    f_run(f, 5);
+    assert_int_equal(c->done, 1);
+    assert_int_equal(c->result.conflict, conflict);
+}
+
+/* A contradiction now and then is for a person; a channel that says nothing else gets no payment.
+ */
+static void test_contradictions_in_a_row_open_the_circuit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_ready(&f, PLAN(.circuit_failures = 3));
+    for (int i = 0; i < 10; i++) {
+        answered_with(&f, "d999", true);
+        answered_with(&f, "c840", true);
+        assert_true(channel_ready(f.channel));
+        answered_with(&f, i % 2 == 0 ? "A" : "D", false);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_false(f_health(&f).circuit_open);
+        answered_with(&f, "a1001", true);
+    }
+    assert_true(f_health(&f).circuit_open);
+    assert_false(channel_ready(f.channel));
+    f_run(&f, 10000);
+    assert_true(channel_ready(f.channel));
+    answered_with(&f, "a1001", true); /* it has not changed */
+    assert_false(channel_ready(f.channel));
+    f_run(&f, 10000);
+    answered_with(&f, "A", false);
+    assert_true(channel_ready(f.channel));
+    assert_false(f_health(&f).circuit_open);
+    fixture_close(&f);
+}
+
 static void test_closing_with_everything_open(void **state)
 {
     (void)state;
@@ -575,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_what_the_adapter_cannot),
         cmocka_unit_test(test_local_adapter),
         cmocka_unit_test(test_circuit_opens_and_probes),
+        cmocka_unit_test(test_contradictions_in_a_row_open_the_circuit),
         cmocka_unit_test(test_closing_with_everything_open),
         cmocka_unit_test(test_abandon),
     };
