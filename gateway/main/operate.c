@@ -200,8 +200,11 @@ static int profile_rollback(int argc, char **argv)
         json_put_i64(&j, "seq", (int64_t)seq);
     json_put_text(&j, "by", view_text(by));
     json_close_object(&j);
-    if (w.overflow ||
-        strspn(argv[1], "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(argv[1]) ||
+    if (w.overflow) {
+        fprintf(stderr, "railgate profile rollback: --by takes a name, and this is too long.\n");
+        return EXIT_COULD_NOT;
+    }
+    if (strspn(argv[1], "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(argv[1]) ||
         snprintf(path, sizeof path, "/profiles/%s/rollback", argv[1]) >= (int)sizeof path) {
         fprintf(stderr, "railgate profile rollback: there is no such region\n");
         return EXIT_FINDINGS;

@@ -479,6 +479,8 @@ class Reload(Running):
         _, _, err = self.gateway.cli("profile", "rollback", "default", "999", "--by", "Ann", code=1)
         self.assertIn("profile history", err)
         self.gateway.cli("profile", "rollback", "default", code=2)
+        _, _, err = self.gateway.cli("profile", "rollback", "default", "--by", "x" * 2000, code=2)
+        self.assertIn("too long", err)
         for name in ("nowhere", "NO WHERE"):
             self.gateway.cli("profile", "rollback", name, "--by", "Ann", code=1)
         self.assertEqual(self.version(), "2")
