@@ -26,6 +26,7 @@
 #include "base/ensure.h"
 #include "base/vault.h"
 #include "channel/channel_int.h"
+#include "domain/ids.h"
 
 static void exchange_timed(struct timer *timer, void *arg);
 static void exchange_task(struct task *task);
@@ -586,9 +587,12 @@ static void answered_late(struct exchange *exchange, bool readable)
     struct channel *channel = exchange->channel;
     exchange->result.late = true;
     if (!readable) {
+        char attempt[ID_TEXT_MAX];
         channel->unmatched++;
-        CHANNEL_LOG(channel, LOG_WARN, "channel.late_reply_unreadable",
-                    LOG_TEXT("operation", operation_word(exchange->command.operation)));
+        CHANNEL_LOG(
+            channel, LOG_WARN, "channel.late_reply_unreadable",
+            LOG_TEXT("attempt", id_format(ID_ATTEMPT, exchange->command.attempt_id, attempt)),
+            LOG_TEXT("operation", operation_word(exchange->command.operation)));
         late_end(exchange);
         return;
     }

@@ -248,6 +248,30 @@ static void test_a_late_answer_for_which_there_is_no_place_is_logged(void **stat
     (void)fclose(log);
 }
 
+static void test_a_late_answer_that_cannot_be_read_names_its_attempt(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char text[16384];
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    open_ready(&f, PLAN(0));
+    f.log.fd = fileno(log);
+    (void)f_call(&f, OPERATION_AUTHORISE, 100, "");
+    f_run(&f, 1100);
+    f_answer(&f, 0, "?");
+    f_run(&f, 5);
+    assert_int_equal(f_health(&f).unmatched, 1);
+    fixture_close(&f);
+    ssize_t got = pread(fileno(log), text, sizeof text - 1, 0);
+    assert_true(got >= 0);
+    text[got] = '\0';
+    const char *line = strstr(text, "\"id\":\"channel.late_reply_unreadable\"");
+    assert_non_null(line);
+    assert_non_null(strstr(line, "\"attempt\":\"att_"));
+    (void)fclose(log);
+}
+
 /* There is no memory for its texts; what it says of money is kept. */
 static void test_a_late_answer_needs_no_memory_to_be_read(void **state)
 {
@@ -602,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_a_late_answer_waits_until_it_is_taken),
         cmocka_unit_test(test_a_late_answer_that_nobody_took_is_logged),
         cmocka_unit_test(test_a_late_answer_for_which_there_is_no_place_is_logged),
+        cmocka_unit_test(test_a_late_answer_that_cannot_be_read_names_its_attempt),
         cmocka_unit_test(test_a_late_answer_needs_no_memory_to_be_read),
         cmocka_unit_test(test_dropped_in_flight_its_answer_is_late),
         cmocka_unit_test(test_no_link_is_not_sent),

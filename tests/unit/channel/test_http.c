@@ -312,6 +312,28 @@ static void test_late_answer_is_reported(void **state)
     web_close(&w);
 }
 
+static void test_late_answer_waits_until_it_is_taken(void **state)
+{
+    (void)state;
+    struct web w;
+    OPEN(&w, .servers = 1);
+    (void)web_call(&w, "");
+    web_run(&w, 2100);
+    w.late_refused = 7;
+    web_answer(&w, 0, 200, "A");
+    web_run(&w, 100);
+    assert_int_equal(channels_untold(w.channels), 1);
+    web_run(&w, 6000); /* its window is over */
+    assert_int_equal(w.late_count, 0);
+    web_run(&w, 1000);
+    assert_int_equal(w.late_count, 1);
+    assert_int_equal(w.late[0].outcome, OUTCOME_APPROVED);
+    assert_int_equal(w.late[0].attempt_id, 1001);
+    assert_int_equal(channels_untold(w.channels), 0);
+    assert_int_equal(web_health(&w).late, 1);
+    web_close(&w);
+}
+
 static void test_after_the_window_nothing_is_late(void **state)
 {
     (void)state;
@@ -668,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_second_request_not_reached_is_unknown),
         cmocka_unit_test(test_no_connection_in_time_is_not_sent),
         cmocka_unit_test(test_late_answer_is_reported),
+        cmocka_unit_test(test_late_answer_waits_until_it_is_taken),
         cmocka_unit_test(test_after_the_window_nothing_is_late),
         cmocka_unit_test(test_late_and_not_finished_or_garbage),
         cmocka_unit_test(test_dropped_in_flight),

@@ -117,6 +117,10 @@ static enum status on_late(void *arg, struct channel *channel, const struct exch
     struct web *w = arg;
     assert_ptr_equal(channel, w->channel);
     assert_int_equal(asked->operation, OPERATION_SALE);
+    if (w->late_refused > 0) {
+        w->late_refused--;
+        return STATUS_NO_MEMORY;
+    }
     assert_true(result->late && w->late_count < COUNT_OF(w->late));
     w->late[w->late_count++] = (struct web_late){ asked->attempt_id, result->outcome };
     return STATUS_OK;

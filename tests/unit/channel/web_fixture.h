@@ -93,6 +93,7 @@ struct web {
     struct timer trace_timer;
     struct web_late late[WEB_CALLS_MAX];
     size_t late_count;
+    unsigned late_refused; /* so many late answers are not taken */
     struct web_call calls[WEB_CALLS_MAX];
     size_t calls_count;
     uint32_t next_trace;
