@@ -98,6 +98,12 @@ def is_of_file(line, data):
         return False
 
 
+def thread_state(pid):
+    """Of the main thread, which is the loop: "S" sleeps, "R" runs or would like to."""
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 def dumpable_memory(pid):
     """What a core dump of the process would contain, mapping by mapping: (name, bytes)."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
@@ -295,6 +301,8 @@ class Leaks(Story):
         thread = threading.Thread(target=pay)
         thread.start()
         until("the sale is at the card host", lambda: len(self.sim.entries()) > before)
+        # The card host may have it before the turn that sent it is over, and then it is wiped.
+        until("the gateway's loop waits", lambda: thread_state(self.gateway.pid) == "S")
         yield
         thread.join()
         if self.gateway.alive():
