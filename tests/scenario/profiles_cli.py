@@ -303,9 +303,11 @@ class Running(Story):
         self.api = self.gateway.client()
 
     def put(self, text, name="default.yaml"):
-        """Where it is about noon, so that `night` says nothing whenever this runs."""
-        with open(os.path.join(self.gateway.config, "regions", name), "w", encoding="utf-8") as file:
+        """Where it is about noon, so that `night` says nothing whenever this runs. Whole: a reload may be under way."""
+        path = os.path.join(self.gateway.config, "regions", name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(at_noon(text))
+        os.replace(path + ".new", path)
 
     def path(self):
         return os.path.join(self.gateway.config, "regions", "default.yaml")
@@ -400,8 +402,8 @@ class Reload(Running):
         self.assertEqual(list(kept.values()), ["nonsense"])
         self.assertIn(f"what the file held before: {next(iter(kept))}", out)
         self.assertEqual(self.gateway.cli("check", "--quiet")[2], "")
-        os.chmod(self.path(), 0o600)
         self.put(profile(version="3"))
+        os.chmod(self.path(), 0o600)
         third = self.text()
         self.assertIn(json.loads(self.gateway.cli(*back, "--json")[1])["kept"], self.kept())
         self.assertEqual(sorted(self.kept().values()), sorted([third, "nonsense"]))
