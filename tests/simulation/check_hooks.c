@@ -370,7 +370,8 @@ void check_hooks(struct world *world)
 {
     struct hook_side *side = world->hooks;
     struct journal j = { 0 };
-    if (side->count == 0 && hook_moves_count(side->moves) == 0)
+    if (side->count == 0 && hook_moves_count(side->moves) == 0 &&
+        hook_reads_count(side->reads) == 0)
         return;
     journal_read(world, &j);
     struct due *due = calloc(j.count + 1, sizeof *due);
@@ -384,6 +385,7 @@ void check_hooks(struct world *world)
             wrong(world, 0, "endpoint %zu could not be made", i);
     check_moves(side, &j);
     check_resends(side, &j);
+    check_reads(side->reads, &j);
     free(due);
     free(j.lines);
 }

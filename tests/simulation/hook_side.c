@@ -327,7 +327,8 @@ enum status hook_side_open(struct hook_side **out, struct world *world)
     TRY(http_client_open(&side->client, world->wire, world->loop, &client));
     TRY(hook_moves_open(&side->moves, side));
     TRY(open_endpoints(side));
-    return hook_resends_open(&side->resends, side);
+    TRY(hook_resends_open(&side->resends, side));
+    return hook_reads_open(&side->reads, side);
 }
 
 /* Not in a run without faults. */
@@ -351,8 +352,10 @@ bool hook_side_quiet(const struct hook_side *side)
     struct outbox_stats stats;
     size_t changed = 0;
     bool none = side->count == 0 && hook_moves_count(side->moves) == 0;
-    if (none || !side->world->calm) /* trouble ends when the payments have ended */
+    if (!side->world->calm) /* trouble ends when the payments have ended */
         return true;
+    if (none || !hook_reads_quiet(side->reads))
+        return none && hook_reads_quiet(side->reads);
     if (side->calling || (side->count > 0 && side->calm_acts_left > 0) ||
         !hook_moves_quiet(side->moves, &changed) || !hook_resends_quiet(side->resends))
         return false;
@@ -374,6 +377,7 @@ void hook_side_stop(struct hook_side *side)
     timer_stop(&side->act);
     hook_moves_stop(side->moves);
     hook_resends_stop(side->resends);
+    hook_reads_stop(side->reads);
     http_client_close(side->client);
 }
 
@@ -393,6 +397,7 @@ void hook_side_close(struct hook_side *side)
         forget_arrivals(&hook_moves_at(side->moves, i)->e);
     hook_moves_close(side->moves);
     hook_resends_close(side->resends);
+    hook_reads_close(side->reads);
     side->magic = 0;
     free(side);
 }

@@ -3,6 +3,7 @@
  *     hook_side.c    endpoints made through the API, the API calls about them
  *     hook_moves.c   other endpoints, which their merchants change: URL, kinds, enabled, deleted
  *     hook_resends.c events asked for once more
+ *     event_reads.c  merchants who read the journal for themselves
  *     hook_sign.c    secrets and signatures
  *     hook_serve.c   the receivers on the memory network, and their accidents
  *     check_hooks.c  when all is quiet: what came against the journal
@@ -130,6 +131,7 @@ struct hook_resend {
 struct hook_server;
 struct hook_moves;
 struct hook_resends;
+struct hook_reads;
 
 #define HOOK_MAGIC 0x484f4f4bu
 struct hook_side {
@@ -143,6 +145,7 @@ struct hook_side {
     struct hook_server *server;
     struct hook_moves *moves;
     struct hook_resends *resends;
+    struct hook_reads *reads;
     uint64_t turn;
     /* calls */
     struct http_client *client;
@@ -214,6 +217,17 @@ bool kind_wanted(const char *kinds, const char *kind);
 void check_signed_and_shown(struct hook_endpoint *e, const struct journal *j);
 /* check_moves.c */
 void check_moves(struct hook_side *side, const struct journal *j);
+
+/* --- event_reads.c */
+/* Draws whether this run has such readers; reads are there in any case. */
+enum status hook_reads_open(struct hook_reads **out, struct hook_side *side);
+size_t hook_reads_count(const struct hook_reads *reads);
+bool hook_reads_quiet(const struct hook_reads *reads);
+void hook_reads_stop(struct hook_reads *reads);
+void hook_reads_close(struct hook_reads *reads);
+/* After GET /v1/events was held against the journal: reads the rest, and holds all of it. */
+void check_reads(struct hook_reads *reads, const struct journal *j);
+
 /* check_resends.c */
 void check_resends(struct hook_side *side, const struct journal *j);
 

@@ -17,7 +17,7 @@
  *     rules.h      region profiles: rulebook.c, rules_side.c, story_hold.c, check_rules.c
  *     check_time.c whether everything came to its end in its time
  *     clock_side.c the gateway's wall clock, and its jumps
- *     hooks.h      webhooks: hook_side.c, hook_moves.c, hook_resends.c, hook_sign.c,
+ *     hooks.h      webhooks: hook_side.c, hook_moves.c, hook_resends.c, hook_sign.c, event_reads.c,
  *                  hook_serve.c, check_hooks.c, check_moves.c, check_resends.c
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened; faults.def: which faults there are
