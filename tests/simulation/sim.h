@@ -19,6 +19,7 @@
  *     clock_side.c the gateway's wall clock, and its jumps
  *     hooks.h      webhooks: hook_side.c, hook_moves.c, hook_resends.c, hook_sign.c, event_reads.c,
  *                  hook_serve.c, check_hooks.c, check_moves.c, check_resends.c
+ *     days_later.c a week after: keys are forgotten
  *     tell.c       the story of one payment, for people
  *     tally.c      how often what happened; faults.def: which faults there are
  *     runs.h       many seeds, by workers side by side
@@ -153,7 +154,8 @@ struct ask {
     unsigned tries;
     bool running, replaying;
     void (*done)(struct ask *ask);
-    int mark; /* whoever made it */
+    int mark;  /* whoever made it */
+    void *arg; /* whoever waits for it */
 
     int status; /* of the final answer; 0: none yet */
     char *answer;
@@ -367,7 +369,7 @@ struct world {
     unsigned crash_percent;    /* of accidents */
     unsigned incident_percent; /* of accidents */
     int64_t story_every_us;
-    int64_t began_us;
+    int64_t began_us, began_wall_us;
     uint64_t next_crash; /* not before so many payments have begun; see world_may_crash */
     struct clock_side *clock;
     bool clock_jumps; /* the gateway's wall clock, while it is down */
@@ -403,6 +405,10 @@ bool world_may_crash(const struct world *world);
 enum status world_read(struct world *world, struct store_read *read);
 /* Lets virtual time pass. */
 void world_pass(struct world *world, int64_t us);
+/* Every request once more, waiting for the answers: they must be those from before. */
+void world_replay(struct world *world);
+/* The gateway crashes after so long, and is up again afterwards. */
+void world_crash(struct world *world, int64_t delay_us);
 
 /* Whether what is on record may be dated before or after its time. */
 static inline bool world_clock_wrong(const struct world *world)
@@ -417,6 +423,8 @@ static inline bool world_has(const struct world *world, enum rail rail)
 }
 
 void check_books(struct world *world);
+/* After all checks: what is forgotten after a week, and what is not (days_later.c). */
+void days_later(struct world *world);
 /* check_time.c: its operations have ended in the time they are given. */
 void check_in_time(struct world *world, const struct story *story, const struct payment_row *p,
                    const struct operation_row *ops, size_t count);

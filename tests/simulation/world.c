@@ -5,6 +5,7 @@
  *     late      two late windows longer, for answers that are still on their way
  *     replay    every request once more: the same answers
  *     check     check.c
+ *     a week    days_later.c, in some runs
  *
  * A crash is gateway_crash at a random moment, or right behind a named step of a payment (which is
  * where it hurts), or in the middle of something that the disk does. Then the gateway opens again
@@ -385,6 +386,7 @@ static void trouble_begins(struct world *world)
                 http_side_trouble(world->sides[rail]);
     }
     world->began_us = loop_now_us(world->loop);
+    world->began_wall_us = loop_wall_us(world->loop);
     crash_budget(world);
     if (crashes_on(world)) {
         world->aim_permille = (unsigned)dice_below(&world->dice, 12);
@@ -679,7 +681,7 @@ static void settle_down(struct world *world)
     world_pass(world, LATE_US);
 }
 
-static void replay_all(struct world *world)
+void world_replay(struct world *world)
 {
     for (uint32_t i = 0; i < world->options->payments; i++) {
         story_replay(&world->stories[i]);
@@ -687,6 +689,16 @@ static void replay_all(struct world *world)
     }
     if (!pass_until_quiet(world, CALM_MAX_US))
         wrong(world, 0, "not every repeat at the end was answered");
+}
+
+void world_crash(struct world *world, int64_t delay_us)
+{
+    world_pass(world, delay_us);
+    if (world->life != LIFE_UP)
+        return;
+    life_ends(world, LIFE_DOWN);
+    while (world->life != LIFE_UP || !gateway_ready(world->gateway))
+        ENSURE(loop_step(world->loop, INT64_MAX));
 }
 
 static void add_sums(const struct world *world, struct sim_sums *sums)
@@ -718,9 +730,10 @@ bool world_run(const struct sim_options *options, const char *config, uint64_t *
     life_begins(world);
     trouble_begins(world);
     settle_down(world);
-    replay_all(world);
+    world_replay(world);
     check_books(world);
     check_hooks(world);
+    days_later(world);
     if (world->wrong_payment != 0)
         tell_payment(world, world->wrong_payment);
     *trace = world->trace;
