@@ -520,18 +520,25 @@ static const char *log_of(struct world *w, char *text, size_t size)
     return text;
 }
 
-static void test_a_stop_records_what_waits(void **state)
+/* It waits to be recorded, and commits fail; what is logged goes into the file (to be closed). */
+static FILE *world_with_a_late_answer(struct world *w)
 {
-    struct world world, *w = &world;
-    char text[16384];
     FILE *file = tmpfile();
-    (void)state;
     assert_non_null(file);
     world_open(w);
     w->log.fd = fileno(file);
     put_attempt(w, ATTEMPT_REVERSED);
     told.commits_refused = true;
     assert_int_equal(late_approval(w), STATUS_OK);
+    return file;
+}
+
+static void test_a_stop_records_what_waits(void **state)
+{
+    struct world world, *w = &world;
+    char text[16384];
+    (void)state;
+    FILE *file = world_with_a_late_answer(w);
     assert_int_equal(payments_lates(w->room), 1);
     told.commits_refused = false;
     payments_stop(w->room); /* before a second is over */
@@ -552,14 +559,8 @@ static void test_what_a_stop_cannot_record_is_logged(void **state)
 {
     struct world world, *w = &world;
     char text[16384];
-    FILE *file = tmpfile();
     (void)state;
-    assert_non_null(file);
-    world_open(w);
-    w->log.fd = fileno(file);
-    put_attempt(w, ATTEMPT_REVERSED);
-    told.commits_refused = true;
-    assert_int_equal(late_approval(w), STATUS_OK);
+    FILE *file = world_with_a_late_answer(w);
     world_close(w);
     const char *line = strstr(log_of(w, text, sizeof text), "\"id\":\"payment.late_answer_lost\"");
     assert_non_null(line);
