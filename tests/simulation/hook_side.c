@@ -255,17 +255,27 @@ static void on_got(void *arg, const struct http_answer *answer)
     w->body[w->len] = '\0';
 }
 
-int hook_get(struct hook_side *side, const struct merchant *merchant, const char *path, char **body,
-             size_t *len)
+bool hook_get(struct hook_side *side, const struct merchant *merchant, const char *path,
+              char **body, size_t *len)
 {
-    struct waiting w = { 0 };
-    ENSURE(hook_call(side->client, merchant, "GET", path, NULL, VIEW_EMPTY, on_got, &w) ==
-           STATUS_OK);
-    while (!w.done)
-        ENSURE(loop_step(side->world->loop, INT64_MAX));
-    *body = w.body;
-    *len = w.len;
-    return w.status;
+    for (unsigned tries = 1;; tries++) {
+        struct waiting w = { 0 };
+        ENSURE(hook_call(side->client, merchant, "GET", path, NULL, VIEW_EMPTY, on_got, &w) ==
+               STATUS_OK);
+        while (!w.done)
+            ENSURE(loop_step(side->world->loop, INT64_MAX));
+        *body = w.body;
+        *len = w.len;
+        if (w.status == 200)
+            return true;
+        bool again = w.status == 429 && tries < 10000; /* some runs have a low limit */
+        if (!again)
+            wrong(side->world, 0, "GET %s was answered %d %s", path, w.status, w.body);
+        free(w.body);
+        if (!again)
+            return false;
+        world_pass(side->world, LOOP_US_PER_S);
+    }
 }
 
 /* --- the side -----------------------------------------------------------------------------------

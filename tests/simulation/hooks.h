@@ -157,9 +157,11 @@ struct hook_side {
 };
 
 /* --- hook_side.c */
-/* One GET of a merchant, waiting for it: status and body (malloc, ended by a zero). */
-int hook_get(struct hook_side *side, const struct merchant *merchant, const char *path, char **body,
-             size_t *len);
+/* One GET of a merchant, waiting for it, and again while it is told to come later: the body
+ * (malloc, ended by a zero). False: it was answered otherwise, which is wrong and told; there is no
+ * body. */
+bool hook_get(struct hook_side *side, const struct merchant *merchant, const char *path,
+              char **body, size_t *len);
 
 /* Sends one request of a merchant. body: may be empty; key: NULL without one. */
 enum status hook_call(struct http_client *client, const struct merchant *merchant,
