@@ -96,20 +96,27 @@ static bool must_come(const struct hook_mover *m, const struct turn *turn, int64
     return true;
 }
 
-static bool may_come(const struct hook_mover *m, const struct turn *turn, int64_t id)
+/* By a version from `first` on that was asked for before it came? */
+static bool asked_for(const struct hook_mover *m, const struct line *line, size_t first,
+                      uint64_t came, int64_t id)
 {
-    if (m->versions[0].asked_seq >= turn->line->seq)
-        return false;
-    for (size_t i = first_version(m, turn->line, 0); i < m->count; i++)
-        if (m->versions[i].asked_turn <= turn->got->first_turn &&
-            wants(&m->versions[i], turn->line, id))
+    for (size_t i = first; i < m->count; i++)
+        if (m->versions[i].asked_turn <= came && wants(&m->versions[i], line, id))
             return true;
     return false;
 }
 
+static bool may_come(const struct hook_mover *m, const struct turn *turn, int64_t id)
+{
+    return m->versions[0].asked_seq < turn->line->seq &&
+           asked_for(m, turn->line, first_version(m, turn->line, 0), turn->got->first_turn, id);
+}
+
 /* It came, and did not have to, when a later one had been taken. That is right when the later one
  * is on its way again (its 2xx was lost, or the note of it, and all is read anew from the cursor by
- * the kinds that are wanted now): so it came once more, or is not wanted any more. */
+ * the kinds that are wanted now): so it came once more, or is not wanted any more. And it is right
+ * where the network holds things up and this one is not wanted any more: it was sent before
+ * that. */
 static bool too_late(const struct hook_mover *m, const struct turn *turn, const struct turn *end,
                      int64_t id)
 {
@@ -118,6 +125,9 @@ static bool too_late(const struct hook_mover *m, const struct turn *turn, const 
     for (size_t i = 1; i < m->count; i++)
         if (m->versions[i].answered_turn != 0 && m->versions[i].answered_turn < came)
             now = i;
+    if (m->e.side->world->options->faults != FAULTS_NONE &&
+        !asked_for(m, turn->line, now, came, id))
+        return false;
     for (const struct turn *at = turn + 1; at < end; at++) {
         bool wanted = true;
         if (at->got == NULL || at->got->taken_turn == 0 || at->got->taken_turn > came ||
