@@ -2,8 +2,9 @@
  *
  * A turn (turn()): decide whether there is anything that must not wait; if not, say so under the
  * lock (`asleep`) and sleep in libuv until input, a post or the first timer; then posted tasks, due
- * timers, deferred tasks. libuv carries one timer (`alarm`) and one async handle (`wake`), whatever
- * the number of ours: timers of a payment cost no libuv call at all.
+ * timers (input once more before one that is long overdue), deferred tasks. libuv carries one
+ * timer (`alarm`) and one async handle (`wake`), whatever the number of ours: timers of a payment
+ * cost no libuv call at all.
  *
  * libuv counts milliseconds, our timers microseconds; the sleep is rounded up, so a timer never
  * fires early and up to a millisecond late.
@@ -146,6 +147,17 @@ static int64_t sleep_us(const struct loop *loop)
     return left_us > 0 ? left_us : 0;
 }
 
+/* A thread that was stopped (by a signal, or as its machine slept) or starved finds timers long
+ * overdue, and libuv does not poll again after a poll that was interrupted. What has come in the
+ * meantime is read before a timer says that it has not come. */
+#define OVERDUE_US (10 * LOOP_US_PER_MS)
+
+static bool is_overdue(const struct loop *loop)
+{
+    const struct timer *first = timers_first(loop);
+    return first != NULL && loop_real_now_us() - first->due_us > OVERDUE_US;
+}
+
 static void turn(struct loop_real *real, bool may_wait)
 {
     struct loop *loop = &real->core;
@@ -168,6 +180,8 @@ static void turn(struct loop_real *real, bool may_wait)
         ENSURE(uv_timer_stop(&real->alarm) == 0);
     }
     (void)uv_run(&real->uv, sleep ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    if (is_overdue(loop))
+        (void)uv_run(&real->uv, UV_RUN_NOWAIT);
     (void)loop_take_posted(loop);
     if (timers_first(loop) != NULL)
         timers_run_due(loop, loop_real_now_us());

@@ -4,6 +4,11 @@ lost, late, repeated, broken and contradicting answers, a host that is down.
 deadline is 1 s here and late_window 2 s: what the card host has never seen is final after about 3 s.
 """
 
+import os
+import signal
+import threading
+import time
+
 from rgledger import attempts_of, compare, net, settle
 from rgtest import Story, authorisation, main, ops, sale, together, until
 
@@ -125,6 +130,24 @@ class Late(Fault):
     def test_just_in_time(self):
         self.sale_under("delay", "succeeded", ms=600)
         compare(self.api, self.sim)
+
+
+    def test_in_time_for_a_gateway_that_was_stopped_meanwhile(self):
+        """The machine slept, or gave the processor to others: what has come is read before time is judged."""
+        sim, gateway, api = self.pair(channel={"deadline": "2s"})
+        sim.fault("late", mti="0200", ms=500, next=1)
+        answers = []
+        payer = threading.Thread(target=lambda: answers.append(api.post("/v1/payments", sale(100))))
+        payer.start()
+        until("the card host has booked", lambda: sim.entries("sale"))
+        os.kill(gateway.pid, signal.SIGSTOP)
+        try:
+            time.sleep(3)  # over the deadline; the answer came long before
+        finally:
+            os.kill(gateway.pid, signal.SIGCONT)
+        payer.join()
+        self.assertEqual((answers[0].status, answers[0].json()["status"]), (201, "succeeded"), answers[0])
+        compare(api, sim)
 
 
 class Broken(Fault):
