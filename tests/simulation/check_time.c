@@ -109,6 +109,12 @@ static int64_t for_a_payer_us(const struct story *story)
     return (story->excuses & EXCUSE_FOREVER) != 0 ? FOREVER_US : shown_for_us(story);
 }
 
+/* The counterpart is told a date, by a clock that may have been ahead of its own. */
+static int64_t told_later_us(const struct world *world, const struct story *story)
+{
+    return world->clock_moves && shown_for_us(story) > 0 ? clock_side_ahead_us(world->clock) : 0;
+}
+
 /* Over a restart an age is that of the wall clock: where that jumped meanwhile, it may be wrong. */
 void check_not_too_soon(struct world *world, const struct story *story, int64_t *sent_us,
                         const struct event_row *e)
@@ -171,7 +177,7 @@ void check_in_time(struct world *world, const struct story *story, const struct 
         }
         int64_t most_us = on_the_rail_us(world, p->rail, o->kind) + next_asking_us(p, age_us);
         if (first)
-            most_us += for_a_yes_us(world, p) + for_a_payer_us(story);
+            most_us += for_a_yes_us(world, p) + for_a_payer_us(story) + told_later_us(world, story);
         if (took_us > 0)
             world_tally(world, "%s %s ended in the calm", rail_word(p->rail),
                         operation_word(o->kind));

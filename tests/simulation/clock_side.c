@@ -179,6 +179,11 @@ int64_t clock_side_loop_us(const struct clock_side *side, int64_t wall_us, bool 
     return found_us;
 }
 
+int64_t clock_side_ahead_us(const struct clock_side *side)
+{
+    return side->offset_max_us;
+}
+
 enum status clock_side_open(struct clock_side **out, struct world *world)
 {
     struct clock_side *side = *out = calloc(1, sizeof *side);

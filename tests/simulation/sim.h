@@ -333,6 +333,8 @@ int64_t clock_side_loop_us(const struct clock_side *side, int64_t wall_us, bool 
 /* With a clock that moves: when this event was heard of after all had calmed down, at most
  * CLOCK_LOOK_US late; -1: not yet. */
 int64_t clock_side_heard_us(const struct clock_side *side, int64_t seq);
+/* How far it was ahead of the counterparts' clocks at most; never less than 0. */
+int64_t clock_side_ahead_us(const struct clock_side *side);
 #define CLOCK_LOOK_US (5 * LOOP_US_PER_S)
 
 /* --- the world ---------------------------------------------------------------------------------
