@@ -46,12 +46,24 @@ def forms(digits):
            "reversed": text[::-1], "grouped": b" ".join(text[i : i + 4] for i in range(0, len(text), 4))}  # fmt: skip
     even = digits if len(digits) % 2 == 0 else digits + "F"
     out["BCD"] = bytes.fromhex(even)
-    odd = ("0" + digits + "F")[: len(digits) + 1 + (len(digits) + 1) % 2]
-    out["BCD, shifted"] = bytes.fromhex(odd)[1 : len(digits) // 2]
     for shift in range(3):  # the part of the encoding that does not depend on the neighbours
         coded = base64.b64encode(b"\0" * shift + text)
         out[f"base64, {shift}"] = coded[4 if shift else 0 : -4]
     return out
+
+
+def is_shifted_in(data, digits):
+    """BCD that begins in the middle of a byte. What stands in the other halves of the outer bytes is anything; the
+    digits in them count: without, a number of many zeros is found where a pointer follows a count."""
+    whole = len(digits) - 1 - (len(digits) - 1) % 2
+    middle = bytes.fromhex(digits[1 : 1 + whole])
+    at = data.find(middle)
+    while at != -1:
+        around = data[max(at - 1, 0) : at].hex()[1:] + data[at + whole // 2 : at + whole // 2 + 1].hex()[:1]
+        if around.startswith(digits[0] + digits[1 + whole :]):
+            return True
+        at = data.find(middle, at + 1)
+    return False
 
 
 def needles():
@@ -80,6 +92,7 @@ CVV_NEAR = re.compile(rb"cvv.{0,8}" + CVV.encode(), re.DOTALL)  # as a named val
 
 def found_in(data):
     found = [name for name, needle in NEEDLES.items() if needle in data]
+    found += [f"card number {pan[:2]}...{pan[-2:]}, BCD, shifted" for pan in PANS if is_shifted_in(data, pan)]
     if CVV_NEAR.search(data):
         found.append("CVV as a named value")
     return found
@@ -311,10 +324,12 @@ class Leaks(Story):
     def test_the_search_finds_what_is_there(self):
         """The needles are sharp: what a careless program would leave is found."""
         for data in (MANUAL.encode(), bytes.fromhex(MANUAL), b"x" + TRACK2.encode(), bytes.fromhex("0" + MANUAL + "F"),
-                     b'{"cvv":"8317"}', b"\x03cvv\x00\x048317", pin_block("1234", STRIPE).encode(), IN_FLIGHT.encode(),
+                     bytes.fromhex("7" + DECLINED + "0"), bytes.fromhex("1" + IN_FLIGHT), b'{"cvv":"8317"}',
+                     b"\x03cvv\x00\x048317", pin_block("1234", STRIPE).encode(), IN_FLIGHT.encode(),
                      base64.b64encode(b"a" + MANUAL.encode()), base64.b64encode(b"ab" + MANUAL.encode() + b"c")):  # fmt: skip
             self.assertTrue(found_in(b"\0" * 10 + data + b"\0" * 10), data)
-        self.assertEqual(found_in(f"411111******1111 {CVV}".encode()), [])
+        for data in (f"411111******1111 {CVV}".encode(), bytes(8) + bytes.fromhex("09997163ec550000")):
+            self.assertEqual(found_in(data), [])
         kept = bytearray(b"x" * 64 + MANUAL.encode())
         found = [name for _, data in dumpable_memory(os.getpid()) for name in found_in(data)]
         self.assertTrue(found and kept, "the memory of this very process holds them")
