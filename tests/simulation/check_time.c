@@ -172,8 +172,11 @@ void check_in_time(struct world *world, const struct story *story, const struct 
         int64_t age_us = o->updated_us - o->created_us;
         if (world->clock_moves && for_a_yes_us(world, p) == 0) {
             took_us = took_by_events_us(world, p, o);
-            age_us = took_us + clock_side_heard_us(world->clock, 1) -
-                     clock_side_loop_us(world->clock, o->created_us, false);
+            /* What began in the calm is no older than it took; at once is told as less than 0. */
+            age_us = larger(took_us, 0) +
+                     larger(clock_side_heard_us(world->clock, 1) -
+                                clock_side_loop_us(world->clock, o->created_us, false),
+                            0);
         }
         int64_t most_us = on_the_rail_us(world, p->rail, o->kind) + next_asking_us(p, age_us);
         if (first)
