@@ -131,7 +131,6 @@ class Late(Fault):
         self.sale_under("delay", "succeeded", ms=600)
         compare(self.api, self.sim)
 
-
     def test_in_time_for_a_gateway_that_was_stopped_meanwhile(self):
         """The machine slept, or gave the processor to others: what has come is read before time is judged."""
         sim, gateway, api = self.pair(channel={"deadline": "2s"})

@@ -3,84 +3,22 @@
  * alone, so every wait takes as long as ever. A story that knows the day of its writing fails with
  * it.
  */
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <time.h>
 
-static time_t shift_s;
-
-typedef int clock_fn(clockid_t, struct timespec *);
-typedef int stat_fn(const char *restrict, struct stat *restrict);
-typedef int fstat_fn(int, struct stat *);
-typedef int fstatat_fn(int, const char *restrict, struct stat *restrict, int);
-typedef int statx_fn(int, const char *restrict, int, unsigned, struct statx *restrict);
-typedef int utimensat_fn(int, const char *, const struct timespec *, int);
-typedef int futimens_fn(int, const struct timespec *);
-
-static struct {
-    clock_fn *clock_gettime;
-    stat_fn *stat, *lstat;
-    fstat_fn *fstat;
-    fstatat_fn *fstatat;
-    statx_fn *statx;
-    utimensat_fn *utimensat;
-    futimens_fn *futimens;
-} real;
-
-static void find(void *function, const char *name)
-{
-    *(void **)function = dlsym(RTLD_NEXT, name);
-    if (*(void **)function == NULL)
-        abort();
-}
+static int64_t shift_s;
 
 __attribute__((constructor)) static void begin(void)
 {
-    if (real.clock_gettime != NULL)
-        return;
     const char *text = getenv("TEST_DAY_SHIFT_S");
-    shift_s = text != NULL ? (time_t)strtoll(text, NULL, 10) : 0;
-    find(&real.stat, "stat");
-    find(&real.lstat, "lstat");
-    find(&real.fstat, "fstat");
-    find(&real.fstatat, "fstatat");
-    find(&real.statx, "statx");
-    find(&real.utimensat, "utimensat");
-    find(&real.futimens, "futimens");
-    find(&real.clock_gettime, "clock_gettime");
+    shift_s = text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
-/* --- the clock ------------------------------------------------------------------------------- */
-
-int clock_gettime(clockid_t clock, struct timespec *at)
+static int64_t moved_us(void)
 {
-    begin(); /* other libraries' constructors may come before ours */
-    int result = real.clock_gettime(clock, at);
-    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        at->tv_sec += shift_s;
-    return result;
-}
-
-int gettimeofday(struct timeval *restrict at, void *restrict zone)
-{
-    struct timespec now;
-    (void)zone;
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-        return -1;
-    *at = (struct timeval){ .tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000 };
-    return 0;
-}
-
-time_t time(time_t *at)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-        return -1;
-    if (at != NULL)
-        *at = now.tv_sec;
-    return now.tv_sec;
+    return shift_s * US_PER_S;
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -95,55 +33,56 @@ static int ahead(int result, struct stat *file)
     return result;
 }
 
-int stat(const char *restrict path, struct stat *restrict file)
+PUBLIC int stat(const char *restrict path, struct stat *restrict file)
 {
-    begin();
-    return ahead(real.stat(path, file), file);
+    REAL(stat);
+    return ahead(real(path, file), file);
 }
 
-int lstat(const char *restrict path, struct stat *restrict file)
+PUBLIC int lstat(const char *restrict path, struct stat *restrict file)
 {
-    begin();
-    return ahead(real.lstat(path, file), file);
+    REAL(lstat);
+    return ahead(real(path, file), file);
 }
 
-int fstat(int fd, struct stat *file)
+PUBLIC int fstat(int fd, struct stat *file)
 {
-    begin();
-    return ahead(real.fstat(fd, file), file);
+    REAL(fstat);
+    return ahead(real(fd, file), file);
 }
 
-int fstatat(int fd, const char *restrict path, struct stat *restrict file, int flags)
+PUBLIC int fstatat(int fd, const char *restrict path, struct stat *restrict file, int flags)
 {
-    begin();
-    return ahead(real.fstatat(fd, path, file, flags), file);
+    REAL(fstatat);
+    return ahead(real(fd, path, file, flags), file);
 }
 
 /* Where these are names of their own, their struct is the same. */
-int stat64(const char *restrict path, struct stat64 *restrict file)
+PUBLIC int stat64(const char *restrict path, struct stat64 *restrict file)
 {
     return stat(path, (struct stat *)file);
 }
 
-int lstat64(const char *restrict path, struct stat64 *restrict file)
+PUBLIC int lstat64(const char *restrict path, struct stat64 *restrict file)
 {
     return lstat(path, (struct stat *)file);
 }
 
-int fstat64(int fd, struct stat64 *file)
+PUBLIC int fstat64(int fd, struct stat64 *file)
 {
     return fstat(fd, (struct stat *)file);
 }
 
-int fstatat64(int fd, const char *restrict path, struct stat64 *restrict file, int flags)
+PUBLIC int fstatat64(int fd, const char *restrict path, struct stat64 *restrict file, int flags)
 {
     return fstatat(fd, path, (struct stat *)file, flags);
 }
 
-int statx(int fd, const char *restrict path, int flags, unsigned mask, struct statx *restrict file)
+PUBLIC int statx(int fd, const char *restrict path, int flags, unsigned mask,
+                 struct statx *restrict file)
 {
-    begin();
-    int result = real.statx(fd, path, flags, mask, file);
+    REAL(statx);
+    int result = real(fd, path, flags, mask, file);
     if (result == 0) {
         file->stx_atime.tv_sec += shift_s;
         file->stx_mtime.tv_sec += shift_s;
@@ -163,16 +102,16 @@ static const struct timespec *back(const struct timespec *times, struct timespec
     return times != NULL ? out : NULL;
 }
 
-int utimensat(int fd, const char *path, const struct timespec times[2], int flags)
+PUBLIC int utimensat(int fd, const char *path, const struct timespec times[2], int flags)
 {
     struct timespec out[2];
-    begin();
-    return real.utimensat(fd, path, back(times, out), flags);
+    REAL(utimensat);
+    return real(fd, path, back(times, out), flags);
 }
 
-int futimens(int fd, const struct timespec times[2])
+PUBLIC int futimens(int fd, const struct timespec times[2])
 {
     struct timespec out[2];
-    begin();
-    return real.futimens(fd, back(times, out));
+    REAL(futimens);
+    return real(fd, back(times, out));
 }

@@ -22,7 +22,8 @@
  * `inject_vault` is asked by railgate-torture (vault.c beside this file), whose memory for requests
  * does not come from malloc.
  */
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -36,15 +37,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAGIC      UINT32_C(0x6E6A6563)
 #define SHORT      (-1)
 #define FRAMES_MAX 24
-#define PUBLIC     __attribute__((visibility("default")))
 
 /* The same bits in inject.py. */
 enum kind {
@@ -178,12 +176,6 @@ static bool fails(uint32_t kind, const char *function, size_t *length)
     errno = error == SHORT ? EINTR : error;
     return true;
 }
-
-/* The real one, found once for each function. */
-#define REAL(name)                                                                                 \
-    static __typeof__(name) *real;                                                                 \
-    if (real == NULL)                                                                              \
-    real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
 /* --- memory ------------------------------------------------------------------------------ */
 
@@ -375,42 +367,7 @@ PUBLIC int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
 
 /* --- the clock --------------------------------------------------------------------------- */
 
-#define US_PER_S INT64_C(1000000)
-
 static int64_t moved_us(void)
 {
     return control == NULL ? 0 : atomic_load(&control->clock_us);
-}
-
-PUBLIC int clock_gettime(clockid_t clock, struct timespec *to)
-{
-    REAL(clock_gettime);
-    int code = real(clock, to);
-    int64_t more_us = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ? moved_us() : 0;
-    if (code != 0 || more_us == 0)
-        return code;
-    int64_t ns = to->tv_nsec + more_us % US_PER_S * 1000;
-    int64_t carry = ns < 0 ? -1 : ns >= US_PER_S * 1000 ? 1 : 0;
-    to->tv_sec += more_us / US_PER_S + carry;
-    to->tv_nsec = ns - carry * US_PER_S * 1000;
-    return code;
-}
-
-PUBLIC int gettimeofday(struct timeval *restrict to, void *restrict zone)
-{
-    (void)zone;
-    struct timespec at;
-    if (clock_gettime(CLOCK_REALTIME, &at) != 0)
-        return -1;
-    *to = (struct timeval){ .tv_sec = at.tv_sec, .tv_usec = at.tv_nsec / 1000 };
-    return 0;
-}
-
-PUBLIC time_t time(time_t *to)
-{
-    struct timespec at = { 0 };
-    (void)clock_gettime(CLOCK_REALTIME, &at);
-    if (to != NULL)
-        *to = at.tv_sec;
-    return at.tv_sec;
 }
